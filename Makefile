@@ -1,0 +1,52 @@
+# Every command sets up .venv by itself, once, and again when the lock changes.
+# PYTHON=python3.12 chooses the interpreter; PIP_* and UV_* settings are respected.
+
+BIN := .venv/bin
+READY := .venv/.ready
+RESOLVE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(RESOLVE_FLAGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types bench soak lock clean
+
+help:  ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## the environment alone, in .venv
+
+demo: $(READY)  ## a caller talks with an agent; no key needed
+	$(BIN)/python pipelines/native.py --demo
+
+test: $(READY)  ## the tests: no services, no root, no network
+	$(BIN)/pytest $(PYTEST_FLAGS)
+
+lint: $(READY)  ## style, format, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+
+types: $(READY)  ## mypy, strict, on code and tests
+	$(BIN)/mypy
+
+bench: $(READY)  ## from barge-in to silence, ten calls; dated JSON in benchmarks/results
+	$(BIN)/crossfade bench bargein --runs 10 --results benchmarks/results
+
+soak: $(READY)  ## the same, a hundred calls
+	$(BIN)/crossfade bench bargein --runs 100 --results benchmarks/results
+
+lock:  ## resolve the requirements anew (needs uv; RESOLVE_FLAGS=--upgrade for newer versions)
+	$(RESOLVE) pyproject.toml --all-extras --group dev \
+		--no-emit-package pocketsphinx --no-emit-package sounddevice -o requirements.txt
+	$(RESOLVE) --group recogniser --constraint requirements.txt -o requirements-offline.txt
+
+clean:  ## remove the environment and what tools leave behind
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/.locked: requirements.txt requirements-offline.txt scripts/environment
+	scripts/environment create .venv
+	scripts/environment recogniser .venv
+	@touch $@
+
+$(READY): .venv/.locked pyproject.toml setup.py
+	scripts/environment install .venv --editable .
+	@touch $@

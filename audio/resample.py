@@ -1,0 +1,167 @@
+"""Resampling in a stream, without audible delay.
+
+A polyphase FIR filter: a sinc at the output's instants under a Kaiser window (Kaiser 1974).
+Coefficients are rounded to a fixed-point grid so that every product and sum of 16-bit samples is
+exact in a double: the output is the same to the last bit however the input was cut, whichever
+order the machine adds in.
+"""
+
+from functools import lru_cache
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.errors import SoundError
+
+from .pcm import SAMPLE_BYTES, check_mono
+
+# Half the filter's length in samples of the lower rate: its whole delay, 2 ms at 8 kHz.
+_HALF_SAMPLES = 16
+# -6 dB point as a share of the lower Nyquist frequency, and the window's shape: measured to be
+# flat within 0.1 dB up to 0.8 and 80 dB down from 1.1.
+_CUTOFF = 0.93
+_KAISER_BETA = 8.1
+_COEFFICIENT_STEPS = 2.0**24
+# Up to this size the filters of one whole period are kept as one matrix (a double is 8 bytes).
+_MATRIX_LIMIT = 2**20
+
+Doubles = NDArray[np.float64]
+
+
+class StreamResampler:
+    """Turns a stream of mono PCM from one sample rate into another.
+
+    The output is aligned in time with the input and withheld by at most 16 samples of the lower
+    of the two rates (2 ms at 8 kHz, 1 ms at 16 kHz). It does not depend on how the input is cut.
+
+    Args:
+        in_rate_hz: The rate of what goes in.
+        out_rate_hz: The rate of what comes out.
+
+    Raises:
+        SoundError: A rate is not positive.
+    """
+
+    def __init__(self, in_rate_hz: int, out_rate_hz: int) -> None:
+        if in_rate_hz <= 0 or out_rate_hz <= 0:
+            raise SoundError(
+                f"cannot resample from {in_rate_hz} Hz to {out_rate_hz} Hz; "
+                "give sample rates above 0"
+            )
+        self.in_rate_hz = in_rate_hz
+        self.out_rate_hz = out_rate_hz
+        common = gcd(in_rate_hz, out_rate_hz)
+        # A period: this many outputs for this many inputs.
+        self._outs, self._ins = out_rate_hz // common, in_rate_hz // common
+        self._half = _half_length(self._outs, self._ins)
+        self._heard = 0
+        self._sent = 0
+        # Begins `half - 1` samples before the period that holds the next output.
+        self._recent: Doubles = np.zeros(self._half - 1)
+
+    def process(self, pcm: bytes) -> bytes:
+        """Take the next s16le samples and give all output that they complete.
+
+        Raises:
+            SoundError: The number of bytes is odd.
+        """
+        check_mono(pcm)
+        if self._outs == self._ins:
+            return pcm
+        self._heard += len(pcm) // SAMPLE_BYTES
+        self._recent = np.concatenate((self._recent, np.frombuffer(pcm, dtype="<i2")))
+        # Output m lies at input m·ins/outs and needs `half` inputs after it.
+        ready = -(-(self._heard - self._half) * self._outs // self._ins)
+        return self._emit(max(ready, self._sent))
+
+    def flush(self) -> bytes:
+        """Give what is still withheld; n samples in make n·out/in out, rounded half up.
+
+        The resampler then stands at the start of a new stream.
+        """
+        if self._outs == self._ins:
+            return b""
+        total = (2 * self._heard * self._outs + self._ins) // (2 * self._ins)
+        rest = self._emit(total)
+        self._heard = 0
+        self._sent = 0
+        self._recent = np.zeros(self._half - 1)
+        return rest
+
+    def _emit(self, until: int) -> bytes:
+        """Filter the outputs up to `until` and forget the input that no later one needs."""
+        if until == self._sent:
+            return b""
+        outs, ins = self._outs, self._ins
+        first = self._sent // outs
+        periods = -(-until // outs) - first
+        span = ins + 2 * self._half - 1
+        missing = (periods - 1) * ins + span - self._recent.size
+        samples = np.concatenate((self._recent, np.zeros(missing))) if missing > 0 else self._recent
+        if outs * span <= _MATRIX_LIMIT:
+            blocks = _rows(samples, periods, span, step=ins)
+            filtered = blocks.copy() @ _period_matrix(outs, ins)
+            result = filtered.ravel()[self._sent - first * outs : until - first * outs]
+        else:
+            places = np.arange(self._sent - first * outs, until - first * outs) * ins
+            taps = 2 * self._half
+            windows = _rows(samples, samples.size - taps + 1, taps, step=1)[places // outs]
+            result = np.einsum("ij,ij->i", windows, _phase_filters(outs, ins)[places % outs])
+        self._recent = self._recent[(until // outs - first) * ins :]
+        self._sent = until
+        return bytes(np.rint(result).clip(-32768, 32767).astype("<i2"))
+
+
+def resample(pcm: bytes, in_rate_hz: int, out_rate_hz: int) -> bytes:
+    """Resample a whole sound at once.
+
+    Raises:
+        SoundError: The number of bytes is odd, or a rate is not positive.
+    """
+    check_mono(pcm)
+    stream = StreamResampler(in_rate_hz, out_rate_hz)
+    second = in_rate_hz * SAMPLE_BYTES
+    pieces = [stream.process(pcm[at : at + second]) for at in range(0, len(pcm), second)]
+    return b"".join(pieces) + stream.flush()
+
+
+def _rows(samples: Doubles, rows: int, length: int, *, step: int) -> Doubles:
+    """Overlapping rows of `samples`, without a copy; each begins `step` after the one before."""
+    size = samples.itemsize
+    return np.ndarray((rows, length), np.float64, samples, 0, (step * size, size))
+
+
+def _half_length(outs: int, ins: int) -> int:
+    """Half the filter's length in input samples."""
+    return -(-_HALF_SAMPLES * max(ins, outs) // outs)
+
+
+@lru_cache(maxsize=16)
+def _phase_filters(outs: int, ins: int) -> Doubles:
+    """One filter for each of the `outs` places that an output takes between two inputs.
+
+    Returns:
+        [outs, 2 * half], each row with the sum 1. Row p weighs the inputs from `half - 1` before
+        the output's place to `half` after it.
+    """
+    half = _half_length(outs, ins)
+    width = _HALF_SAMPLES * max(1.0, ins / outs)
+    offsets = np.arange(1 - half, half + 1) - np.arange(outs)[:, None] / outs
+    shape = np.i0(_KAISER_BETA * np.sqrt(np.clip(1 - (offsets / width) ** 2, 0, None)))
+    shape[np.abs(offsets) > width] = 0
+    filters = np.sinc(offsets * (_CUTOFF * min(1.0, outs / ins))) * shape
+    filters /= filters.sum(axis=1, keepdims=True)
+    return np.asarray(np.rint(filters * _COEFFICIENT_STEPS) / _COEFFICIENT_STEPS)
+
+
+@lru_cache(maxsize=16)
+def _period_matrix(outs: int, ins: int) -> Doubles:
+    """[inputs that a period reaches, outs]: a block of input times this is a period of output."""
+    filters = _phase_filters(outs, ins)
+    taps = filters.shape[1]
+    matrix = np.zeros((ins + taps - 1, outs))
+    for out in range(outs):
+        start, phase = divmod(out * ins, outs)
+        matrix[start : start + taps, out] = filters[phase]
+    return matrix

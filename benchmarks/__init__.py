@@ -1,0 +1,1 @@
+"""Measurements of a running pipeline, as `crossfade bench` makes them."""

@@ -1,0 +1,40 @@
+"""Tools as the conversation knows them: what is declared, called and answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolDeclaration:
+    """A tool the model may call."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any] = field(
+        default_factory=lambda: {"type": "object", "properties": {}}
+    )
+    """JSON Schema of an object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One call of a tool by the model."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
+    response_id: str = ""
+    """The response that made the call; calls of one response are answered together."""
+    unparsed: str | None = None
+    """The argument text as it came, where it was no JSON object; `arguments` is then empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """The answer to one call."""
+
+    call_id: str
+    output: Any
+    """Anything JSON can say; falsy values are results too."""
+    is_error: bool = False

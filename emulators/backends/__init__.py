@@ -1,0 +1,29 @@
+"""Who answers behind an emulated wire: a script, or the offline speech of `crossfade.offline`."""
+
+from .backend import (
+    Backend,
+    Call,
+    Dialogue,
+    Part,
+    Prompt,
+    Reply,
+    Say,
+    Tool,
+    ToolOutput,
+    Trigger,
+)
+from .scripted import ScriptedBackend
+
+__all__ = [
+    "Backend",
+    "Call",
+    "Dialogue",
+    "Part",
+    "Prompt",
+    "Reply",
+    "Say",
+    "ScriptedBackend",
+    "Tool",
+    "ToolOutput",
+    "Trigger",
+]

@@ -1,0 +1,123 @@
+"""Generating one response at the pace of a model: think, then words and sound in bursts."""
+
+import asyncio
+from collections.abc import Sequence
+
+from crossfade.offline.voice import sentences
+
+from ..backends.backend import Call, Dialogue, Part, Reply, Say
+from .configuration import BYTES_PER_MS
+from .outbox import Outbox
+from .response import Response
+from .timing import Timing
+
+# The transcript is ahead of the sound by this much.
+_TRANSCRIPT_LEAD_MS = 300
+# A written word each so often; as fast as text models are.
+_WRITTEN_WORD_S = 0.01
+_ARGUMENT_DELTA_CHARACTERS = 12
+
+
+class Generation:
+    """Turns a reply into the events of its response.
+
+    Args:
+        response: A response that was created and has no output yet.
+        dialogue: Speaks the words.
+        timing: The pace.
+        outbox: Where events go.
+    """
+
+    def __init__(
+        self, response: Response, dialogue: Dialogue, timing: Timing, outbox: Outbox
+    ) -> None:
+        self._response = response
+        self._dialogue = dialogue
+        self._timing = timing
+        self._outbox = outbox
+
+    async def run(self, reply: Reply) -> None:
+        """Send the whole reply up to its response.done. Cancelling it leaves the response open."""
+        for part in self._allowed(reply.parts):
+            match part:
+                case Say(text) if self._response.settings.modality == "audio":
+                    await self._speak(text)
+                case Say(text):
+                    await self._write(text)
+                case Call():
+                    self._call(part)
+            if self._exhausted:
+                return self._give_up()
+        self._outbox.send(self._response.finish("completed"))
+
+    def _allowed(self, parts: Sequence[Part]) -> list[Part]:
+        """Only one call, where the client wants no parallel ones."""
+        calls = [part for part in parts if isinstance(part, Call)]
+        dropped = () if self._response.settings.parallel_tool_calls else calls[1:]
+        return [part for part in parts if not any(part is call for call in dropped)]
+
+    @property
+    def _exhausted(self) -> bool:
+        """Whether the response has used up its max_output_tokens."""
+        limit = self._response.settings.max_output_tokens
+        return isinstance(limit, int) and self._response.written.total >= limit
+
+    def _give_up(self) -> None:
+        self._outbox.send(self._response.finish("incomplete", {"reason": "max_output_tokens"}))
+
+    async def _speak(self, text: str) -> None:
+        response, loop = self._response, asyncio.get_running_loop()
+        self._outbox.send(response.open_message())
+        chunk_bytes = self._timing.chunk_ms * BYTES_PER_MS
+        due_s = loop.time()
+        for number, sentence in enumerate(sentences(text)):
+            pcm = await self._dialogue.render(sentence)
+            words = _Words(sentence, len(pcm), first=not number)
+            for at in range(0, len(pcm), chunk_bytes):
+                await self._outbox.room()
+                ahead = at + _TRANSCRIPT_LEAD_MS * BYTES_PER_MS
+                self._outbox.send(response.words(word) for word in words.until(ahead))
+                chunk = pcm[at : at + chunk_bytes]
+                self._outbox.send([response.audio(chunk)])
+                if self._exhausted:
+                    return
+                due_s += len(chunk) / BYTES_PER_MS / 1000 / self._timing.speed
+                await asyncio.sleep(due_s - loop.time())
+            self._outbox.send(response.words(word) for word in words.until(None))
+        self._outbox.send(response.close_item())
+
+    async def _write(self, text: str) -> None:
+        response = self._response
+        self._outbox.send(response.open_message())
+        for word in _Words(text, 0, first=True).until(None):
+            self._outbox.send([response.words(word)])
+            if self._exhausted:
+                return
+            await asyncio.sleep(_WRITTEN_WORD_S)
+        self._outbox.send(response.close_item())
+
+    def _call(self, call: Call) -> None:
+        response = self._response
+        self._outbox.send(response.open_call(call.name))
+        for at in range(0, len(call.arguments), _ARGUMENT_DELTA_CHARACTERS):
+            delta = call.arguments[at : at + _ARGUMENT_DELTA_CHARACTERS]
+            self._outbox.send([response.arguments(delta)])
+        self._outbox.send(response.close_item())
+
+
+class _Words:
+    """The words of a sentence as deltas, spread evenly over its sound."""
+
+    def __init__(self, sentence: str, audio_bytes: int, *, first: bool) -> None:
+        words = sentence.split()
+        self._deltas = [word if first and not n else f" {word}" for n, word in enumerate(words)]
+        self._bytes_per_word = audio_bytes / max(1, len(words))
+        self._next = 0
+
+    def until(self, audio_byte: int | None) -> list[str]:
+        """The words not given yet that begin before a place in the sound; None is its end."""
+        count = len(self._deltas)
+        if audio_byte is not None and self._bytes_per_word:
+            count = min(count, int(audio_byte / self._bytes_per_word) + 1)
+        given, self._next = self._next, max(count, self._next)
+        return self._deltas[given : self._next]

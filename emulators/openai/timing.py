@@ -1,0 +1,28 @@
+"""How fast the emulated service works."""
+
+from dataclasses import dataclass
+
+from crossfade.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Speeds and delays of one emulator. The defaults are near those of the service."""
+
+    think_ms: float = 300
+    """From the start of a response to its first output, where the backend leaves it open."""
+    speed: float = 4.0
+    """Speech is generated so many times faster than it sounds; `inf` sends it at once."""
+    chunk_ms: int = 100
+    """Speech in one audio delta."""
+    transcript_delay_ms: float = 150
+    """From the commit of the user's audio to its transcript; a late one may follow the answer."""
+    rate_limits_delay_ms: float = 40
+    """From response.done to rate_limits.updated."""
+    session_seconds: float = 3600
+    """The session's maximum duration."""
+
+    def __post_init__(self) -> None:
+        delays = (self.think_ms, self.transcript_delay_ms, self.rate_limits_delay_ms)
+        if self.speed <= 0 or self.chunk_ms <= 0 or self.session_seconds <= 0 or min(delays) < 0:
+            raise SettingsError(f"speeds and durations are positive, delays not negative: {self}")

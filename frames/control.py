@@ -1,0 +1,93 @@
+"""Who speaks, when a response begins and ends, and the life of the chain."""
+
+from dataclasses import dataclass
+
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    CancelFrame,
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    InterruptionFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    MetricsFrame,
+    ProposedUserStartedSpeakingFrame,
+    ProposedUserStoppedSpeakingFrame,
+    StartFrame,
+    SystemFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+
+from crossfade.conversation.usage import Usage
+
+
+@dataclass
+class UserTurnStartProposedFrame(ProposedUserStartedSpeakingFrame):
+    """The provider hears the user begin to speak. Flows upstream to TurnTaking."""
+
+    item_id: str = ""
+
+
+@dataclass
+class UserTurnStopProposedFrame(ProposedUserStoppedSpeakingFrame):
+    """The provider hears the user's turn end. Flows upstream to TurnTaking."""
+
+    item_id: str = ""
+
+
+@dataclass
+class UserTurnCommittedFrame(SystemFrame):
+    """The user's turn became an item of the conversation. Flows upstream."""
+
+    item_id: str
+
+
+@dataclass
+class ResponseStartFrame(LLMFullResponseStartFrame):
+    """A response of the agent begins."""
+
+    response_id: str = ""
+    injected: bool = False
+
+
+@dataclass
+class ResponseEndFrame(LLMFullResponseEndFrame):
+    """A response of the agent is generated to its end, or was cut or failed."""
+
+    response_id: str = ""
+    status: str = "completed"
+    """completed, interrupted, incomplete or failed."""
+    usage: Usage | None = None
+    reason: str | None = None
+
+
+__all__ = [
+    "BotStartedSpeakingFrame",
+    "BotStoppedSpeakingFrame",
+    "CancelFrame",
+    "EndFrame",
+    "ErrorFrame",
+    "Frame",
+    "InterruptionFrame",
+    "LLMFullResponseEndFrame",
+    "LLMFullResponseStartFrame",
+    "MetricsFrame",
+    "ProposedUserStartedSpeakingFrame",
+    "ProposedUserStoppedSpeakingFrame",
+    "ResponseEndFrame",
+    "ResponseStartFrame",
+    "StartFrame",
+    "SystemFrame",
+    "UserStartedSpeakingFrame",
+    "UserStoppedSpeakingFrame",
+    "UserTurnCommittedFrame",
+    "UserTurnStartProposedFrame",
+    "UserTurnStopProposedFrame",
+    "VADUserStartedSpeakingFrame",
+    "VADUserStoppedSpeakingFrame",
+]

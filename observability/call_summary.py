@@ -1,0 +1,94 @@
+"""What a call came to, in figures. Pure."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from crossfade.conversation.usage import Usage
+
+from .tally import Tally
+from .turns import YIELD_S, BargeIn, TurnMeter, first_sound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSummary:
+    """One call of a tool."""
+
+    name: str
+    duration_ms: float | None
+    """None if it was never answered."""
+    acknowledged_ms: float | None
+    """From the call to the agent's first sound after an acknowledgement was asked for."""
+    is_error: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSummary:
+    """What a call came to. Latencies are in the order in which they were measured."""
+
+    duration_s: float
+    user_turns: int
+    responses: int
+    interruptions: int
+    tools: tuple[ToolSummary, ...]
+    voice_to_voice_ms: tuple[float, ...]
+    barge_in_ms: tuple[float, ...]
+    """From the caller's first sound to the agent's silence, for each interruption."""
+    ttfb_ms: tuple[float, ...]
+    ttlb_ms: tuple[float, ...]
+    usage: Usage
+    errors: tuple[str, ...]
+    dropped: Mapping[str, int]
+
+
+def median(values: Sequence[float]) -> float | None:
+    """The median, None of nothing."""
+    return statistics.median(values) if values else None
+
+
+def summarise(
+    tally: Tally, meter: TurnMeter, *, duration_s: float, dropped: Mapping[str, int]
+) -> CallSummary:
+    """Put together what the frames and the sound tell of a call."""
+    responses = tally.responses.values()
+    cuts = _interrupting(meter.barge_ins(), tally.interruptions_s)
+    return CallSummary(
+        duration_s=duration_s,
+        user_turns=tally.user_turns,
+        responses=len(responses),
+        interruptions=len(tally.interruptions_s),
+        tools=_tools(tally, meter),
+        voice_to_voice_ms=tuple(answer.voice_to_voice_ms for answer in meter.answers()),
+        barge_in_ms=tuple(cut.to_silence_ms for cut in cuts),
+        ttfb_ms=tuple(times.ttfb_ms for times in responses if times.ttfb_ms is not None),
+        ttlb_ms=tuple(times.ttlb_ms for times in responses if times.ttlb_ms is not None),
+        usage=tally.usage,
+        errors=tuple(tally.errors),
+        dropped=dict(dropped),
+    )
+
+
+def _interrupting(barge_ins: Sequence[BargeIn], interruptions_s: Sequence[float]) -> list[BargeIn]:
+    """Those that led to an interruption; during others the agent spoke on to its end."""
+    return [
+        cut
+        for cut in barge_ins
+        if any(cut.caller_start_s <= at_s <= cut.agent_end_s + YIELD_S for at_s in interruptions_s)
+    ]
+
+
+def _tools(tally: Tally, meter: TurnMeter) -> tuple[ToolSummary, ...]:
+    summaries = []
+    for tool in tally.tools.values():
+        heard_s = None
+        if tool.acknowledge_s is not None:
+            heard_s = first_sound(meter.agent.spans, tool.acknowledge_s)
+        summaries.append(
+            ToolSummary(
+                name=tool.name,
+                duration_ms=tool.duration_ms,
+                acknowledged_ms=None if heard_s is None else (heard_s - tool.called_s) * 1000,
+                is_error=tool.is_error,
+            )
+        )
+    return tuple(summaries)

@@ -1,0 +1,201 @@
+"""What a live console is told while the call runs. Times are seconds since the call's start."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crossfade.frames.audio import SpeechPlayedFrame
+from crossfade.frames.control import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    ErrorFrame,
+    Frame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+)
+from crossfade.frames.text import (
+    InterimTranscriptionFrame,
+    SpokenTextFrame,
+    TranscriptionFrame,
+    TTSTextFrame,
+    UserPartialTranscriptFrame,
+    UserTranscriptFrame,
+)
+from crossfade.frames.tools import FunctionCallResultFrame, FunctionCallsStartedFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserSpeaking:
+    """The user's turn began or, with `speaking` False, ended."""
+
+    at_s: float
+    speaking: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpeaking:
+    """The agent's speech began or, with `speaking` False, ended."""
+
+    at_s: float
+    speaking: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserSaid:
+    """What the user said. A partial holds all the text so far."""
+
+    at_s: float
+    item_id: str
+    text: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSaid:
+    """More of the agent's words, spaces included, as they are generated."""
+
+    at_s: float
+    response_id: str
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCalled:
+    at_s: float
+    call_id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolAnswered:
+    at_s: float
+    call_id: str
+    name: str
+    result: Any
+    is_error: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFinished:
+    """An item of the agent's speech was played to its end or, `interrupted`, cut by the user."""
+
+    at_s: float
+    response_id: str
+    item_id: str
+    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerHeard:
+    """The agent became audible after the user's turn.
+
+    Told when the sound was measured, up to 100 ms after `at_s`.
+    """
+
+    at_s: float
+    voice_to_voice_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Something went wrong; the call may go on."""
+
+    at_s: float
+    message: str
+
+
+LiveEvent = (
+    UserSpeaking
+    | AgentSpeaking
+    | UserSaid
+    | AgentSaid
+    | ToolCalled
+    | ToolAnswered
+    | AgentFinished
+    | AnswerHeard
+    | Failed
+)
+Listener = Callable[[LiveEvent], None]
+
+
+def live_events(frame: Frame, at_s: float) -> tuple[LiveEvent, ...]:
+    """What a frame means to somebody who watches the call."""
+    match frame:
+        case UserStartedSpeakingFrame() | UserStoppedSpeakingFrame():
+            speaking = isinstance(frame, UserStartedSpeakingFrame)
+            return (UserSpeaking(at_s=at_s, speaking=speaking),)
+        case BotStartedSpeakingFrame() | BotStoppedSpeakingFrame():
+            speaking = isinstance(frame, BotStartedSpeakingFrame)
+            return (AgentSpeaking(at_s=at_s, speaking=speaking),)
+        case SpeechPlayedFrame():
+            return tuple(
+                AgentFinished(
+                    at_s=at_s,
+                    response_id=item.origin.response_id,
+                    item_id=item.origin.item_id,
+                    interrupted=frame.interrupted,
+                )
+                for item in frame.items
+            )
+        case ErrorFrame():
+            return (Failed(at_s=at_s, message=frame.error),)
+        case FunctionCallsStartedFrame() | FunctionCallResultFrame():
+            return _tool_events(frame, at_s)
+        case TranscriptionFrame() | InterimTranscriptionFrame() | TTSTextFrame():
+            return (_words(frame, at_s),)
+    return ()
+
+
+def _words(
+    frame: TranscriptionFrame | InterimTranscriptionFrame | TTSTextFrame, at_s: float
+) -> LiveEvent:
+    if isinstance(frame, TTSTextFrame):
+        response_id = frame.response_id if isinstance(frame, SpokenTextFrame) else ""
+        item_id = frame.context_id or ""
+        return AgentSaid(at_s=at_s, response_id=response_id, item_id=item_id, text=frame.text)
+    item_id = ""
+    if isinstance(frame, UserTranscriptFrame | UserPartialTranscriptFrame):
+        item_id = frame.item_id
+    final = isinstance(frame, TranscriptionFrame)
+    return UserSaid(at_s=at_s, item_id=item_id, text=frame.text, final=final)
+
+
+def _tool_events(
+    frame: FunctionCallsStartedFrame | FunctionCallResultFrame, at_s: float
+) -> tuple[LiveEvent, ...]:
+    if isinstance(frame, FunctionCallsStartedFrame):
+        return tuple(
+            ToolCalled(
+                at_s=at_s,
+                call_id=call.tool_call_id,
+                name=call.function_name,
+                arguments=call.arguments,
+            )
+            for call in frame.function_calls
+        )
+    answered = ToolAnswered(
+        at_s=at_s,
+        call_id=frame.tool_call_id,
+        name=frame.function_name,
+        result=frame.result,
+        is_error=frame.error is not None,
+    )
+    return (answered,)
+
+
+__all__ = [
+    "AgentFinished",
+    "AgentSaid",
+    "AgentSpeaking",
+    "AnswerHeard",
+    "Failed",
+    "Listener",
+    "LiveEvent",
+    "ToolAnswered",
+    "ToolCalled",
+    "UserSaid",
+    "UserSpeaking",
+    "live_events",
+]

@@ -1,0 +1,98 @@
+"""Records a call: caller left, agent right, as it was heard."""
+
+import threading
+from collections import deque
+from pathlib import Path
+
+from crossfade.audio.pcm import duration_ms
+from crossfade.audio.sound_file import WavWriter
+
+from .disk import DiskThread
+from .timeline import Side, StereoTimeline
+
+_Chunk = tuple[Side, bytes, int, float]
+
+# A minute of both sides at 48 kHz on a disk that does not answer.
+_QUEUE_BYTES = 60 * 2 * 96_000
+
+
+class Recorder:
+    """Streams a stereo WAV file of 16 bits to disk.
+
+    Chunks wait in a bounded queue for one thread, which places, resamples and writes them every
+    quarter of a second; after each time the file on disk is whole, so that a killed process
+    leaves a playable recording. When the queue is full, the newest chunk is refused and counted.
+
+    Args:
+        path: The file, replaced if it exists.
+        rate_hz: Its sample rate.
+
+    Raises:
+        SettingsError: The file cannot be created.
+    """
+
+    def __init__(self, path: Path, rate_hz: int = 24_000) -> None:
+        self._file = WavWriter(path, rate_hz, channels=2)
+        self._timeline = StereoTimeline(rate_hz)
+        self._queue: deque[_Chunk] = deque()
+        self._queued_bytes = 0
+        self._lock = threading.Lock()
+        self._closed = False
+        self.dropped_ms = 0.0
+        """Sound that found no room."""
+        self.failure: OSError | None = None
+        """What the disk answered when the recording had to be given up."""
+        self._thread = DiskThread("crossfade-recorder", self._drain)
+
+    def caller_audio(self, pcm: bytes, rate_hz: int, at_s: float) -> None:
+        """Record what the caller said: s16le mono that came `at_s` seconds into the call."""
+        self._put((Side.CALLER, pcm, rate_hz, at_s))
+
+    def agent_audio(self, pcm: bytes, rate_hz: int, at_s: float) -> None:
+        """Record what the agent was heard to say: s16le mono played from `at_s` on."""
+        self._put((Side.AGENT, pcm, rate_hz, at_s))
+
+    def close(self) -> None:
+        """Write what waits and close the file. Blocks for the disk."""
+        if self._closed:
+            return
+        self._closed = True
+        self._thread.close()
+        try:
+            self._write(self._timeline.finish())
+            self._file.close()
+        except OSError as error:
+            self.failure = self.failure or error
+
+    def _put(self, chunk: _Chunk) -> None:
+        if self._closed:
+            return
+        with self._lock:
+            fits = self._queued_bytes + len(chunk[1]) <= _QUEUE_BYTES
+            if fits:
+                self._queue.append(chunk)
+                self._queued_bytes += len(chunk[1])
+        if not fits:
+            self.dropped_ms += duration_ms(chunk[1], chunk[2])
+        elif self._queued_bytes > _QUEUE_BYTES // 8:
+            self._thread.wake()
+
+    def _drain(self) -> None:
+        """Place, resample and write all that waits. Runs in the writing thread."""
+        with self._lock:
+            chunks, self._queue = self._queue, deque()
+            self._queued_bytes = 0
+        for side, pcm, rate_hz, at_s in chunks:
+            if not self._timeline.add(side, pcm, rate_hz, at_s):
+                self.dropped_ms += duration_ms(pcm, rate_hz)
+        if chunks:
+            self._write(self._timeline.take())
+
+    def _write(self, frames: bytes) -> None:
+        if self.failure is not None:
+            return
+        try:
+            self._file.write(frames)
+            self._file.flush()
+        except OSError as error:
+            self.failure = error

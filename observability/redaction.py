@@ -1,0 +1,116 @@
+"""What may be kept of a message: no sound, no credentials, and words only where wanted."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+REMOVED = "[removed]"
+
+_SECRET_KEYS = frozenset(
+    {
+        "access_token",
+        "api_key",
+        "apikey",
+        "authorization",
+        "client_secret",
+        "handle",
+        "headers",
+        "newhandle",
+        "password",
+        "secret",
+        "token",
+        "x-goog-api-key",
+    }
+)
+# Keys as OpenAI, xAI and Google spell them, and the value of an Authorization header.
+_SECRET_TEXT = re.compile(
+    r"\b(?:sk|ek|xai|auth_tokens)[-_/][\w*-]{6,}|\bAIza[\w-]{16,}|\b[Bb]earer\s+[^\s\"']+"
+)
+_BINARY_KEYS = frozenset({"audio", "data", "image_url"})
+_BINARY = re.compile(r"(?:data:[^,]*,)?(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2,3}=*)?")
+_DEEPEST = 40
+
+# With content off, strings are kept under these keys and those that end in "id" alone.
+_PLAIN_KEYS = frozenset(
+    {
+        "code",
+        "eagerness",
+        "event",
+        "format",
+        "language",
+        "mimetype",
+        "model",
+        "modality",
+        "name",
+        "object",
+        "output_modalities",
+        "param",
+        "processor",
+        "provider",
+        "reason",
+        "required",
+        "responsemodalities",
+        "role",
+        "started_at",
+        "status",
+        "tool_choice",
+        "truncation",
+        "type",
+        "voice",
+    }
+)
+# What a tool is asked and answers; `response` and `output` are also parts of OpenAI's messages.
+_TOOL_KEYS = frozenset({"args", "arguments", "output", "response", "result"})
+
+
+def without_secrets(text: str) -> str:
+    """The text without anything that looks like a credential."""
+    return _SECRET_TEXT.sub(REMOVED, text)
+
+
+def redact(value: Any, *, content: bool, key: str = "", depth: int = 0) -> Any:
+    """A copy of a JSON value that may be written down.
+
+    Sound and images become their length, credentials become "[removed]"; ids, structure and
+    numbers stay.
+
+    Args:
+        value: Anything `json.loads` gives.
+        content: Whether words may be kept: texts, transcripts, instructions, what tools are asked
+            and answer. Without, a string is replaced by its length unless its key is known to
+            hold no words.
+        key: The key under which the value lies.
+        depth: How deep it lies; what lies too deep to be a message of any wire is removed.
+    """
+    if depth > _DEEPEST:
+        return REMOVED
+    name = key.lower()
+    if name in _SECRET_KEYS and value:
+        return REMOVED
+    if not content and name in _TOOL_KEYS and value is not None and not _is_message_part(value):
+        return f"[{len(str(value))} characters]"
+    if isinstance(value, Mapping):
+        return {
+            part: redact(inner, content=content, key=str(part), depth=depth + 1)
+            for part, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redact(inner, content=content, key=key, depth=depth + 1) for inner in value]
+    if isinstance(value, str):
+        return _redact_text(value, name, content=content)
+    return value
+
+
+def _redact_text(text: str, name: str, *, content: bool) -> str:
+    if name in _BINARY_KEYS and _BINARY.fullmatch(text):
+        return f"[{len(text)} characters of base64]"
+    if content or name in _PLAIN_KEYS or name.endswith("id"):
+        return without_secrets(text)
+    return f"[{len(text)} characters]"
+
+
+def _is_message_part(value: Any) -> bool:
+    """Whether a value under a key of `_TOOL_KEYS` is a part of OpenAI's wire, or may hold some."""
+    if isinstance(value, Mapping):
+        return str(value.get("object")).startswith("realtime.")
+    return isinstance(value, list)

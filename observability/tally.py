@@ -1,0 +1,107 @@
+"""What the frames of a call add up to: responses, tools, interruptions, usage, errors. Pure."""
+
+from dataclasses import dataclass
+
+from crossfade.conversation.usage import Usage
+from crossfade.frames.audio import SpeechPlayedFrame
+from crossfade.frames.control import (
+    ErrorFrame,
+    Frame,
+    ResponseEndFrame,
+    ResponseStartFrame,
+    UserStoppedSpeakingFrame,
+)
+from crossfade.frames.tools import (
+    AcknowledgeFrame,
+    FunctionCallResultFrame,
+    FunctionCallsStartedFrame,
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class ResponseTimes:
+    """One response, as it came from the provider."""
+
+    response_id: str
+    started_s: float
+    first_audio_s: float | None = None
+    ended_s: float | None = None
+    status: str | None = None
+
+    @property
+    def ttfb_ms(self) -> float | None:
+        """From the response's start to the first byte of its sound."""
+        return None if self.first_audio_s is None else (self.first_audio_s - self.started_s) * 1000
+
+    @property
+    def ttlb_ms(self) -> float | None:
+        """From the response's start to its end."""
+        return None if self.ended_s is None else (self.ended_s - self.started_s) * 1000
+
+
+@dataclass(slots=True, kw_only=True)
+class ToolTimes:
+    """One call of a tool."""
+
+    call_id: str
+    name: str
+    called_s: float
+    acknowledge_s: float | None = None
+    """When an acknowledgement was asked for."""
+    answered_s: float | None = None
+    is_error: bool = False
+
+    @property
+    def duration_ms(self) -> float | None:
+        return None if self.answered_s is None else (self.answered_s - self.called_s) * 1000
+
+
+class Tally:
+    """Adds up what passes. Times are seconds since the call's start."""
+
+    def __init__(self) -> None:
+        self.user_turns = 0
+        self.interruptions_s: list[float] = []
+        self.responses: dict[str, ResponseTimes] = {}
+        self.tools: dict[str, ToolTimes] = {}
+        self.usage = Usage()
+        self.errors: list[str] = []
+
+    def frame(self, frame: Frame, at_s: float) -> None:
+        """Note a frame, each once."""
+        match frame:
+            case UserStoppedSpeakingFrame():
+                self.user_turns += 1
+            case SpeechPlayedFrame() if frame.interrupted and frame.items:
+                self.interruptions_s.append(at_s)
+            case ResponseStartFrame():
+                self.responses[frame.response_id] = ResponseTimes(
+                    response_id=frame.response_id, started_s=at_s
+                )
+            case ResponseEndFrame():
+                self._response_ended(frame, at_s)
+            case FunctionCallsStartedFrame():
+                for call in frame.function_calls:
+                    self.tools[call.tool_call_id] = ToolTimes(
+                        call_id=call.tool_call_id, name=call.function_name, called_s=at_s
+                    )
+            case AcknowledgeFrame() if frame.call_id in self.tools:
+                self.tools[frame.call_id].acknowledge_s = at_s
+            case FunctionCallResultFrame() if frame.tool_call_id in self.tools:
+                tool = self.tools[frame.tool_call_id]
+                tool.answered_s, tool.is_error = at_s, frame.error is not None
+            case ErrorFrame():
+                self.errors.append(frame.error)
+
+    def audio_received(self, response_id: str, at_s: float) -> None:
+        """Note that sound of a response came over the wire."""
+        response = self.responses.get(response_id)
+        if response is not None and response.first_audio_s is None:
+            response.first_audio_s = at_s
+
+    def _response_ended(self, frame: ResponseEndFrame, at_s: float) -> None:
+        if frame.usage is not None:
+            self.usage += frame.usage
+        response = self.responses.get(frame.response_id)
+        if response is not None:
+            response.ended_s, response.status = at_s, frame.status

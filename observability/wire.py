@@ -1,0 +1,116 @@
+"""What the event log says about a message of a provider's wire."""
+
+from typing import Any, NamedTuple
+
+import orjson
+
+from .redaction import redact
+
+# Where each kind of audio message keeps its base64. Beta spelling included.
+_AUDIO_FIELDS = {
+    "input_audio_buffer.append": "audio",
+    "response.output_audio.delta": "delta",
+    "response.audio.delta": "delta",
+}
+# How Crossfade's own adapter begins each append: nothing else need be looked for.
+_OWN_APPEND = '{"type":"input_audio_buffer.append","audio":"'
+_OWN_CHARS = len(_OWN_APPEND) + len('"}')
+_HEAD_CHARS = 400
+_IDS = ("event_id", "response_id", "item_id", "call_id", "previous_item_id")
+_SIDE_FIELDS = frozenset({"usageMetadata", "sessionResumptionUpdate"})
+
+
+class AudioMessage(NamedTuple):
+    """A message that carries sound, read without parsing it."""
+
+    type: str
+    response_id: str
+    item_id: str
+    audio_bytes: int
+    """Bytes of sound after base64."""
+    message_bytes: int
+
+
+def audio_message(message: str | bytes) -> AudioMessage | None:
+    """Recognise an audio message of the OpenAI family by its first characters, else None."""
+    if not isinstance(message, str):
+        return None
+    if message.startswith(_OWN_APPEND) and message.endswith('"}'):
+        padding = message.count("=", -4)
+        audio_bytes = (len(message) - _OWN_CHARS) * 3 // 4 - padding
+        return AudioMessage("input_audio_buffer.append", "", "", audio_bytes, len(message))
+    head = message[:_HEAD_CHARS]
+    if "_audio" not in head:
+        return None
+    kind = _value_of(head, "type")
+    field = _AUDIO_FIELDS.get(kind)
+    if field is None:
+        return None
+    quoted = f'"{field}"'
+    start = message.find('"', message.find(":", message.find(quoted) + len(quoted))) + 1
+    end = message.find('"', start)
+    padding = message.count("=", max(start, end - 2), end)
+    return AudioMessage(
+        type=kind,
+        response_id=_value_of(head, "response_id"),
+        item_id=_value_of(head, "item_id"),
+        audio_bytes=(end - start) * 3 // 4 - padding,
+        message_bytes=len(message),
+    )
+
+
+def describe_audio(audio: AudioMessage) -> dict[str, Any]:
+    """The fields of an audio message's line in the log."""
+    fields: dict[str, Any] = {
+        "type": audio.type,
+        "bytes": audio.message_bytes,
+        "audio_bytes": audio.audio_bytes,
+    }
+    if audio.response_id:
+        fields["response_id"] = audio.response_id
+    if audio.item_id:
+        fields["item_id"] = audio.item_id
+    return fields
+
+
+def describe_message(message: str | bytes, *, content: bool) -> dict[str, Any]:
+    """The fields of any other message's line in the log.
+
+    A message that is no JSON object is of type "binary" or "text" and has no body.
+    """
+    length_bytes = len(message if isinstance(message, bytes) else message.encode(errors="replace"))
+    try:
+        body = orjson.loads(message)
+    except orjson.JSONDecodeError:
+        body = None
+    if not isinstance(body, dict):
+        kind = "binary" if isinstance(message, bytes) else "text"
+        return {"type": kind, "bytes": length_bytes}
+    fields: dict[str, Any] = {"type": _type_of(body), "bytes": length_bytes}
+    body.pop("type", None)
+    if sound := body.pop(_AUDIO_FIELDS.get(fields["type"], ""), None):
+        body["audio"] = sound
+    for name in _IDS:
+        if isinstance(body.get(name), str):
+            fields[name] = body.pop(name)
+    fields["body"] = redact(body, content=content)
+    return fields
+
+
+def _type_of(body: dict[str, Any]) -> str:
+    """The type that the message states, or on Gemini's wire the field that it is about."""
+    kind = body.get("type")
+    if isinstance(kind, str):
+        return kind
+    fields = [name for name in body if name not in _SIDE_FIELDS] or list(body)
+    return str(fields[0]) if fields else "empty"
+
+
+def _value_of(head: str, name: str) -> str:
+    """The string under `name`, "" if it is not in `head`."""
+    quoted = f'"{name}"'
+    at = head.find(quoted)
+    if at < 0:
+        return ""
+    start = head.find('"', at + len(quoted)) + 1
+    return head[start : head.find('"', start)]

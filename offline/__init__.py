@@ -1,0 +1,1 @@
+"""Embedded speech that needs no network and no key: recogniser, synthesiser, responder."""

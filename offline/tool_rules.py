@@ -1,0 +1,156 @@
+"""When a tool is meant, and with which arguments, judged by its declaration."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .slots import EMPTY_WORDS, Kind, examples, find_names, find_values, kind_of, words_of
+
+_WEATHER_WORDS = {
+    "weather", "forecast", "temperature", "rain", "raining", "sunny", "snow", "snowing", "hot",
+    "cold", "warm", "umbrella",
+}  # fmt: skip
+_WEATHER_PHRASES = (
+    "what is the weather", "what's the weather", "what is the weather like",
+    "what's the weather like", "how is the weather", "how's the weather", "tell me the weather",
+    "the weather", "weather", "what is the forecast", "what is the temperature", "how warm is it",
+    "how cold is it", "is it raining", "will it rain", "do i need an umbrella",
+)  # fmt: skip
+_FOLLOW_UPS = ("what about", "how about", "and")
+_PREPOSITIONS = {
+    Kind.CITY: ("in ", "for ", "to "),
+    Kind.DAY: ("", "on ", "for "),
+    Kind.NUMBER: ("", "for "),
+    Kind.CHOICE: ("", "in ", "with "),
+}
+_NAME_WEIGHT = 2
+_MATCH_FROM = 2
+
+
+class ToolRules:
+    """How one tool is asked for.
+
+    Args:
+        declaration: OpenAI's flat form: `name`, `description`, `parameters` (JSON Schema).
+    """
+
+    def __init__(self, declaration: Mapping[str, Any]) -> None:
+        self.name = str(declaration["name"])
+        self.description = str(declaration.get("description") or "")
+        schema = declaration.get("parameters") or {}
+        self._schemas: Mapping[str, Mapping[str, Any]] = schema.get("properties") or {}
+        self._required = [name for name in schema.get("required") or () if name in self._schemas]
+        self._kinds = {name: kind_of(name, each) for name, each in self._schemas.items()}
+        self._name_words = set(words_of(self.name)) - EMPTY_WORDS
+        self._words = set(words_of(self.description)) - EMPTY_WORDS
+        self._on_weather = bool((self._name_words | self._words) & {"weather", "forecast"})
+        if self._on_weather:
+            self._name_words |= _WEATHER_WORDS
+
+    def score(self, words: Sequence[str]) -> int:
+        """How well the words fit the tool; 0 if it is not meant."""
+        said = set(words)
+        score = _NAME_WEIGHT * len(said & self._name_words) + len(said & self._words)
+        return score if score >= _MATCH_FROM else 0
+
+    def calls(self, words: Sequence[str]) -> tuple[list[dict[str, Any]], str | None]:
+        """The arguments of each call that the words ask for.
+
+        Several cities make several calls, with all else alike.
+
+        Returns:
+            The calls' arguments, and the first required parameter that was not said, if any.
+        """
+        arguments: dict[str, Any] = {}
+        cities: tuple[str, list[str]] | None = None
+        for name, kind in self._kinds.items():
+            values = find_values(kind, self._schemas[name], words)
+            if kind is Kind.TEXT and name in self._required:
+                values = self._free_text(words)
+            if kind is Kind.FLAG and name not in self._required:
+                continue
+            if kind is Kind.CITY and len(values) > 1 and not cities:
+                cities = (name, values)
+            if values:
+                arguments[name] = values[0]
+        missing = self._missing(arguments)
+        if cities:
+            return [{**arguments, cities[0]: city} for city in cities[1]], missing
+        return [arguments], missing
+
+    def answered(
+        self, parameter: str, words: Sequence[str], before: Sequence[str]
+    ) -> tuple[dict[str, Any], str | None] | None:
+        """What the call is now, if the words answer the question for the parameter.
+
+        Args:
+            parameter: What was asked for.
+            words: What was said to it.
+            before: What was said from the request up to the question.
+
+        Returns:
+            The arguments, and the next required parameter that was not said, if any.
+        """
+        kind = self._kinds[parameter]
+        values = find_values(kind, self._schemas[parameter], words)
+        if not values and (kind is Kind.TEXT or (kind is Kind.CITY and len(words) <= 3)):
+            values = [" ".join(words)] if kind is Kind.TEXT else [" ".join(words).title()]
+        if not values:
+            return None
+        arguments = {**self.calls(words)[0][0], **self.calls(before)[0][0], parameter: values[0]}
+        return arguments, self._missing(arguments)
+
+    def questions(self) -> dict[str, str]:
+        """What to ask for each required parameter."""
+        return {
+            name: f"Which {' '.join(words_of(name))} would you like?" for name in self._required
+        }
+
+    def follows_up(self, words: Sequence[str]) -> bool:
+        """Whether the words only change a value of the question before: "what about Rome"."""
+        said = " ".join(words)
+        return said.startswith(_FOLLOW_UPS) and any(
+            find_names(examples(kind, self._schemas[name]), words)
+            for name, kind in self._kinds.items()
+        )
+
+    def sentences(self) -> Iterator[str]:
+        """Ways to ask for the tool, with each value that its parameters may take."""
+        asked = self._phrases()
+        yield from asked
+        for name, kind in self._kinds.items():
+            for index, value in enumerate(values := examples(kind, self._schemas[name])):
+                weather_in = self._on_weather and kind is Kind.CITY
+                for preposition in ("in ",) if weather_in else _PREPOSITIONS[kind]:
+                    yield from (f"{phrase} {preposition}{value}" for phrase in asked)
+                    yield f"{preposition}{value}"
+                yield from (f"{opening} {value}" for opening in _FOLLOW_UPS)
+                yield value
+                if kind is Kind.CITY:
+                    following = values[(index + 1) % len(values)]
+                    yield f"{asked[0]} in {value} and in {following}"
+                    yield f"{asked[0]} in {value} and {following}"
+
+    def _phrases(self) -> list[str]:
+        if self._on_weather:
+            return list(_WEATHER_PHRASES)
+        name = " ".join(words_of(self.name))
+        subject = " ".join(word for word in words_of(self.name) if word not in EMPTY_WORDS)
+        described = " ".join(words_of(self.description.split(".")[0]))
+        openings = ("", "please ", "can you ", "could you ", "i want to ", "i would like to ")
+        return [
+            *(f"{opening}{name}" for opening in openings),
+            *(f"{opening}{described}" for opening in openings if described),
+            *(f"{opening}{subject}" for opening in ("what is the ", "tell me the ", "my ", "")),
+        ]
+
+    def _missing(self, arguments: Mapping[str, Any]) -> str | None:
+        return next((name for name in self._required if name not in arguments), None)
+
+    def _free_text(self, words: Sequence[str]) -> list[str]:
+        """What was said behind the last word that belongs to the tool."""
+        known = self._name_words | self._words
+        last = max((at for at, word in enumerate(words) if word in known), default=len(words))
+        rest = list(words[last + 1 :])
+        while rest and rest[0] in EMPTY_WORDS:
+            del rest[0]
+        return [" ".join(rest)] if rest else []

@@ -1,0 +1,1 @@
+"""Chains ready to run, and the assembly they share."""

@@ -1,0 +1,110 @@
+"""Shows a call on the terminal while it runs."""
+
+import json
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from crossfade.observability.live_events import (
+    AgentFinished,
+    AgentSaid,
+    AgentSpeaking,
+    AnswerHeard,
+    Failed,
+    LiveEvent,
+    ToolAnswered,
+    ToolCalled,
+    UserSaid,
+    UserSpeaking,
+)
+
+_WHO = {"caller": "bold cyan", "agent": "bold green", "tool": "bold yellow", "": "dim"}
+_RESULT_CHARS = 160
+
+
+class CallConsole:
+    """Prints what is said and done line by line, and below what is being said right now.
+
+    Call it with each live event, inside its `with` block. Without a terminal only whole lines are
+    printed.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._caller = Text()
+        self._agent: dict[str, tuple[float, str]] = {}
+        self._agent_speaks = False
+        self._live = Live(get_renderable=self._now, console=console, transient=True)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+        for since_s, text in self._agent.values():
+            self._print(since_s, "agent", Text(text.strip()))
+
+    def __call__(self, event: LiveEvent) -> None:
+        match event:
+            case UserSpeaking():
+                self._caller = Text("speaking …") if event.speaking else Text()
+            case UserSaid(final=False):
+                self._caller = Text(event.text + " …")
+            case UserSaid():
+                self._print(event.at_s, "caller", Text(event.text or "(nothing understood)"))
+            case AgentSaid():
+                self._hear_agent(event)
+            case AgentSpeaking():
+                self._agent_speaks = event.speaking
+            case AgentFinished():
+                self._finish_answer(event)
+            case ToolCalled():
+                call = f"{event.name}({_arguments(event.arguments)})"
+                self._print(event.at_s, "tool", Text(call))
+            case ToolAnswered():
+                style = "red" if event.is_error else ""
+                self._print(event.at_s, "tool", Text(f"→ {_short(event.result)}", style))
+            case AnswerHeard():
+                latency = Text(f"answer heard after {event.voice_to_voice_ms:.0f} ms", "dim")
+                self._print(event.at_s, "", latency)
+            case Failed():
+                self._print(event.at_s, "", Text(event.message, "red"))
+
+    def _hear_agent(self, event: AgentSaid) -> None:
+        since_s, text = self._agent.get(event.item_id, (event.at_s, ""))
+        self._agent[event.item_id] = since_s, text + event.text
+
+    def _finish_answer(self, event: AgentFinished) -> None:
+        since_s, text = self._agent.pop(event.item_id, (event.at_s, ""))
+        if text:
+            remark = " ✂ interrupted" if event.interrupted else ""
+            self._print(since_s, "agent", Text(text.strip()).append(remark, "magenta"))
+
+    def _print(self, at_s: float, who: str, text: Text) -> None:
+        self._console.print(Text(f"{at_s:6.1f}s  ", "dim"), end="")
+        self._console.print(Text(f"{who:<7}", _WHO[who]), text, soft_wrap=True)
+
+    def _now(self) -> Text:
+        speaker = "agent" if self._agent_speaks else "caller" if self._caller else ""
+        said = next((text for _, text in self._agent.values()), "")
+        words = Text(said.strip()[-_RESULT_CHARS:]) if said else self._caller
+        return Text("  ●  ", _WHO[speaker]).append(f"{speaker:<7}").append_text(words)
+
+
+def _arguments(arguments: Any) -> str:
+    return ", ".join(f"{name}={json.dumps(value)}" for name, value in arguments.items())
+
+
+def _short(result: Any) -> str:
+    text = json.dumps(result, ensure_ascii=False)
+    return text if len(text) <= _RESULT_CHARS else text[: _RESULT_CHARS - 1] + "…"

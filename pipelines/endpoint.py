@@ -1,0 +1,81 @@
+"""Finds the provider to talk to: the real one where there is a key, else the built-in emulator."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from crossfade.emulators.backends.backend import Backend
+from crossfade.emulators.openai import OpenAIEmulator
+
+from .settings import NativeSettings
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A provider that can be connected to."""
+
+    spec: str
+    base_url: str | None
+    api_key: str | None
+    description: str
+    """One line for the user."""
+
+
+@contextlib.asynccontextmanager
+async def endpoint(settings: NativeSettings) -> AsyncIterator[Endpoint]:
+    """Choose the provider; the emulator runs in this process for as long as the block does."""
+    key = os.environ.get(KEY_VARIABLE)
+    spec = f"openai:{settings.model}"
+    if settings.base_url is not None:
+        host = urlsplit(settings.base_url).netloc.rpartition("@")[2]
+        yield Endpoint(
+            spec=spec,
+            base_url=settings.base_url,
+            # A server of one's own seldom asks for a key, but the wire always carries one.
+            api_key=key or "unused",
+            description=f"Talking to {settings.model} at {host}.",
+        )
+    elif settings.provider == "openai" or (settings.provider is None and key):
+        yield Endpoint(
+            spec=spec,
+            base_url=None,
+            api_key=key,
+            description=f"Talking to OpenAI, model {settings.model}.",
+        )
+    else:
+        async with emulator_endpoint(settings, asked_for=settings.provider is not None) as found:
+            yield found
+
+
+@contextlib.asynccontextmanager
+async def emulator_endpoint(
+    settings: NativeSettings, *, asked_for: bool
+) -> AsyncIterator[Endpoint]:
+    """Run the built-in emulator and describe why and how."""
+    backend, how = choose_backend()
+    why = "" if asked_for else f"No {KEY_VARIABLE} is set: "
+    async with OpenAIEmulator(backend) as emulator:
+        yield Endpoint(
+            spec=f"openai:{settings.model}",
+            base_url=emulator.url,
+            api_key="emulated",
+            description=f"{why}talking to the built-in emulator of OpenAI Realtime, {how}.",
+        )
+
+
+def choose_backend() -> tuple[Backend, str]:
+    """Offline speech where it is installed, else the scripted backend, and what to tell of it."""
+    from crossfade.emulators.backends.offline import OfflineBackend
+    from crossfade.emulators.backends.scripted import ScriptedBackend
+    from crossfade.offline.recogniser import recogniser_available
+    from crossfade.offline.synthesiser import synthesiser_available
+
+    deaf, mute = recogniser_available(), synthesiser_available()
+    if deaf is None and mute is None:
+        return OfflineBackend(), "which understands and speaks offline"
+    scripted = ScriptedBackend(voice="espeak" if mute is None else "tone")
+    return scripted, f"with scripted answers ({deaf or mute})"

@@ -1,0 +1,101 @@
+"""The native pipeline as a command: a caller talks with a speech-to-speech model.
+
+    python pipelines/native.py --demo
+    python pipelines/native.py --input question.wav
+
+`crossfade native` is the same. The chain is put together in assembly.py; native_call.py is the
+pipeline for use in Python.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from crossfade.errors import SettingsError
+from crossfade.pipelines.command_line import errors_in_one_line, prepare
+from crossfade.pipelines.settings import INSTRUCTIONS, NativeSettings
+
+
+def native(
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Let a scripted caller talk with the agent.")
+    ] = False,
+    input_file: Annotated[
+        Path | None, typer.Option("--input", help="Speak this sound file to the agent.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the agent's speech to this WAV file.")
+    ] = None,
+    provider: Annotated[
+        str | None,
+        typer.Option(help="openai or emulator. By default openai with a key, else emulator."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="The provider's model.")] = "gpt-realtime-2.1",
+    voice: Annotated[
+        str | None, typer.Option(help="warm, bright, calm, deep, or the provider's own name.")
+    ] = None,
+    instructions: Annotated[
+        str, typer.Option(help="What the agent shall be.", show_default=False)
+    ] = INSTRUCTIONS,
+    base_url: Annotated[
+        str | None, typer.Option(help="The whole endpoint, such as ws://127.0.0.1:9000/v1/realtime")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Where the folder of the call is made.")] = Path(
+        "runs"
+    ),
+) -> None:
+    """Talk with a speech-to-speech model. Without a key it is the built-in emulator."""
+    with errors_in_one_line():
+        if demo == (input_file is not None):
+            raise SettingsError("say either --demo or --input FILE")
+        talk(
+            NativeSettings(
+                provider=provider,
+                model=model,
+                voice=voice,
+                instructions=instructions,
+                base_url=base_url,
+                input=input_file,
+                output=output,
+                runs=runs,
+            )
+        )
+
+
+def talk(settings: NativeSettings) -> None:
+    """Make the call and show it."""
+    # pipecat is loaded here, so that help and mistakes are told at once.
+    prepare()
+    from crossfade.observability.summary import render_summary
+    from crossfade.pipelines.console import CallConsole
+    from crossfade.pipelines.native_call import run_native
+
+    console = Console()
+    with CallConsole(console) as live:
+        outcome = asyncio.run(
+            run_native(
+                settings,
+                announce=lambda line: console.print(Text(line, "bold"), soft_wrap=True),
+                listener=live,
+            )
+        )
+    console.print(render_summary(outcome.summary))
+    for line in outcome.missed:
+        console.print(f"The cue of the caller's line {line} never came.", style="yellow")
+    for file in sorted(outcome.folder.iterdir()):
+        console.print(Text(f"  {file}"), soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command by itself."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(native)
+    app()
+
+
+if __name__ == "__main__":
+    main()

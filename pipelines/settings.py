@@ -1,0 +1,42 @@
+"""What the native pipeline is told on the command line, checked before anything runs."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from crossfade.errors import SettingsError
+
+PROVIDERS = ("openai", "emulator")
+INSTRUCTIONS = (
+    "You are a friendly assistant on the telephone. Answer in two or three short sentences. "
+    "Use the tools you have; never guess what they can tell you."
+)
+
+
+class NativeSettings(BaseModel):
+    """Settings of one call through the native pipeline."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: str | None = None
+    """openai or emulator; None takes OpenAI where there is a key, else the emulator."""
+    model: str = "gpt-realtime-2.1"
+    voice: str | None = None
+    instructions: str = INSTRUCTIONS
+    base_url: str | None = None
+    """The whole endpoint, ws:// allowed; None is the provider's own."""
+    input: Path | None = None
+    """A sound file to speak to the agent; None runs the demo's script."""
+    output: Path | None = None
+    """Where the agent's speech goes as a WAV file, besides the recording."""
+    runs: Path = Path("runs")
+    """Where the folder of this call is made."""
+
+    @field_validator("provider")
+    @classmethod
+    def _known(cls, provider: str | None) -> str | None:
+        if provider is not None and provider not in PROVIDERS:
+            raise SettingsError(
+                f"unknown provider {provider!r}; this version knows {' and '.join(PROVIDERS)}"
+            )
+        return provider

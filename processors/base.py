@@ -1,0 +1,163 @@
+"""The base of Crossfade's processors: audio by plain calls, everything else by pipecat's way."""
+
+from pipecat.frames.frames import (
+    AudioRawFrame,
+    CancelFrame,
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    StartFrame,
+    SystemFrame,
+)
+from pipecat.processors.frame_processor import (
+    FrameCallback,
+    FrameDirection,
+    FrameProcessor,
+    FrameProcessorSetup,
+)
+
+from crossfade.errors import SoundError
+
+from .outbox import Outbox
+
+__all__ = ["DOWNSTREAM", "UPSTREAM", "FrameDirection", "Processor"]
+
+DOWNSTREAM = FrameDirection.DOWNSTREAM
+UPSTREAM = FrameDirection.UPSTREAM
+
+
+class Processor(FrameProcessor):
+    """A pipecat processor in direct mode whose audio takes no queue, task, hook or observer.
+
+    Audio flows downstream only and is handed to the next of our processors by a plain call. All
+    other frames take pipecat's ordinary way. A stock processor may stand anywhere in the chain;
+    towards it frames go through a bounded outbox, which keeps their order.
+
+    Direct mode is re-entrant: the receive loop, the transport and the tool tasks all run inside
+    the same processors. Hence the contract of a subclass:
+
+    - `handle_audio` is synchronous. It neither awaits nor blocks; I/O goes to a bounded queue with
+      a task of its own; frames it causes go through `emit`. What it raises becomes an ErrorFrame
+      of this processor and never reaches the caller; a run of failures is reported once.
+    - `note` is synchronous and runs first, before anything is awaited: all state that a control
+      frame changes is changed there, such as closing the gate of a response.
+    - `forward` then awaits what it must and pushes the frame on.
+    - Audio before Start and after End or Cancel is dropped and counted in `dropped_audio`.
+    - Only the public `next` is used to find the neighbour.
+    """
+
+    def __init__(self, *, name: str | None = None) -> None:
+        super().__init__(name=name, enable_direct_mode=True)
+        self.dropped_audio = 0
+        """Audio frames that came before Start or after End or Cancel."""
+        self._open = False
+        self._failing = False
+        self._outbox = Outbox(self._deliver)
+
+    # What a subclass overrides
+
+    def handle_audio(self, frame: AudioRawFrame) -> None:
+        """Take one audio frame; the default hands it on."""
+        self.push_audio(frame)
+
+    def note(self, frame: Frame, direction: FrameDirection) -> None:
+        """Change state for a control frame, before anything is awaited."""
+
+    async def forward(self, frame: Frame, direction: FrameDirection) -> None:
+        """Act on a control frame and push it on; the default only pushes."""
+        await self.push_frame(frame, direction)
+
+    # What a subclass calls
+
+    def push_audio(self, frame: AudioRawFrame) -> None:
+        """Hand an audio frame to the next processor."""
+        neighbour = self.next
+        if isinstance(neighbour, Processor):
+            neighbour.receive_audio(frame)
+        elif neighbour is not None and isinstance(frame, Frame):
+            self._outbox.put(frame, DOWNSTREAM)
+
+    def emit(self, frame: Frame, direction: FrameDirection = DOWNSTREAM) -> None:
+        """Push a control frame from a synchronous handler, in the order of the calls."""
+        self._outbox.put(frame, direction)
+
+    def expect(self, frame: AudioRawFrame, rate_hz: int, channels: int = 1) -> None:
+        """Refuse audio of another rate or channel count.
+
+        Raises:
+            SoundError: Naming this processor, what came and what was expected.
+        """
+        if frame.sample_rate != rate_hz or frame.num_channels != channels:
+            raise SoundError(
+                f"{self.name} takes {rate_hz} Hz with {channels} channel(s), but got "
+                f"{frame.sample_rate} Hz with {frame.num_channels}; put a Resampler before it, "
+                "or give the transport that rate"
+            )
+
+    # The engine's side
+
+    @property
+    def open(self) -> bool:
+        """Whether the chain runs: after Start, before End and Cancel."""
+        return self._open
+
+    def receive_audio(self, frame: AudioRawFrame) -> None:
+        """Take audio from the processor before: never raises, never waits."""
+        if not self._open:
+            self.dropped_audio += 1
+            return
+        try:
+            self.handle_audio(frame)
+        except Exception as error:
+            if not self._failing:
+                self._failing = True
+                self._outbox.report(error)
+        else:
+            self._failing = False
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
+        await super().setup(setup)
+        self._outbox.start(self.create_task(self._outbox.run(), f"{self.name}::outbox"))
+
+    async def cleanup(self) -> None:
+        await super().cleanup()
+        if task := self._outbox.stop():
+            await self.cancel_task(task)
+
+    async def queue_frame(
+        self,
+        frame: Frame,
+        direction: FrameDirection = DOWNSTREAM,
+        callback: FrameCallback | None = None,
+    ) -> None:
+        if isinstance(frame, AudioRawFrame) and direction is DOWNSTREAM and callback is None:
+            self.receive_audio(frame)
+        else:
+            await super().queue_frame(frame, direction, callback)
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, EndFrame | CancelFrame):
+            self._open = False
+        try:
+            self.note(frame, direction)
+        except Exception as error:
+            self._outbox.report(error)
+        await super().process_frame(frame, direction)
+        if isinstance(frame, StartFrame):
+            self._open = True
+        await self.forward(frame, direction)
+
+    async def push_frame(self, frame: Frame, direction: FrameDirection = DOWNSTREAM) -> None:
+        """Push a frame, behind what waits in the outbox; system frames overtake it."""
+        if isinstance(frame, InterruptionFrame):
+            self._outbox.interrupt()
+        elif self._outbox.waiting and not isinstance(frame, SystemFrame):
+            self._outbox.put(frame, direction)
+            return
+        await super().push_frame(frame, direction)
+
+    async def _deliver(self, item: Frame | Exception, direction: FrameDirection) -> None:
+        if isinstance(item, Exception):
+            await self.push_error(f"{self.name}: {item}", exception=item)
+        else:
+            await super().push_frame(item, direction)

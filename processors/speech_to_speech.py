@@ -1,0 +1,295 @@
+"""The native speech node: a provider's session behind the frames of the chain."""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from crossfade.audio.resample import StreamResampler
+from crossfade.conversation.tools import ToolCall
+from crossfade.errors import CrossfadeError
+from crossfade.frames.audio import (
+    AudioRawFrame,
+    InputAudioRawFrame,
+    SpeechFrame,
+    SpeechOrigin,
+    SpeechPlayedFrame,
+    TTSStartedFrame,
+    TTSStoppedFrame,
+)
+from crossfade.frames.control import (
+    CancelFrame,
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    ResponseEndFrame,
+    ResponseStartFrame,
+    StartFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    UserTurnCommittedFrame,
+    UserTurnStartProposedFrame,
+    UserTurnStopProposedFrame,
+)
+from crossfade.frames.text import (
+    InputTextRawFrame,
+    LLMTextFrame,
+    SpokenTextFrame,
+    TextType,
+    UserPartialTranscriptFrame,
+    UserTranscriptFrame,
+)
+from crossfade.frames.tools import AcknowledgeFrame, FunctionCallResultFrame, ToolCallsFrame
+from crossfade.frames.usage import usage_metrics
+from crossfade.providers.config import TurnDetection
+from crossfade.providers.events import (
+    AudioChunk,
+    Event,
+    Interruption,
+    ProviderError,
+    ResponseDone,
+    ResponseStarted,
+    ResponseStatus,
+    Severity,
+    SpeechStarted,
+    SpeechStopped,
+    TextDelta,
+    UserTranscript,
+    UserTurnCommitted,
+)
+from crossfade.providers.session import RealtimeSession
+
+from .base import DOWNSTREAM, UPSTREAM, FrameDirection, Processor
+
+
+@dataclass(slots=True)
+class _Response:
+    id: str
+    injected: bool
+    speaks: bool = False
+    cut: bool = False
+    calls: list[ToolCall] = field(default_factory=list)
+
+
+class SpeechToSpeech(Processor):
+    """Speaks with a `RealtimeSession` that was opened before the chain starts.
+
+    Takes the user's audio, text, turns and interruptions, tool results and acknowledgements; sends
+    the user's transcripts and the proposed turns upstream, and responses, speech, words, tool
+    calls, usage and errors downstream. The calls of one response come as one ToolCallsFrame when
+    the response is complete; a response that was cut calls nothing. Closes the session at the end.
+
+    Args:
+        session: The open session.
+        rate_hz: Rate of the user's audio, mono; it is converted here to the session's.
+    """
+
+    def __init__(self, session: RealtimeSession, *, rate_hz: int, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self._session = session
+        self._rate_hz = rate_hz
+        self._uplink = StreamResampler(rate_hz, session.input_rate_hz)
+        self._responses: dict[str, _Response] = {}
+        self._user_speaks = False
+        self._receiver: asyncio.Task[Any] | None = None
+
+    # From the chain to the provider
+
+    def handle_audio(self, frame: AudioRawFrame) -> None:
+        if not isinstance(frame, InputAudioRawFrame):
+            self.push_audio(frame)
+            return
+        self.expect(frame, self._rate_hz)
+        if pcm := self._uplink.process(frame.audio):
+            self._session.send_audio_nowait(pcm)
+
+    def note(self, frame: Frame, direction: FrameDirection) -> None:
+        match frame:
+            case InterruptionFrame():
+                for response in self._responses.values():
+                    response.cut = True
+            case UserStartedSpeakingFrame():
+                self._user_speaks = True
+            case UserStoppedSpeakingFrame():
+                self._user_speaks = False
+
+    async def forward(self, frame: Frame, direction: FrameDirection) -> None:
+        match frame:
+            case InputTextRawFrame():
+                await self._ask(self._session.send_text(frame.text))
+                return
+            case AcknowledgeFrame():
+                await self._acknowledge(frame)
+                return
+            case FunctionCallResultFrame() if direction is UPSTREAM:
+                await self._answer_tool(frame)
+            case SpeechPlayedFrame() if direction is UPSTREAM and frame.interrupted:
+                await self._interrupt(frame)
+            case UserStartedSpeakingFrame() if self._owns_turns(direction):
+                await self._ask(self._session.start_turn())
+            case UserStoppedSpeakingFrame() if self._owns_turns(direction):
+                await self._ask(self._session.end_turn())
+            case EndFrame() | CancelFrame():
+                await self._stop()
+        await self.push_frame(frame, direction)
+        if isinstance(frame, StartFrame):
+            self._receiver = self.create_task(self._receive(), f"{self.name}::receiver")
+
+    async def cleanup(self) -> None:
+        await super().cleanup()
+        await self._stop()
+
+    def _owns_turns(self, direction: FrameDirection) -> bool:
+        detection = self._session.config.turn_detection
+        return direction is DOWNSTREAM and detection is TurnDetection.CALLER
+
+    async def _acknowledge(self, frame: AcknowledgeFrame) -> None:
+        if self._session.profile.out_of_band and not self._user_speaks:
+            await self._ask(self._session.say(frame.text))
+
+    async def _answer_tool(self, frame: FunctionCallResultFrame) -> None:
+        is_error = frame.error is not None
+        await self._ask(
+            self._session.send_tool_response(frame.tool_call_id, frame.result, is_error=is_error)
+        )
+        # While the user speaks, the answer to the user's turn covers the results as well.
+        if frame.run_llm and not self._user_speaks:
+            await self._ask(self._session.respond())
+
+    async def _interrupt(self, frame: SpeechPlayedFrame) -> None:
+        played = {i.origin.item_id: i.played_ms for i in frame.items if not i.origin.injected}
+        await self._ask(self._session.interrupt(played))
+
+    async def _ask(self, request: Awaitable[None]) -> None:
+        """Make a request; a session that is over has told so already, by its receiver."""
+        try:
+            await request
+        except CrossfadeError as error:
+            if self._receiver is not None and not self._receiver.done():
+                await self.push_error(str(error), exception=error)
+
+    async def _stop(self) -> None:
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            await self.cancel_task(receiver)
+        await self._session.close()
+
+    # From the provider to the chain
+
+    async def _receive(self) -> None:
+        try:
+            async for event in self._session:
+                await self._handle(event)
+        except CrossfadeError as error:
+            await self.push_error(str(error), exception=error, force_treat_as_permanent=True)
+        except Exception as error:
+            await self.push_error(
+                f"{self.name} failed on an event of the session: {error!r}",
+                exception=error,
+                force_treat_as_permanent=True,
+            )
+
+    async def _handle(self, event: Event) -> None:
+        match event:
+            case AudioChunk():
+                await self._speak(event)
+            case TextDelta():
+                await self._word(event)
+            case ResponseStarted():
+                await self._begin(event)
+            case ToolCall():
+                if response := self._responses.get(event.response_id):
+                    response.calls.append(event)
+            case ResponseDone():
+                await self._finish(event)
+            case Interruption():
+                if response := self._responses.get(event.response_id):
+                    response.cut = True
+            case ProviderError():
+                if event.severity is not Severity.HARMLESS:
+                    await self.push_error(event.message)
+            case _:
+                await self._user_event(event)
+
+    async def _user_event(self, event: Event) -> None:
+        frame: Frame
+        match event:
+            case SpeechStarted():
+                frame = UserTurnStartProposedFrame(item_id=event.item_id)
+            case SpeechStopped():
+                frame = UserTurnStopProposedFrame(item_id=event.item_id)
+            case UserTurnCommitted():
+                frame = UserTurnCommittedFrame(item_id=event.item_id)
+            case UserTranscript():
+                kind = UserTranscriptFrame if event.final else UserPartialTranscriptFrame
+                now = datetime.now(UTC).isoformat(timespec="milliseconds")
+                frame = kind(event.text, "", now, item_id=event.item_id)
+            case _:
+                return
+        await self.push_frame(frame, UPSTREAM)
+
+    async def _begin(self, event: ResponseStarted) -> None:
+        self._responses[event.response_id] = _Response(event.response_id, event.injected)
+        await self.push_frame(
+            ResponseStartFrame(response_id=event.response_id, injected=event.injected)
+        )
+
+    async def _speak(self, event: AudioChunk) -> None:
+        response = self._responses.get(event.response_id)
+        if response is None:
+            return
+        if not response.speaks:
+            response.speaks = True
+            await self.push_frame(TTSStartedFrame(context_id=response.id))
+        if not response.cut:
+            origin = SpeechOrigin(
+                item_id=event.item_id, response_id=response.id, injected=response.injected
+            )
+            self.push_audio(
+                SpeechFrame(
+                    audio=event.pcm,
+                    sample_rate=self._session.output_rate_hz,
+                    num_channels=1,
+                    context_id=response.id,
+                    origin=origin,
+                )
+            )
+
+    async def _word(self, event: TextDelta) -> None:
+        response = self._responses.get(event.response_id)
+        if response is None or response.cut:
+            return
+        if event.spoken:
+            await self.push_frame(
+                SpokenTextFrame(
+                    event.text,
+                    TextType.TOKEN,
+                    context_id=event.item_id,
+                    response_id=response.id,
+                    injected=response.injected,
+                )
+            )
+        else:
+            await self.push_frame(LLMTextFrame(event.text))
+
+    async def _finish(self, event: ResponseDone) -> None:
+        response = self._responses.pop(event.response_id, None)
+        if response is not None and response.speaks and not response.cut:
+            await self.push_frame(TTSStoppedFrame(context_id=response.id))
+        await self.push_frame(
+            ResponseEndFrame(
+                response_id=event.response_id,
+                status=event.status.value,
+                usage=event.usage,
+                reason=event.reason,
+            )
+        )
+        if event.usage is not None:
+            model = self._session.profile.model
+            await self.push_frame(usage_metrics(self.name, model, event.usage))
+        if event.status is ResponseStatus.FAILED:
+            await self.push_error(f"the response failed: {event.reason or 'no reason given'}")
+        if response is not None and response.calls and event.status is ResponseStatus.COMPLETED:
+            calls = tuple(response.calls)
+            await self.push_frame(ToolCallsFrame.of(event.response_id, calls))

@@ -1,0 +1,59 @@
+"""Native speech-to-speech providers behind one session.
+
+Each wire has a pure protocol (`openai_realtime`); `connection` puts a WebSocket around it, and
+`session` is what callers hold. Read in the order config, events, session, protocol.
+"""
+
+from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
+from crossfade.providers.config import SessionConfig, TurnDetection
+from crossfade.providers.connect import connect
+from crossfade.providers.connection import Statistics
+from crossfade.providers.events import (
+    AudioChunk,
+    Event,
+    Interruption,
+    ProviderError,
+    ResponseDone,
+    ResponseStarted,
+    ResponseStatus,
+    SessionOpened,
+    Severity,
+    SpeechDone,
+    SpeechStarted,
+    SpeechStopped,
+    TextDelta,
+    UserTranscript,
+    UserTurnCommitted,
+)
+from crossfade.providers.profiles import Profile
+from crossfade.providers.session import RealtimeSession
+from crossfade.providers.tap import WireDirection, WireTap
+
+__all__ = [
+    "AudioChunk",
+    "Event",
+    "Interruption",
+    "Profile",
+    "ProviderError",
+    "RealtimeSession",
+    "ResponseDone",
+    "ResponseStarted",
+    "ResponseStatus",
+    "SessionConfig",
+    "SessionOpened",
+    "Severity",
+    "SpeechDone",
+    "SpeechStarted",
+    "SpeechStopped",
+    "Statistics",
+    "TextDelta",
+    "ToolCall",
+    "ToolDeclaration",
+    "ToolResult",
+    "TurnDetection",
+    "UserTranscript",
+    "UserTurnCommitted",
+    "WireDirection",
+    "WireTap",
+    "connect",
+]

@@ -1,0 +1,170 @@
+"""What a session tells its caller. One event means one thing on every provider.
+
+Times in `_ms` count the audio of the session, from its start, as the provider hears it.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from crossfade.conversation.tools import ToolCall
+from crossfade.conversation.usage import Usage
+
+
+class ResponseStatus(Enum):
+    """How a response ended."""
+
+    COMPLETED = "completed"
+    INTERRUPTED = "interrupted"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+
+
+class Severity(Enum):
+    """What a provider's error means for the session."""
+
+    HARMLESS = "harmless"
+    """A benign race, such as cancelling a response that had just ended."""
+    REQUEST = "request"
+    """One request was refused; the session goes on."""
+    RETRY = "retry"
+    """This connection is over; a new one may serve."""
+    FATAL = "fatal"
+    """No new connection will help: the key, the model, the quota."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOpened:
+    """The provider accepted the session and its configuration."""
+
+    session_id: str
+    model: str
+    expires_at: float | None = None
+    """Unix time at which the provider will end the session, where it says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStarted:
+    """The provider hears the user begin to speak."""
+
+    item_id: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStopped:
+    """The provider hears the user's turn end."""
+
+    item_id: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserTurnCommitted:
+    """The user's turn became item `item_id` of the conversation, in its place there."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserTranscript:
+    """What the user said. A partial holds all the text so far; a final may be empty."""
+
+    item_id: str
+    text: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseStarted:
+    response_id: str
+    injected: bool = False
+    """The response stands outside the conversation, such as an acknowledgement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioChunk:
+    """Speech of the agent: s16le mono at the session's output rate, whole samples."""
+
+    response_id: str
+    item_id: str
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta:
+    """Text of the agent as it is generated."""
+
+    response_id: str
+    item_id: str
+    text: str
+    spoken: bool
+    """True for the words of the speech, False for a written answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechDone:
+    """All the audio and text of one spoken item has arrived."""
+
+    response_id: str
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interruption:
+    """The provider cut a response because the user spoke. What comes after is dropped."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseDone:
+    response_id: str
+    status: ResponseStatus
+    usage: Usage | None = None
+    reason: str | None = None
+    """Why the response did not complete, in the provider's words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderError:
+    """The provider reports an error, or what it sent makes no sense."""
+
+    message: str
+    severity: Severity
+    code: str | None = None
+
+
+Event = (
+    SessionOpened
+    | SpeechStarted
+    | SpeechStopped
+    | UserTurnCommitted
+    | UserTranscript
+    | ResponseStarted
+    | AudioChunk
+    | TextDelta
+    | SpeechDone
+    | ToolCall
+    | Interruption
+    | ResponseDone
+    | ProviderError
+)
+
+__all__ = [
+    "AudioChunk",
+    "Event",
+    "Interruption",
+    "ProviderError",
+    "ResponseDone",
+    "ResponseStarted",
+    "ResponseStatus",
+    "SessionOpened",
+    "Severity",
+    "SpeechDone",
+    "SpeechStarted",
+    "SpeechStopped",
+    "TextDelta",
+    "ToolCall",
+    "UserTranscript",
+    "UserTurnCommitted",
+]

@@ -1,0 +1,111 @@
+"""What OpenAI's error and close codes mean for a session.
+
+Source: https://platform.openai.com/docs/api-reference/realtime-server-events/error, and the codes
+that the service was seen to send.
+"""
+
+import re
+
+from crossfade.errors import CredentialsRefused, ProviderFault
+from crossfade.providers.events import ProviderError, Severity
+from crossfade.providers.profiles import OPENAI_PROFILES
+from crossfade.providers.wire_json import JsonObject, child, string
+
+ACTIVE_RESPONSE = "conversation_already_has_active_response"
+
+_CREDENTIALS = frozenset({"invalid_api_key", "account_deactivated", "invalid_authentication"})
+_MODEL = frozenset({"invalid_model", "model_not_found", "missing_model"})
+
+_SEVERITIES = {
+    **dict.fromkeys(_CREDENTIALS | _MODEL, Severity.FATAL),
+    "insufficient_quota": Severity.FATAL,
+    "billing_hard_limit_reached": Severity.FATAL,
+    "beta_api_shape_disabled": Severity.FATAL,
+    "session_expired": Severity.RETRY,
+    ACTIVE_RESPONSE: Severity.HARMLESS,
+    "response_cancel_not_active": Severity.HARMLESS,
+    "input_audio_buffer_commit_empty": Severity.HARMLESS,
+    "unsupported_content_type": Severity.HARMLESS,
+    "item_truncate_invalid_item_id": Severity.HARMLESS,
+    "item_delete_invalid_item_id": Severity.HARMLESS,
+    "item_already_truncated": Severity.HARMLESS,
+}
+# Some races are reported without a code.
+_HARMLESS_MESSAGES = (
+    "is already shorter than",
+    "Only model output audio messages can be truncated",
+    "no active response found",
+)
+_CLOSE_CODES = {
+    3000: ProviderError(
+        message="the key was refused", severity=Severity.FATAL, code="invalid_api_key"
+    ),
+    4000: ProviderError(
+        message="the request was refused", severity=Severity.FATAL, code="invalid_request"
+    ),
+    4004: ProviderError(
+        message="the model was refused", severity=Severity.FATAL, code="model_not_found"
+    ),
+}
+_KEY = re.compile(r"\b(?:sk|ek)[-_][\w*.\-]+")
+
+
+def classify(error: JsonObject) -> ProviderError:
+    """Read the body of an `error` event or of a failed response."""
+    code = string(error, "code") or None
+    message = _KEY.sub("[key]", string(error, "message")) or "no reason given"
+    severity = _SEVERITIES.get(code or "")
+    if severity is None:
+        harmless = any(part in message for part in _HARMLESS_MESSAGES)
+        severity = Severity.HARMLESS if harmless else Severity.REQUEST
+    return ProviderError(message=message, severity=severity, code=code)
+
+
+def classify_close(code: int) -> ProviderError | None:
+    """What a close code says about the request; None if only the line went."""
+    return _CLOSE_CODES.get(code)
+
+
+def as_fault(error: ProviderError, model: str, key_variable: str) -> ProviderFault:
+    """Turn a fatal error into the one to raise, with what to do."""
+    if error.code in _CREDENTIALS:
+        # The service quotes the key in its message; it is left out.
+        return CredentialsRefused(
+            f"OpenAI refused the key ({error.code}). Check {key_variable}.", code=error.code
+        )
+    if error.code in _MODEL:
+        known = ", ".join(OPENAI_PROFILES)
+        return ProviderFault(
+            f'OpenAI does not serve the model "{model}" ({error.code}). Known models: {known}.',
+            code=error.code,
+        )
+    code = f" ({error.code})" if error.code else ""
+    return ProviderFault(f"OpenAI refused the session: {error.message}{code}", code=error.code)
+
+
+def malformed(what: str) -> ProviderError:
+    """What the provider sent makes no sense."""
+    return ProviderError(
+        message=f"The provider sent {what}.", severity=Severity.REQUEST, code="malformed_message"
+    )
+
+
+def why_not_completed(response: JsonObject) -> str | None:
+    """Why a response ended early, from its `status_details`, which some servers send as text."""
+    details = response.get("status_details")
+    if isinstance(details, str):
+        return details or None
+    if not isinstance(details, dict):
+        return None
+    message = _KEY.sub("[key]", string(child(details, "error"), "message"))
+    return message or string(details, "reason") or string(details, "type") or None
+
+
+__all__ = [
+    "ACTIVE_RESPONSE",
+    "as_fault",
+    "classify",
+    "classify_close",
+    "malformed",
+    "why_not_completed",
+]

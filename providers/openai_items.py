@@ -1,0 +1,58 @@
+"""The agent's items: how much audio and text of each has arrived."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+_SAMPLE_BYTES = 2
+# What can still be playing, many times over; the oldest are forgotten.
+_MOST_ITEMS = 256
+
+
+@dataclass(slots=True)
+class Item:
+    """One piece of an answer."""
+
+    injected: bool = False
+    received_bytes: int = 0
+    """Audio that was given to the caller."""
+    half_sample: bytes = b""
+    """A first byte whose second is in the item's next chunk."""
+    text_length: int = 0
+    """Characters of text that were given to the caller."""
+    done: bool = False
+    """Everything of it has arrived."""
+    settled: bool = False
+    """The conversation keeps what was heard of it; it is not cut again."""
+
+    def whole_samples(self, audio: bytes) -> bytes:
+        """Give the whole samples that end in `audio`; half a sample waits for the next chunk."""
+        if self.half_sample or len(audio) % _SAMPLE_BYTES:
+            audio = self.half_sample + audio
+            end = len(audio) - len(audio) % _SAMPLE_BYTES
+            audio, self.half_sample = audio[:end], audio[end:]
+        self.received_bytes += len(audio)
+        return audio
+
+    def received_ms(self, rate_hz: int) -> float:
+        return self.received_bytes * 1000 / (_SAMPLE_BYTES * rate_hz)
+
+
+class Items:
+    """The latest items, by id."""
+
+    def __init__(self) -> None:
+        self._items: OrderedDict[str, Item] = OrderedDict()
+
+    def get(self, item_id: str) -> Item | None:
+        return self._items.get(item_id)
+
+    def get_or_add(self, item_id: str, *, injected: bool) -> Item:
+        item = self._items.get(item_id)
+        if item is None:
+            item = self._items[item_id] = Item(injected=injected)
+            if len(self._items) > _MOST_ITEMS:
+                self._items.popitem(last=False)
+        return item
+
+
+__all__ = ["Item", "Items"]

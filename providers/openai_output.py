@@ -1,0 +1,200 @@
+"""What the agent says and calls: reads the messages of OpenAI's responses."""
+
+from collections.abc import Callable, Mapping
+
+import pybase64
+
+from crossfade.conversation.tools import ToolCall
+from crossfade.providers.events import (
+    AudioChunk,
+    Event,
+    ResponseDone,
+    ResponseStarted,
+    ResponseStatus,
+    Severity,
+    SpeechDone,
+    TextDelta,
+)
+from crossfade.providers.openai_errors import classify, malformed, why_not_completed
+from crossfade.providers.openai_items import Item, Items
+from crossfade.providers.openai_requests import INJECTED_KEY, cancel_response, delete_item
+from crossfade.providers.openai_responses import Response, Responses
+from crossfade.providers.openai_usage import read_usage
+from crossfade.providers.wire_json import JsonObject, child, children, decode, string
+
+_STATUSES = {
+    "completed": ResponseStatus.COMPLETED,
+    "cancelled": ResponseStatus.INTERRUPTED,
+    "incomplete": ResponseStatus.INCOMPLETE,
+    "failed": ResponseStatus.FAILED,
+}
+
+
+class Output:
+    """Reads responses. Each has one ResponseStarted, then one ResponseDone, announced or not.
+
+    Args:
+        responses: Those of the session; begun and ended here.
+        items: Those of the session; filled here.
+    """
+
+    def __init__(self, responses: Responses, items: Items) -> None:
+        self._responses = responses
+        self._items = items
+        self._replies: list[bytes] = []
+
+    def receive(self, kind: str, fields: JsonObject) -> list[Event]:
+        """Understand a message of type `kind`; those of other types say nothing."""
+        if kind == "response.created":
+            return self._on_created(fields)
+        if kind == "response.done":
+            return self._on_done(fields)
+        read = _READERS.get(kind)
+        if read is None:
+            return []
+        response_id = string(fields, "response_id")
+        if not response_id:
+            return [malformed(f"{kind} without a response_id")]
+        events = self._begin(response_id)
+        response = self._responses.get(response_id)
+        # What trails behind the end of a response is late.
+        return events if response is None else events + read(self, response, fields)
+
+    def replies(self) -> list[bytes]:
+        """Give the messages that became due by what was received."""
+        replies, self._replies = self._replies, []
+        return replies
+
+    def _on_created(self, fields: JsonObject) -> list[Event]:
+        body = child(fields, "response")
+        response_id = string(body, "id")
+        if not response_id:
+            return [malformed("a response without an id")]
+        return self._begin(response_id, injected=INJECTED_KEY in child(body, "metadata"))
+
+    def _begin(self, response_id: str, *, injected: bool = False) -> list[Event]:
+        response = self._responses.begin(response_id, injected=injected)
+        if response is None:
+            return []
+        if response.cut:
+            self._replies.append(cancel_response(response_id))
+        return [ResponseStarted(response_id=response_id, injected=injected)]
+
+    def _on_done(self, fields: JsonObject) -> list[Event]:
+        events = self._on_created(fields)
+        body = child(fields, "response")
+        response = self._responses.get(string(body, "id"))
+        if response is None:
+            return events
+        for item in children(body, "output"):
+            events += self._finish_item(response, item)
+        if not response.injected:
+            # What was cut before its first sound reached us was not heard at all.
+            self._replies += [delete_item(item_id) for item_id in response.unheard_items]
+        self._responses.end(response.id)
+        status = _STATUSES.get(string(body, "status"), ResponseStatus.FAILED)
+        events.append(
+            ResponseDone(
+                response_id=response.id,
+                status=ResponseStatus.INTERRUPTED if response.cut else status,
+                usage=read_usage(child(body, "usage")),
+                reason=why_not_completed(body),
+            )
+        )
+        error = classify(child(child(body, "status_details"), "error"))
+        return [*events, error] if error.severity is Severity.FATAL else events
+
+    def _on_audio(self, response: Response, fields: JsonObject) -> list[Event]:
+        item_id = string(fields, "item_id")
+        item = self._items.get_or_add(item_id, injected=response.injected)
+        if response.cut:
+            if not item.received_bytes and not item.settled:
+                item.settled = True
+                response.unheard_items.append(item_id)
+            return []
+        try:
+            audio = pybase64.b64decode(string(fields, "delta"), validate=True)
+        except ValueError:
+            return [malformed("audio that is no base64")]
+        pcm = item.whole_samples(audio)
+        return [AudioChunk(response_id=response.id, item_id=item_id, pcm=pcm)] if pcm else []
+
+    def _on_transcript(self, response: Response, fields: JsonObject) -> list[Event]:
+        return self._text(response, fields, spoken=True)
+
+    def _on_text(self, response: Response, fields: JsonObject) -> list[Event]:
+        return self._text(response, fields, spoken=False)
+
+    def _text(self, response: Response, fields: JsonObject, *, spoken: bool) -> list[Event]:
+        text = string(fields, "delta")
+        if response.cut or not text:
+            return []
+        item_id = string(fields, "item_id")
+        item = self._items.get_or_add(item_id, injected=response.injected)
+        item.text_length += len(text)
+        return [TextDelta(response_id=response.id, item_id=item_id, text=text, spoken=spoken)]
+
+    def _on_item_done(self, response: Response, fields: JsonObject) -> list[Event]:
+        return self._finish_item(response, child(fields, "item"))
+
+    def _finish_item(self, response: Response, fields: JsonObject) -> list[Event]:
+        """Give what of a finished item did not come in pieces, once."""
+        if string(fields, "type") == "function_call":
+            complete = string(fields, "status") != "incomplete"
+            return self._on_arguments(response, fields) if complete else []
+        item_id = string(fields, "id")
+        if response.cut or not item_id:
+            return []
+        item = self._items.get_or_add(item_id, injected=response.injected)
+        if item.done:
+            return []
+        item.done = True
+        events = _rest_of(children(fields, "content"), item, response.id, item_id)
+        if item.received_bytes:
+            events.append(SpeechDone(response_id=response.id, item_id=item_id))
+        return events
+
+    def _on_arguments(self, response: Response, fields: JsonObject) -> list[Event]:
+        call_id, name = string(fields, "call_id"), string(fields, "name")
+        # Some servers name the function only in the finished item, which follows.
+        if response.cut or not call_id or not name or call_id in response.call_ids:
+            return []
+        response.call_ids.add(call_id)
+        text = string(fields, "arguments")
+        arguments = decode(text or "{}")
+        return [
+            ToolCall(
+                id=call_id,
+                name=name,
+                arguments={} if arguments is None else arguments,
+                response_id=response.id,
+                unparsed=text if arguments is None else None,
+            )
+        ]
+
+
+_READERS: Mapping[str, Callable[[Output, Response, JsonObject], list[Event]]] = {
+    "response.output_audio.delta": Output._on_audio,
+    "response.output_audio_transcript.delta": Output._on_transcript,
+    "response.output_text.delta": Output._on_text,
+    "response.function_call_arguments.done": Output._on_arguments,
+    "response.output_item.done": Output._on_item_done,
+}
+
+
+def _rest_of(parts: list[JsonObject], item: Item, response_id: str, item_id: str) -> list[Event]:
+    """Give the text of a finished item that did not come in pieces."""
+    events: list[Event] = []
+    said = item.text_length
+    for part in parts:
+        spoken = string(part, "type") == "output_audio"
+        text = string(part, "transcript" if spoken else "text")
+        if rest := text[said:]:
+            events.append(
+                TextDelta(response_id=response_id, item_id=item_id, text=rest, spoken=spoken)
+            )
+        said = max(0, said - len(text))
+    return events
+
+
+__all__ = ["Output"]

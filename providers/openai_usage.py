@@ -1,0 +1,37 @@
+"""Tokens of a response, as OpenAI counts them.
+
+Source: https://platform.openai.com/docs/api-reference/realtime-server-events/response/done
+"""
+
+from crossfade.conversation.usage import Usage
+from crossfade.providers.wire_json import JsonObject, child, whole
+
+
+def read_usage(usage: JsonObject) -> Usage | None:
+    """Read `response.usage`; None if there is none. Tokens of unknown kind count as text."""
+    if not usage:
+        return None
+    given = child(usage, "input_token_details")
+    cached = child(given, "cached_tokens_details")
+    made = child(usage, "output_token_details")
+    input_audio, input_image = whole(given, "audio_tokens"), whole(given, "image_tokens")
+    cached_audio, cached_image = whole(cached, "audio_tokens"), whole(cached, "image_tokens")
+    output_audio = whole(made, "audio_tokens")
+    return Usage(
+        input_text_tokens=_text(usage, "input_tokens", given, input_audio + input_image),
+        input_audio_tokens=input_audio,
+        input_image_tokens=input_image,
+        cached_text_tokens=_text(given, "cached_tokens", cached, cached_audio + cached_image),
+        cached_audio_tokens=cached_audio,
+        cached_image_tokens=cached_image,
+        output_text_tokens=_text(usage, "output_tokens", made, output_audio),
+        output_audio_tokens=output_audio,
+    )
+
+
+def _text(totals: JsonObject, total: str, details: JsonObject, others: int) -> int:
+    """Text tokens: as detailed, or what the total leaves for them."""
+    return max(whole(details, "text_tokens"), whole(totals, total) - others)
+
+
+__all__ = ["read_usage"]

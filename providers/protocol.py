@@ -1,0 +1,80 @@
+"""What a provider's wire looks like from the connection's side.
+
+A protocol does no I/O, knows no clock and awaits nothing. It turns commands into messages to
+write, and messages that were read into events.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+from crossfade.conversation.history import HistoryItem
+from crossfade.errors import ProviderFault
+from crossfade.providers.commands import Command
+from crossfade.providers.config import SessionConfig
+from crossfade.providers.events import Event, ProviderError
+from crossfade.providers.profiles import Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectRequest:
+    """Where to connect, and what to show there. Its repr holds no secret."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    subprotocols: Sequence[str] = ()
+
+
+class WireProtocol(Protocol):
+    """One session on one connection; a new connection needs a new protocol."""
+
+    key_variable: ClassVar[str]
+    """Environment variable that holds the key."""
+    text_frames: ClassVar[bool]
+    """Whether messages travel in text frames (UTF-8) or in binary ones."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def profile(self) -> Profile: ...
+
+    def connect_request(self, base_url: str | None, api_key: str) -> ConnectRequest:
+        """Say where to connect: at `base_url`, the whole endpoint, or at the provider's own."""
+        ...
+
+    def start(self, config: SessionConfig, history: Sequence[HistoryItem] = ()) -> list[bytes]:
+        """Give the messages that configure the session and tell it what was said before."""
+        ...
+
+    def append_audio(self, pcm: bytes) -> bytes:
+        """Give the message that carries s16le audio of the user; whole samples only."""
+        ...
+
+    def send(self, command: Command) -> list[bytes]:
+        """Give the messages that carry out a command; none if it must wait or has no effect.
+
+        Raises:
+            SettingsError: The session is not configured for this command, or its content cannot
+                be said on the wire.
+        """
+        ...
+
+    def receive(self, message: str | bytes) -> list[Event]:
+        """Understand a message. Never raises: what makes no sense is a ProviderError."""
+        ...
+
+    def replies(self) -> list[bytes]:
+        """Give the messages that became due by what was received. Ask after each `receive`."""
+        ...
+
+    def closed(self, close_code: int) -> ProviderError | None:
+        """Say what a close code means; None if only the line went."""
+        ...
+
+    def fault(self, error: ProviderError) -> ProviderFault:
+        """Give the exception for a fatal error, saying what to do."""
+        ...
+
+
+__all__ = ["ConnectRequest", "WireProtocol"]

@@ -1,0 +1,59 @@
+"""What holds for every test: no network beyond this machine, and no log on the terminal."""
+
+import importlib
+import ipaddress
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from loguru import logger
+
+# Before pipecat is imported: it greets in the log.
+logger.remove()
+logger.add(lambda text: print(text, end="", file=sys.stderr), level="WARNING")  # noqa: T201
+
+# Here and not in a test module: its import of audioop warns, and there warnings are errors.
+importlib.import_module("pipecat.frames.frames")
+
+
+def _is_local(host: object) -> bool:
+    if isinstance(host, bytes):
+        host = host.decode()
+    if host is None or host in ("", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(str(host).partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse(host: object) -> None:
+    if not _is_local(host):
+        raise AssertionError(f"a test reached for the network: {host!r}")
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a test that connects to, or looks up, anything but this machine."""
+
+    def guard_address(name: str) -> None:
+        original: Callable[..., Any] = getattr(socket.socket, name)
+
+        def guarded(self: socket.socket, *args: Any) -> Any:
+            if self.family in (socket.AF_INET, socket.AF_INET6):
+                _refuse(args[-1][0])
+            return original(self, *args)
+
+        monkeypatch.setattr(socket.socket, name, guarded)
+
+    for name in ("connect", "connect_ex", "sendto"):
+        guard_address(name)
+    look_up = socket.getaddrinfo
+
+    def guarded_look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
+        _refuse(host)
+        return look_up(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_look_up)

@@ -1,0 +1,206 @@
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+import soundfile
+from pipecat.observers.base_observer import FramePushed
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from crossfade.errors import SettingsError
+from crossfade.frames.control import Frame, ResponseStartFrame, UserStoppedSpeakingFrame
+from crossfade.frames.text import UserTranscriptFrame
+from crossfade.observability.call import EVENTS, RECORDING, TRANSCRIPT, CallRecord
+from crossfade.observability.live_events import AnswerHeard, LiveEvent, UserSaid
+from crossfade.providers.tap import WireDirection
+from tests.clock import run
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/event-log.schema.json").read_text())
+RATE_HZ = 24_000
+FRAME = bytes(RATE_HZ // 50 * 2)
+
+
+def voice() -> bytes:
+    times = np.arange(RATE_HZ // 50) / RATE_HZ
+    return (9000 * np.sin(2 * np.pi * 300 * times)).astype("<i2").tobytes()
+
+
+async def push(record: CallRecord, frame: Frame) -> None:
+    (observer,) = record.observers
+    processor = FrameProcessor()
+    await observer.on_push_frame(
+        FramePushed(
+            source=processor,
+            destination=processor,
+            frame=frame,
+            direction=FrameDirection.DOWNSTREAM,
+            timestamp=0,
+        )
+    )
+
+
+async def call(record: CallRecord) -> None:
+    """The caller speaks for 1 s; the agent is heard 0.6 s later, and speaks for 1 s."""
+    said = UserTranscriptFrame(text="a planted word", user_id="", timestamp="", item_id="i")
+    for tick in range(150):
+        await asyncio.sleep(0.02)
+        record.caller_audio(voice() if tick < 50 else FRAME, RATE_HZ)
+        if 80 <= tick < 130:
+            record.agent_audio(voice(), RATE_HZ)
+        if tick == 50:
+            await push(record, UserStoppedSpeakingFrame())
+            await push(record, ResponseStartFrame(response_id="r"))
+            await push(record, said)
+        if tick == 60:
+            record.tap.message(
+                WireDirection.RECEIVED,
+                '{"type":"response.output_audio.delta","response_id":"r","delta":"AAAA"}',
+            )
+
+
+def lines(directory: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (directory / EVENTS).read_text().splitlines()]
+
+
+def test_a_call_leaves_its_log_recording_transcript_and_summary(tmp_path: Path) -> None:
+    async def main() -> CallRecord:
+        record = CallRecord.open(tmp_path / "runs" / "one", details={"model": "emulated"})
+        await call(record)
+        record.dropped("audio frames", 3)
+        record.close({"turns": [{"text": "a planted word"}]})
+        record.close({})
+        return record
+
+    record = run(main())
+    logged = lines(record.directory)
+    for line in logged:
+        jsonschema.validate(line, SCHEMA)
+    assert [line["type"] for line in logged] == [
+        "call.started",
+        "UserStoppedSpeakingFrame",
+        "ResponseStartFrame",
+        "UserTranscriptFrame",
+        "response.output_audio.delta",
+        "call.ended",
+        "log.closed",
+    ]
+    assert json.loads((record.directory / TRANSCRIPT).read_text()) == {
+        "turns": [{"text": "a planted word"}]
+    }
+    assert soundfile.info(record.directory / RECORDING).duration == pytest.approx(3)
+    summary = record.summary()
+    assert summary.duration_s == pytest.approx(3)
+    assert summary.voice_to_voice_ms == pytest.approx((600,), abs=10)
+    assert summary.ttfb_ms == pytest.approx((200,))
+    assert summary.dropped == {"audio frames": 3}
+    assert not summary.errors
+
+
+def test_a_listener_hears_the_call_live(tmp_path: Path) -> None:
+    async def main() -> list[LiveEvent]:
+        told: list[LiveEvent] = []
+        record = CallRecord.open(tmp_path)
+        record.subscribe(told.append)
+        await call(record)
+        record.close({})
+        return told
+
+    told = run(main())
+    (said,) = [event for event in told if isinstance(event, UserSaid)]
+    assert (said.item_id, said.text, said.final) == ("i", "a planted word", True)
+    assert said.at_s == pytest.approx(1.02)
+    (heard,) = [event for event in told if isinstance(event, AnswerHeard)]
+    assert heard.voice_to_voice_ms == pytest.approx(600, abs=10)
+
+
+def test_a_listener_that_fails_is_told_of_and_hears_no_more(tmp_path: Path) -> None:
+    async def main() -> CallRecord:
+        record = CallRecord.open(tmp_path)
+        told: list[LiveEvent] = []
+
+        def fail(event: LiveEvent) -> None:
+            raise LookupError("no terminal")
+
+        record.subscribe(fail)
+        record.subscribe(told.append)
+        await call(record)
+        record.close({})
+        assert len(told) == 3
+        return record
+
+    errors = run(main()).summary().errors
+    assert len(errors) == 1
+    assert "no terminal" in errors[0]
+
+
+def test_with_content_off_no_file_holds_a_spoken_word(tmp_path: Path) -> None:
+    async def main() -> None:
+        record = CallRecord.open(tmp_path, content=False)
+        await call(record)
+        record.close({"turns": [{"heard": "a planted word", "role": "user"}]})
+
+    run(main())
+    for name in (EVENTS, TRANSCRIPT):
+        assert "planted" not in (tmp_path / name).read_text()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    async def main() -> None:
+        CallRecord.open(tmp_path / "file" / "run")
+
+    with pytest.raises(SettingsError, match="file/run"):
+        run(main())
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / RECORDING).mkdir()
+
+    async def main() -> None:
+        CallRecord.open(tmp_path)
+
+    with pytest.raises(SettingsError, match=RECORDING):
+        run(main())
+    assert [line["type"] for line in lines(tmp_path)] == ["log.closed"]
+
+
+def test_a_transcript_that_cannot_be_written_is_an_error_of_the_call(tmp_path: Path) -> None:
+    async def main() -> CallRecord:
+        record = CallRecord.open(tmp_path)
+        (tmp_path / TRANSCRIPT).mkdir()
+        record.close({})
+        return record
+
+    assert TRANSCRIPT in run(main()).summary().errors[0]
+
+
+KILLED = """
+import asyncio, os, pathlib, signal, sys
+from crossfade.observability.call import EVENTS, RECORDING, CallRecord
+
+async def main(directory):
+    record = CallRecord.open(directory)
+    log, sound = directory / EVENTS, directory / RECORDING
+    while not log.stat().st_size or sound.stat().st_size < 50_000:
+        record.caller_audio(bytes(960), 24_000)
+        await asyncio.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main(pathlib.Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.realtime
+def test_a_killed_process_leaves_a_playable_recording_and_whole_lines(tmp_path: Path) -> None:
+    child = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], timeout=50, check=False)
+    assert child.returncode == -signal.SIGKILL
+    frames, rate_hz = soundfile.read(tmp_path / RECORDING, always_2d=True)
+    assert frames.shape[0] > 0.4 * rate_hz
+    assert lines(tmp_path)[0]["type"] == "call.started"

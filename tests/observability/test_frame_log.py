@@ -1,0 +1,176 @@
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineWorker
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.workers.runner import WorkerRunner
+
+from crossfade.conversation.tools import ToolCall
+from crossfade.conversation.usage import Usage
+from crossfade.frames.audio import (
+    InputAudioRawFrame,
+    PlayedSpeech,
+    SpeechFrame,
+    SpeechOrigin,
+    SpeechPlayedFrame,
+)
+from crossfade.frames.control import (
+    BotStartedSpeakingFrame,
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    InterruptionFrame,
+    ResponseEndFrame,
+    ResponseStartFrame,
+    UserStartedSpeakingFrame,
+    UserTurnCommittedFrame,
+)
+from crossfade.frames.text import (
+    SpokenTextFrame,
+    TextType,
+    UserPartialTranscriptFrame,
+    UserTranscriptFrame,
+)
+from crossfade.frames.tools import AcknowledgeFrame, FunctionCallResultFrame, ToolCallsFrame
+from crossfade.observability.frame_log import Fields, FrameLog, describe
+from tests.clock import run
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/event-log.schema.json").read_text())
+ORIGIN = SpeechOrigin(item_id="item", response_id="resp")
+
+NOTED: list[tuple[Frame, Fields]] = [
+    (UserStartedSpeakingFrame(), {}),
+    (BotStartedSpeakingFrame(), {}),
+    (InterruptionFrame(), {}),
+    (UserTurnCommittedFrame(item_id="item"), {"item_id": "item"}),
+    (
+        UserTranscriptFrame(text="hello", user_id="", timestamp="", item_id="item"),
+        {"item_id": "item", "text": "hello", "final": True},
+    ),
+    (
+        UserPartialTranscriptFrame(text="he", user_id="", timestamp="", item_id="item"),
+        {"item_id": "item", "text": "he", "final": False},
+    ),
+    (ResponseStartFrame(response_id="resp"), {"response_id": "resp", "injected": False}),
+    (
+        ResponseEndFrame(
+            response_id="resp", status="failed", usage=Usage(input_text_tokens=3), reason="quota"
+        ),
+        {
+            "response_id": "resp",
+            "status": "failed",
+            "reason": "quota",
+            "usage": {name: 3 * (name == "input_text_tokens") for name in Usage.__slots__},
+        },
+    ),
+    (
+        SpokenTextFrame(
+            text="Sunny.", text_type=TextType.WORD, context_id="item", response_id="resp"
+        ),
+        {"item_id": "item", "text": "Sunny.", "response_id": "resp", "injected": False},
+    ),
+    (
+        ToolCallsFrame.of("resp", (ToolCall(id="c", name="weather", arguments={"city": "Tokyo"}),)),
+        {
+            "response_id": "resp",
+            "calls": [{"call_id": "c", "name": "weather", "arguments": {"city": "Tokyo"}}],
+        },
+    ),
+    (
+        FunctionCallResultFrame(
+            function_name="weather", tool_call_id="c", arguments={}, result={"sky": "clear"}
+        ),
+        {"call_id": "c", "name": "weather", "result": {"sky": "clear"}, "is_error": False},
+    ),
+    (AcknowledgeFrame(call_id="c", text="One moment."), {"call_id": "c", "text": "One moment."}),
+    (
+        SpeechPlayedFrame(
+            items=(PlayedSpeech(origin=ORIGIN, played_ms=20, received_ms=90.5),), interrupted=True
+        ),
+        {
+            "items": [
+                {"item_id": "item", "response_id": "resp", "played_ms": 20, "received_ms": 90.5}
+            ],
+            "interrupted": True,
+        },
+    ),
+    (ErrorFrame(error="it broke"), {"error": "it broke", "processor": None}),
+    (EndFrame(), {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("frame", "fields"), NOTED, ids=[type(frame).__name__ for frame, _ in NOTED]
+)
+def test_a_frame_of_note_is_described_as_the_schema_says(frame: Frame, fields: Fields) -> None:
+    assert describe(frame) == fields
+    jsonschema.validate({"t": 0, "dir": "frame", "type": type(frame).__name__, **fields}, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        InputAudioRawFrame(audio=b"", sample_rate=16000, num_channels=1),
+        SpeechFrame(audio=b"", sample_rate=16000, num_channels=1, origin=ORIGIN),
+    ],
+)
+def test_audio_is_not_described(frame: Frame) -> None:
+    assert describe(frame) is None
+
+
+class Passing(FrameProcessor):
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        await self.push_frame(frame, direction)
+
+
+async def observe(*frames: Frame, broadcasts: int = 0) -> list[tuple[str, Fields]]:
+    """Run frames through a chain of three; the middle one broadcasts interruptions."""
+    seen: list[tuple[str, Fields]] = []
+    log = FrameLog(lambda frame, fields: seen.append((type(frame).__name__, fields)))
+    middle = Passing()
+    worker = PipelineWorker(
+        Pipeline([Passing(), middle, Passing()]),
+        observers=[log],
+        enable_rtvi=False,
+        enable_turn_tracking=False,
+        idle_timeout_secs=None,
+    )
+    runner = WorkerRunner(handle_sigint=False)
+    await runner.add_workers(worker)
+
+    async def drive() -> None:
+        await worker.queue_frames(frames)
+        await asyncio.sleep(1)
+        for _ in range(broadcasts):
+            await middle.broadcast_interruption()
+        await asyncio.sleep(1)
+        await worker.queue_frame(EndFrame())
+
+    driving = asyncio.create_task(drive())
+    await runner.run()
+    await driving
+    return seen
+
+
+def kinds(seen: list[tuple[str, Any]]) -> list[str]:
+    return [kind for kind, _ in seen]
+
+
+def test_a_frame_is_told_once_however_many_processors_it_passes() -> None:
+    seen = run(observe(UserStartedSpeakingFrame(), ResponseStartFrame(response_id="r")))
+    assert kinds(seen) == [
+        "StartFrame",
+        "UserStartedSpeakingFrame",
+        "ResponseStartFrame",
+        "EndFrame",
+    ]
+
+
+def test_a_broadcast_is_told_once() -> None:
+    assert kinds(run(observe(broadcasts=3))).count("InterruptionFrame") == 3

@@ -1,0 +1,86 @@
+import io
+from typing import Any
+
+from rich.console import Console
+
+from crossfade.conversation.usage import Usage
+from crossfade.observability.call_summary import CallSummary, ToolSummary, median, summarise
+from crossfade.observability.sound_spans import Span
+from crossfade.observability.summary import render_summary
+from crossfade.observability.tally import Tally, ToolTimes
+from crossfade.observability.turns import TurnMeter
+
+SUMMARY: dict[str, Any] = {
+    "duration_s": 61.25,
+    "user_turns": 3,
+    "responses": 4,
+    "interruptions": 1,
+    "tools": (
+        ToolSummary(name="weather", duration_ms=1503.2, acknowledged_ms=820.0, is_error=False),
+        ToolSummary(name="book", duration_ms=None, acknowledged_ms=None, is_error=False),
+    ),
+    "voice_to_voice_ms": (700.0, 650.0, 900.0),
+    "barge_in_ms": (240.0,),
+    "ttfb_ms": (120.0, 130.0),
+    "ttlb_ms": (),
+    "usage": Usage(input_audio_tokens=100, input_text_tokens=20, output_audio_tokens=7),
+    "errors": ("the provider refused a request",),
+    "dropped": {"log lines": 2},
+}
+
+
+def rendered(**changes: Any) -> str:
+    console = Console(file=io.StringIO(), width=80, force_terminal=False)
+    console.print(render_summary(CallSummary(**(SUMMARY | changes))))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_summary_tells_what_was_measured() -> None:
+    text = rendered()
+    for told in (
+        "61.2 s",
+        "700 ms median, 900 ms at most",
+        "each turn: 700, 650, 900 ms",
+        "240 ms",
+        "not measured",
+        "answered after 1503 ms, acknowledged after 820 ms",
+        "not answered",
+        "120 (100 audio, 20 text; 0 of them cached)",
+        "Error: the provider refused a request",
+        "Dropped log lines",
+    ):
+        assert told in text
+
+
+def test_the_summary_fits_80_columns() -> None:
+    text = rendered(voice_to_voice_ms=tuple(float(ms) for ms in range(700, 740)))
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_the_median_of_nothing_is_nothing() -> None:
+    assert median(()) is None
+    assert median((3.0, 1.0, 2.0)) == 2
+
+
+def heard(caller: list[tuple[float, float]], agent: list[tuple[float, float]]) -> TurnMeter:
+    meter = TurnMeter()
+    for side, edges in ((meter.caller, caller), (meter.agent, agent)):
+        side.spans.extend(Span(start_s=start_s, end_s=end_s) for start_s, end_s in edges)
+    return meter
+
+
+def test_a_barge_in_counts_only_where_it_led_to_an_interruption() -> None:
+    meter = heard(caller=[(1.5, 1.6), (6, 7)], agent=[(1, 3), (5, 6.25)])
+    tally = Tally()
+    tally.interruptions_s.append(6.2)
+    summary = summarise(tally, meter, duration_s=10, dropped={})
+    assert summary.barge_in_ms == (250,)
+
+
+def test_an_acknowledgement_counts_from_the_call_to_the_agents_first_sound() -> None:
+    meter = heard(caller=[], agent=[(0, 1), (3, 4)])
+    tally = Tally()
+    tally.tools["c"] = ToolTimes(call_id="c", name="weather", called_s=2, acknowledge_s=2.5)
+    (tool,) = summarise(tally, meter, duration_s=10, dropped={}).tools
+    assert (tool.acknowledged_ms, tool.duration_ms) == (1000, None)

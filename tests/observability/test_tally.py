@@ -1,0 +1,71 @@
+from crossfade.conversation.tools import ToolCall
+from crossfade.conversation.usage import Usage
+from crossfade.frames.audio import PlayedSpeech, SpeechOrigin, SpeechPlayedFrame
+from crossfade.frames.control import (
+    ErrorFrame,
+    ResponseEndFrame,
+    ResponseStartFrame,
+    UserStoppedSpeakingFrame,
+)
+from crossfade.frames.tools import AcknowledgeFrame, FunctionCallResultFrame, ToolCallsFrame
+from crossfade.observability.tally import Tally
+
+
+def result(call_id: str, error: str | None = None) -> FunctionCallResultFrame:
+    return FunctionCallResultFrame(
+        function_name="weather", tool_call_id=call_id, arguments={}, result="", error=error
+    )
+
+
+def test_the_first_sound_and_the_end_of_a_response_are_timed_from_its_start() -> None:
+    tally = Tally()
+    tally.frame(ResponseStartFrame(response_id="r"), 1.0)
+    tally.audio_received("r", 1.25)
+    tally.audio_received("r", 1.5)
+    tally.frame(ResponseEndFrame(response_id="r", status="interrupted"), 2.0)
+    times = tally.responses["r"]
+    assert (times.ttfb_ms, times.ttlb_ms, times.status) == (250, 1000, "interrupted")
+
+
+def test_a_response_without_sound_or_end_has_no_times() -> None:
+    tally = Tally()
+    tally.frame(ResponseStartFrame(response_id="r"), 1.0)
+    tally.audio_received("another", 1.25)
+    assert (tally.responses["r"].ttfb_ms, tally.responses["r"].ttlb_ms) == (None, None)
+
+
+def test_usage_is_added_up_even_where_the_start_was_not_seen() -> None:
+    tally = Tally()
+    for tokens in (3, 4):
+        usage = Usage(output_audio_tokens=tokens)
+        tally.frame(ResponseEndFrame(response_id=str(tokens), usage=usage), 1.0)
+    assert tally.usage == Usage(output_audio_tokens=7)
+
+
+def test_a_tool_is_timed_from_its_call_to_its_result() -> None:
+    tally = Tally()
+    call = ToolCall(id="c", name="weather", arguments={})
+    tally.frame(ToolCallsFrame.of("r", (call,)), 1.0)
+    tally.frame(AcknowledgeFrame(call_id="c", text="One moment."), 1.5)
+    tally.frame(result("c", error="no such city"), 2.5)
+    tally.frame(result("unknown"), 3.0)
+    (tool,) = tally.tools.values()
+    assert (tool.name, tool.acknowledge_s, tool.duration_ms, tool.is_error) == (
+        "weather",
+        1.5,
+        1500,
+        True,
+    )
+
+
+def test_turns_interruptions_and_errors_are_counted() -> None:
+    tally = Tally()
+    tally.frame(UserStoppedSpeakingFrame(), 1.0)
+    cut = PlayedSpeech(
+        origin=SpeechOrigin(item_id="i", response_id="r"), played_ms=0, received_ms=900
+    )
+    tally.frame(SpeechPlayedFrame(items=(cut,), interrupted=True), 2.0)
+    tally.frame(SpeechPlayedFrame(items=(), interrupted=True), 2.1)
+    tally.frame(SpeechPlayedFrame(items=(cut,)), 2.2)
+    tally.frame(ErrorFrame(error="it broke"), 3.0)
+    assert (tally.user_turns, tally.interruptions_s, tally.errors) == (1, [2.0], ["it broke"])

@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from crossfade.observability import timeline
+from crossfade.observability.timeline import JITTER_S, Placement, Side, StereoTimeline, Track
+
+RATE_HZ = 8000
+FRAME_S = 0.02
+FRAME = round(RATE_HZ * FRAME_S)
+
+
+def chunk(value: int, samples: int = FRAME) -> bytes:
+    return np.full(samples, value, dtype="<i2").tobytes()
+
+
+def channels(frames: bytes) -> NDArray[np.int16]:
+    return np.frombuffer(frames, dtype="<i2").reshape(-1, 2).T
+
+
+@given(st.lists(st.floats(0, JITTER_S - 0.001), min_size=1, max_size=100))
+def test_jitter_of_arrival_makes_neither_gaps_nor_overlaps(lateness_s: list[float]) -> None:
+    placement = Placement()
+    placement.place(5.0, FRAME_S)
+    for number, late_s in enumerate(lateness_s, start=1):
+        start_s, contiguous = placement.place(5.0 + number * FRAME_S + late_s, FRAME_S)
+        assert contiguous
+        assert start_s == pytest.approx(5.0 + number * FRAME_S)
+
+
+def test_a_burst_is_laid_end_to_end() -> None:
+    placement = Placement()
+    starts_s = [placement.place(1.0, FRAME_S)[0] for _ in range(10)]
+    assert starts_s == pytest.approx([1.0 + number * FRAME_S for number in range(10)])
+
+
+def test_sound_after_a_pause_lies_where_it_came() -> None:
+    placement = Placement()
+    placement.place(1.0, FRAME_S)  # ends at 1.02
+    start_s, contiguous = placement.place(1.09, FRAME_S)
+    assert not contiguous
+    assert start_s == 1.09
+
+
+arrivals = st.lists(
+    st.tuples(
+        st.sampled_from(Side),
+        st.floats(0, 0.3),  # pause since the chunk before, of either side
+        st.integers(0, 700),  # samples
+    ),
+    max_size=40,
+)
+
+
+@settings(deadline=None)
+@given(arrivals, st.sets(st.integers(0, 40)))
+def test_taking_early_changes_nothing_of_the_recording(
+    chunks: list[tuple[Side, float, int]], taken_after: set[int]
+) -> None:
+    whole, pieces = StereoTimeline(RATE_HZ), StereoTimeline(RATE_HZ)
+    early = b""
+    at_s = 0.0
+    for number, (side, pause_s, samples) in enumerate(chunks):
+        at_s += pause_s
+        for each in (whole, pieces):
+            assert each.add(side, chunk(number + 1, samples), RATE_HZ, at_s)
+        if number in taken_after:
+            early += pieces.take()
+    assert early + pieces.finish() == whole.finish()
+
+
+@settings(deadline=None)
+@given(arrivals)
+def test_no_sample_is_lost_or_said_twice(chunks: list[tuple[Side, float, int]]) -> None:
+    stereo = StereoTimeline(RATE_HZ)
+    expected: dict[Side, list[int]] = {side: [] for side in Side}
+    at_s = 0.0
+    for number, (side, pause_s, samples) in enumerate(chunks):
+        at_s += pause_s
+        stereo.add(side, chunk(number + 1, samples), RATE_HZ, at_s)
+        expected[side] += [number + 1] * samples
+    sides = channels(stereo.take() + stereo.finish())
+    for side in Side:
+        said = sides[side.value]
+        assert said[said != 0].tolist() == expected[side]
+
+
+def test_each_side_lies_at_its_time_and_silence_fills_the_rest() -> None:
+    stereo = StereoTimeline(RATE_HZ)
+    stereo.add(Side.CALLER, chunk(7), RATE_HZ, 0.5)
+    stereo.add(Side.AGENT, chunk(9), RATE_HZ, 1.0)
+    left, right = channels(stereo.finish())
+    assert len(left) == round(1.02 * RATE_HZ)
+    assert np.flatnonzero(left).tolist() == list(range(4000, 4000 + FRAME))
+    assert np.flatnonzero(right).tolist() == list(range(8000, 8000 + FRAME))
+
+
+def test_what_is_taken_is_behind_what_may_still_change() -> None:
+    stereo = StereoTimeline(RATE_HZ)
+    stereo.add(Side.CALLER, chunk(7), RATE_HZ, 1.0)
+    taken_s = channels(stereo.take()).shape[1] / RATE_HZ
+    assert 0.9 < taken_s < 1.0 - JITTER_S
+
+
+@settings(deadline=None)
+@given(st.sampled_from([8000, 16000, 44100, 48000]), st.lists(st.integers(1, 3000), max_size=20))
+def test_resampled_sound_keeps_its_length_however_it_was_cut(
+    rate_hz: int, lengths: list[int]
+) -> None:
+    track = Track(24_000)
+    for samples in lengths:
+        track.add(chunk(1000, samples), rate_hz, 0.0)
+    expected = round(sum(lengths) * 24_000 / rate_hz)
+    assert abs(len(track.take(10**6).rstrip(b"\0")) / 2 - expected) <= 2
+
+
+def test_a_change_of_rate_inside_a_run_leaves_no_gap() -> None:
+    track = Track(16_000)
+    track.add(chunk(1000, 800), 8000, 0.0)
+    track.add(chunk(1000, 1600), 16_000, 0.1)
+    sound = np.frombuffer(track.take(3200), dtype="<i2")
+    assert np.abs(sound[100:3100] - 1000.0).max() < 600
+
+
+def test_a_side_too_far_ahead_of_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline, "LIMIT_S", 1.01)
+    stereo = StereoTimeline(RATE_HZ)
+    accepted = [stereo.add(Side.AGENT, chunk(1), RATE_HZ, 0.0) for _ in range(60)]
+    assert accepted == [True] * 51 + [False] * 9
+    assert stereo.add(Side.CALLER, chunk(1), RATE_HZ, 0.0)

@@ -1,0 +1,74 @@
+"""Whole calls for tests: the demo's caller and a scripted emulator, in one loop."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crossfade.emulators.openai import OpenAIEmulator
+from crossfade.observability.call import CallRecord
+from crossfade.observability.call_summary import CallSummary
+from crossfade.observability.live_events import LiveEvent
+from crossfade.pipelines.native_call import native_call
+from crossfade.pipelines.sample_tools import get_weather
+from crossfade.processors.tools import Tool
+from crossfade.providers import SessionConfig
+from crossfade.transports.script import Script
+from crossfade.transports.scripted_caller import ScriptedCaller
+
+MODEL = "openai:gpt-realtime-2.1"
+
+
+@dataclass
+class Made:
+    """A call that is over, and what it left."""
+
+    folder: Path
+    summary: CallSummary
+    received: list[dict[str, Any]]
+    """What the provider was sent, in order."""
+    events: list[LiveEvent] = field(default_factory=list)
+
+    @property
+    def transcript(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.folder / "transcript.json").read_text())
+        return content
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        lines = (self.folder / "events.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    @property
+    def recording(self) -> Path:
+        return self.folder / "recording.wav"
+
+
+async def make_call(
+    folder: Path,
+    script: Script,
+    *,
+    emulator: OpenAIEmulator | None = None,
+    config: SessionConfig | None = None,
+    tools: Sequence[Tool] = (get_weather,),
+) -> Made:
+    """Run one call to its end."""
+    events: list[LiveEvent] = []
+    caller = ScriptedCaller(script)
+    async with emulator or OpenAIEmulator() as server:
+        record = CallRecord.open(folder)
+        record.subscribe(events.append)
+        async with native_call(
+            MODEL,
+            transport=caller,
+            record=record,
+            config=config or SessionConfig(),
+            tools=tools,
+            base_url=server.url,
+            api_key="emulated",
+        ) as call:
+            summary = await asyncio.wait_for(call.run(until=caller.hung_up()), 120)
+        received = list(server.sessions[-1].received)
+    return Made(folder, summary, received, events)

@@ -1,0 +1,209 @@
+"""The contract of the base processor."""
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pipecat.frames.frames import TextFrame
+from pipecat.processors.filters.identity_filter import IdentityFilter
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from crossfade.frames.audio import AudioRawFrame, InputAudioRawFrame
+from crossfade.frames.control import Frame, InterruptionFrame, SystemFrame
+from crossfade.processors.base import DOWNSTREAM, Processor
+from crossfade.processors.outbox import Outbox
+from tests.clock import run
+from tests.processors.chain import Probe, running, settled, speech
+
+
+class Queued(FrameProcessor):
+    """A stock processor: every frame goes through its queues."""
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        await self.push_frame(frame, direction)
+
+
+def test_audio_reaches_the_last_processor_within_the_call() -> None:
+    async def scenario() -> None:
+        async with running(Probe("a"), Probe("b")) as chain:
+            chain.hear(bytes(640))
+            assert [frame.audio for frame in chain.last.audio] == [bytes(640)]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("stock", [Queued, IdentityFilter])
+def test_a_stock_processor_may_stand_anywhere_and_the_order_holds(
+    stock: type[FrameProcessor],
+) -> None:
+    async def scenario() -> None:
+        between = stock()
+        async with running(Probe("a"), between, Probe("b")) as chain:
+            for number in range(10):
+                chain.speak(bytes([number] * 2))
+                await chain.down(TextFrame(str(number)))
+            await settled(200)
+            spoken = [frame.audio[0] for frame in chain.last.audio]
+            assert spoken == list(range(10))
+            assert [f.text for f in chain.last.frames(TextFrame)] == [str(n) for n in range(10)]
+
+    run(scenario())
+
+
+def test_speech_before_a_stock_processor_never_comes_behind_the_frame_that_ends_it() -> None:
+    order: list[str] = []
+
+    class Order(Processor):
+        def handle_audio(self, frame: AudioRawFrame) -> None:
+            order.append("audio")
+
+        def note(self, frame: Frame, direction: FrameDirection) -> None:
+            if isinstance(frame, TextFrame):
+                order.append("text")
+
+    async def scenario() -> None:
+        async with running(Queued(), Order()) as chain:
+            chain.speak(bytes(2))
+            chain.speak(bytes(2))
+            await chain.down(TextFrame("end"))
+            await settled(200)
+
+    run(scenario())
+    assert order == ["audio", "audio", "text"]
+
+
+def test_an_error_in_an_audio_handler_names_its_processor_and_is_told_once() -> None:
+    class Broken(Processor):
+        def handle_audio(self, frame: AudioRawFrame) -> None:
+            raise ValueError("no good")
+
+    async def scenario() -> None:
+        broken = Broken(name="broken")
+        async with running(broken) as chain:
+            chain.hear(bytes(640))
+            chain.hear(bytes(640))
+            await settled()
+            assert [(e.processor, e.error) for e in chain.errors] == [(broken, "broken: no good")]
+
+    run(scenario())
+
+
+def test_an_error_in_note_still_passes_the_frame_on() -> None:
+    class Broken(Processor):
+        def note(self, frame: Frame, direction: FrameDirection) -> None:
+            if isinstance(frame, InterruptionFrame):
+                raise ValueError("no good")
+
+    async def scenario() -> None:
+        async with running(Broken(name="broken")) as chain:
+            await chain.down(InterruptionFrame())
+            await settled()
+            assert chain.last.frames(InterruptionFrame)
+            assert [e.error for e in chain.errors] == ["broken: no good"]
+
+    run(scenario())
+
+
+def test_audio_before_start_and_after_end_is_dropped_and_counted() -> None:
+    async def scenario() -> None:
+        probe = Probe("probe")
+        probe.receive_audio(speech(bytes(2)))
+        async with running(probe) as chain:
+            chain.speak(bytes(2))
+        probe.receive_audio(speech(bytes(2)))
+        assert len(probe.audio) == 1
+        assert probe.dropped_audio == 2
+
+    run(scenario())
+
+
+def test_audio_of_another_format_is_refused_by_name() -> None:
+    class Picky(Processor):
+        def handle_audio(self, frame: AudioRawFrame) -> None:
+            self.expect(frame, 16000)
+
+    async def scenario() -> None:
+        async with running(Picky(name="picky")) as chain:
+            chain.hear(bytes(640), rate_hz=48000, channels=2)
+            await settled()
+            assert "picky takes 16000 Hz with 1 channel(s), but got 48000 Hz with 2" in str(
+                chain.errors[0].error
+            )
+
+    run(scenario())
+
+
+def test_the_outbox_drops_the_oldest_microphone_audio_and_nothing_else() -> None:
+    async def scenario() -> list[object]:
+        delivered: list[object] = []
+
+        async def deliver(item: Frame | Exception, _: FrameDirection) -> None:
+            delivered.append(item)
+
+        outbox = Outbox(deliver, limit=2)
+        text = TextFrame("stays")
+        microphone = [
+            InputAudioRawFrame(audio=bytes([n, n]), sample_rate=16000, num_channels=1)
+            for n in range(4)
+        ]
+        outbox.put(text, DOWNSTREAM)
+        for frame in microphone:
+            outbox.put(frame, DOWNSTREAM)
+        assert outbox.dropped_audio == 2
+        task = asyncio.create_task(outbox.run())
+        await settled()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return [delivered == [text, *microphone[2:]], outbox.waiting]
+
+    assert run(scenario()) == [True, False]
+
+
+Step = st.sampled_from(["audio", "text", "system", "interrupt", "yield"])
+
+
+@given(st.lists(Step, max_size=30), st.lists(Step, max_size=30))
+@settings(max_examples=30, deadline=None)
+def test_two_tasks_inside_one_processor_keep_the_order_of_each(
+    one: list[str], two: list[str]
+) -> None:
+    """Direct mode is re-entrant: whatever is interleaved, each task's frames stay in order."""
+
+    async def scenario() -> None:
+        async with running(Queued(), Probe("inside"), Queued()) as chain:
+
+            async def act(name: str, steps: list[str]) -> None:
+                for number, step in enumerate(steps):
+                    label = f"{name}{number}"
+                    match step:
+                        case "audio":
+                            chain.hear(label.ljust(10).encode())
+                        case "text":
+                            await chain.down(TextFrame(label))
+                        case "system":
+                            frame = SystemFrame()
+                            frame.metadata["label"] = label
+                            await chain.down(frame)
+                        case "interrupt":
+                            await chain.down(InterruptionFrame())
+                        case _:
+                            await asyncio.sleep(0)
+
+            await asyncio.gather(act("a", one), act("b", two))
+            await settled(300)
+            for name in "ab":
+                heard = [f.audio.decode().strip() for f in chain.last.audio]
+                mine = [int(label[1:]) for label in heard if label.startswith(name)]
+                sent = one if name == "a" else two
+                assert mine == [n for n, step in enumerate(sent) if step == "audio"]
+                system = [
+                    int(f.metadata["label"][1:])
+                    for f in chain.last.frames(SystemFrame)
+                    if f.metadata.get("label", "").startswith(name)
+                ]
+                assert system == [n for n, step in enumerate(sent) if step == "system"]
+            assert not chain.errors
+
+    run(scenario())

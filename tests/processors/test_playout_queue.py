@@ -1,0 +1,167 @@
+"""The queue before the transport, and the tracker behind it."""
+
+import asyncio
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from crossfade.frames.audio import (
+    OutputAudioRawFrame,
+    SpeechPlayedFrame,
+    TTSStartedFrame,
+    TTSStoppedFrame,
+)
+from crossfade.frames.control import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    InterruptionFrame,
+)
+from crossfade.processors.playout import Playout
+from crossfade.processors.playout_queue import PlayoutQueue
+from crossfade.processors.playout_tracker import PlayoutTracker
+from crossfade.transports.paced_output import PacedOutput
+from tests.clock import run
+from tests.processors.chain import Chain, running, settled
+
+RATE_HZ = 24000
+FRAME = bytes(RATE_HZ * 2 // 50)
+
+
+class Line(PacedOutput):
+    """The transport, keeping when it began to write each chunk and how long the chunk is."""
+
+    def __init__(self) -> None:
+        super().__init__(rate_hz=RATE_HZ)
+        self.written: list[tuple[float, float]] = []
+
+    async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
+        ms = len(frame.audio) / 2 / RATE_HZ * 1000
+        self.written.append((asyncio.get_running_loop().time(), ms))
+        return await super().write_audio_frame(frame)
+
+    @property
+    def written_ms(self) -> float:
+        return sum(ms for _, ms in self.written)
+
+
+def playing(line: Line | None = None) -> tuple[PlayoutQueue, Line, PlayoutTracker]:
+    playout = Playout(rate_hz=RATE_HZ)
+    return PlayoutQueue(playout), line or Line(), PlayoutTracker(playout)
+
+
+@given(fill=st.integers(0, 60), wait_ms=st.integers(0, 520))
+@example(fill=0, wait_ms=0)
+@example(fill=30, wait_ms=100)
+@settings(max_examples=25, deadline=None)
+def test_at_most_40_ms_are_written_after_25_frames_and_an_interruption_in_one_loop_turn(
+    fill: int, wait_ms: int
+) -> None:
+    """At every fill: `fill` frames came `wait_ms` before."""
+
+    async def scenario() -> None:
+        line = Line()
+        async with running(*playing(line)) as chain:
+            for _ in range(fill):
+                chain.speak(FRAME)
+            if wait_ms:
+                await asyncio.sleep(wait_ms / 1000)
+            before_ms = line.written_ms
+            for _ in range(25):
+                chain.speak(FRAME)
+            await chain.down(InterruptionFrame())
+            await asyncio.sleep(2)
+            assert line.written_ms - before_ms <= 40
+            assert chain.first.frames(SpeechPlayedFrame)[0].interrupted
+
+    run(scenario())
+
+
+def test_speech_that_comes_in_a_burst_is_played_at_its_own_pace() -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with running(*playing(line)) as chain:
+            start_s = asyncio.get_running_loop().time()
+            for _ in range(50):
+                chain.speak(FRAME)
+            await asyncio.sleep(3)
+            begun = [at_s - start_s for at_s, _ in line.written]
+            assert begun == pytest.approx([0.02 * n for n in range(50)], abs=0.001)
+
+    run(scenario())
+
+
+def test_the_transport_is_never_more_than_40_ms_ahead() -> None:
+    async def scenario() -> None:
+        playout = Playout(rate_hz=RATE_HZ)
+        async with running(PlayoutQueue(playout)) as chain:
+            start_s = asyncio.get_running_loop().time()
+            for _ in range(100):
+                chain.speak(FRAME)
+            for _ in range(150):
+                await asyncio.sleep(0.01)
+                elapsed_ms = (asyncio.get_running_loop().time() - start_s) * 1000
+                handed_ms = sum(len(f.audio) for f in chain.last.audio) / 2 / RATE_HZ * 1000
+                assert handed_ms - elapsed_ms <= 40.001
+
+    run(scenario())
+
+
+async def _say(chain: Chain, item_id: str, frames: int) -> None:
+    await chain.down(TTSStartedFrame(context_id=f"of {item_id}"))
+    for _ in range(frames):
+        chain.speak(FRAME, item_id)
+    await chain.down(TTSStoppedFrame(context_id=f"of {item_id}"))
+
+
+def test_an_answer_played_to_its_end_is_told_both_ways_with_its_length() -> None:
+    async def scenario() -> None:
+        async with running(*playing()) as chain:
+            await _say(chain, "a", 10)
+            await asyncio.sleep(1)
+            for probe in (chain.first, chain.last):
+                (frame,) = probe.frames(SpeechPlayedFrame)
+                assert [(i.origin.item_id, i.played_ms) for i in frame.items] == [("a", 200.0)]
+                assert not frame.interrupted
+            assert len(chain.first.frames(BotStartedSpeakingFrame)) == 1
+            assert len(chain.first.frames(BotStoppedSpeakingFrame)) == 1
+
+    run(scenario())
+
+
+def test_an_interruption_cuts_at_what_was_played_and_the_next_answer_counts_from_zero() -> None:
+    async def scenario() -> None:
+        async with running(*playing()) as chain:
+            await _say(chain, "a", 50)
+            await asyncio.sleep(0.5)
+            await chain.down(InterruptionFrame())
+            await settled()
+            (cut,) = chain.first.frames(SpeechPlayedFrame)
+            assert cut.items[0].played_ms == pytest.approx(500, abs=20)
+            assert cut.items[0].received_ms == 1000
+            await _say(chain, "b", 5)
+            await asyncio.sleep(1)
+            end = chain.first.frames(SpeechPlayedFrame)[1]
+            assert [(i.origin.item_id, i.played_ms) for i in end.items] == [("b", 100.0)]
+
+    run(scenario())
+
+
+def test_the_end_of_the_call_waits_until_all_is_played() -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with running(*playing(line)) as chain:
+            await _say(chain, "a", 50)
+        assert line.written_ms == 1000
+
+    run(scenario())
+
+
+def test_speech_at_another_rate_is_refused_by_name() -> None:
+    async def scenario() -> None:
+        async with running(PlayoutQueue(Playout(rate_hz=RATE_HZ), name="queue")) as chain:
+            chain.speak(bytes(320), rate_hz=8000)
+            await settled()
+            assert "queue takes 24000 Hz" in str(chain.errors[0].error)
+
+    run(scenario())

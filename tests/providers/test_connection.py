@@ -1,0 +1,280 @@
+"""How connecting fails, and what a slow or silent peer does."""
+
+import asyncio
+import socket
+
+import pytest
+from websockets.asyncio.server import ServerConnection
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+
+from crossfade.conversation.tools import ToolDeclaration
+from crossfade.errors import (
+    ConnectionLost,
+    CredentialsRefused,
+    CrossfadeError,
+    ProviderFault,
+    SettingsError,
+)
+from crossfade.providers import RealtimeSession, connect
+from crossfade.providers.config import SessionConfig
+from crossfade.providers.tap import WireDirection
+from tests.clock import run
+from tests.providers.loopback import Peer, Script, loopback, settle
+from tests.providers.openai_messages import error
+
+SPEC = "openai:gpt-realtime-2.1"
+
+
+async def opening(url: str, config: SessionConfig | None = None) -> CrossfadeError:
+    """What opening a session fails with."""
+    with pytest.raises(CrossfadeError) as caught:
+        await connect(SPEC, config, base_url=url, api_key="secret-key").open()
+    assert "secret" not in str(caught.value)
+    return caught.value
+
+
+def opening_with(script: Script) -> CrossfadeError:
+    async def main() -> CrossfadeError:
+        async with loopback(script) as url:
+            return await opening(url)
+
+    return run(main())
+
+
+def test_nothing_listens() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        failure = run(opening(f"ws://user:secret@127.0.0.1:{port}/?key=secret"))
+    assert isinstance(failure, ConnectionLost)
+    assert f"127.0.0.1:{port}" in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (socket.gaierror("unknown"), ConnectionLost),
+        (UnicodeError("label too long"), SettingsError),
+    ],
+)
+def test_a_host_that_is_not_found(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[CrossfadeError]
+) -> None:
+    def look_up(*args: object, **kwargs: object) -> None:
+        raise error
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    failure = run(opening("ws://nowhere.example/"))
+    assert type(failure) is kind
+    assert "nowhere.example:80" in str(failure)
+
+
+async def answer_with(text: bytes, scheme: str = "ws") -> CrossfadeError:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.write(text)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        return await opening(f"{scheme}://127.0.0.1:{port}/v1/realtime")
+
+
+def test_a_peer_that_speaks_no_websocket() -> None:
+    failure = run(answer_with(b"220 mail ready\r\n"))
+    assert isinstance(failure, ConnectionLost)
+    assert "does not speak WebSocket" in str(failure)
+
+
+def test_a_peer_that_speaks_no_tls() -> None:
+    failure = run(answer_with(b"HTTP/1.1 400 Bad Request\r\n\r\n", scheme="wss"))
+    assert isinstance(failure, ConnectionLost)
+    assert "secure" in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, CredentialsRefused),
+        (403, CredentialsRefused),
+        (404, ProviderFault),
+        (503, ProviderFault),
+    ],
+)
+def test_a_refused_upgrade(status: int, kind: type[CrossfadeError]) -> None:
+    def gate(websocket: ServerConnection, request: Request) -> Response:
+        return Response(status, "No", Headers())
+
+    async def script(peer: Peer) -> None:
+        raise AssertionError("not reached")
+
+    async def main() -> CrossfadeError:
+        async with loopback(script, gate) as url:
+            return await opening(url)
+
+    failure = run(main())
+    assert type(failure) is kind
+    assert f"HTTP {status}" in str(failure)
+
+
+async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+    await writer.wait_closed()
+
+
+def test_a_peer_that_never_answers_the_handshake() -> None:
+    async def main() -> CrossfadeError:
+        async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            failure = await opening(f"ws://127.0.0.1:{port}/")
+            await settle()
+            return failure
+
+    failure = run(main())
+    assert isinstance(failure, ConnectionLost)
+    assert "within 10 s" in str(failure)
+
+
+def test_a_peer_that_never_opens_the_session() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.expect("session.update")
+        await peer.until_closed()
+
+    failure = opening_with(script)
+    assert isinstance(failure, ConnectionLost)
+    assert "no session began" in str(failure)
+
+
+def test_a_refused_model_is_named() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.send(error("invalid_model", "Model is not supported in realtime mode."))
+        await peer.websocket.close(4000, "invalid_request_error.invalid_model")
+
+    failure = opening_with(script)
+    assert type(failure) is ProviderFault
+    assert '"gpt-realtime-2.1"' in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("close_code", "kind"),
+    [(3000, CredentialsRefused), (4000, ProviderFault), (4004, ProviderFault)],
+)
+def test_a_close_that_says_why_by_its_code_alone(
+    close_code: int, kind: type[CrossfadeError]
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.websocket.close(close_code)
+
+    assert type(opening_with(script)) is kind
+
+
+def test_a_refused_configuration() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.expect("session.update")
+        await peer.send(error("invalid_value", "Invalid value: 'growl'."))
+        await peer.until_closed()
+
+    failure = opening_with(script)
+    assert type(failure) is ProviderFault
+    assert "growl" in str(failure)
+
+
+def test_a_session_that_expires_while_it_opens() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.send(error("session_expired"))
+        await peer.websocket.close(1001)
+
+    assert isinstance(opening_with(script), ConnectionLost)
+
+
+def test_a_configuration_that_json_cannot_say_is_refused_before_dialling() -> None:
+    tool = ToolDeclaration(name="t", description="", parameters={"type": object()})
+    failure = run(opening("ws://127.0.0.1:1/", SessionConfig(tools=[tool])))
+    assert isinstance(failure, SettingsError)
+
+
+def test_a_peer_that_stops_reading_loses_old_audio_and_no_text() -> None:
+    reads_on = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await reads_on.wait()
+        await peer.expect("conversation.item.create")
+        # The text has overtaken the audio that still waited.
+        later = [await peer.expect("input_audio_buffer.append") for _ in range(10)]
+        assert len(later) == 10
+
+    async def use(session: RealtimeSession) -> None:
+        for _ in range(300):
+            session.send_audio_nowait(bytes(48_000))
+            await asyncio.sleep(0)
+        await session.send_text("Still here?", respond=False)
+        statistics = session.statistics()
+        assert statistics.dropped_audio_ms >= 100_000
+        assert statistics.waiting_audio_ms == 10_000
+        assert statistics.waiting_messages == 11
+        reads_on.set()
+        await settle()
+        assert session.statistics().waiting_messages == 0
+
+    async def main() -> None:
+        async with (
+            loopback(script) as url,
+            connect(SPEC, base_url=url, api_key="key") as session,
+        ):
+            await use(session)
+
+    run(main())
+
+
+def test_a_peer_that_reads_no_requests_is_lost() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await peer.until_closed()
+
+    async def main() -> None:
+        async with (
+            loopback(script) as url,
+            connect(SPEC, base_url=url, api_key="key") as session,
+        ):
+            await anext(session)
+            for _ in range(4096):
+                await session.send_text("x", respond=False)
+            with pytest.raises(ConnectionLost, match="stopped reading"):
+                await session.send_text("one too many", respond=False)
+            with pytest.raises(ConnectionLost, match="stopped reading"):
+                await anext(session)
+
+    run(main())
+
+
+def test_a_tap_that_fails_is_not_silent() -> None:
+    class Tap:
+        armed = False
+
+        def message(self, direction: WireDirection, message: str | bytes) -> None:
+            if direction is WireDirection.SENT and self.armed:
+                raise RuntimeError("tap")
+
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await peer.until_closed()
+
+    async def main() -> None:
+        tap = Tap()
+        async with (
+            loopback(script) as url,
+            connect(SPEC, base_url=url, api_key="key", tap=tap) as session,
+        ):
+            await anext(session)
+            tap.armed = True
+            await session.send_text("x")
+            await settle()
+            with pytest.raises(RuntimeError, match="tap"):
+                await anext(session)
+
+    run(main())

@@ -1,0 +1,187 @@
+"""Nothing that a server may send breaks the protocol, or its promises to the caller."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crossfade.conversation.tools import ToolCall, ToolResult
+from crossfade.providers.commands import (
+    Command,
+    EndTurn,
+    Interrupt,
+    Respond,
+    Say,
+    SendText,
+    SendToolResult,
+    StartTurn,
+)
+from crossfade.providers.config import SessionConfig, TurnDetection
+from crossfade.providers.events import (
+    AudioChunk,
+    Event,
+    Interruption,
+    ResponseDone,
+    ResponseStarted,
+    SpeechDone,
+    TextDelta,
+)
+from crossfade.providers.openai_realtime import OpenAIRealtimeProtocol
+from tests.providers.openai_messages import (
+    Message,
+    arguments_done,
+    audio,
+    call_item,
+    committed,
+    created,
+    done,
+    error,
+    item_added,
+    item_done,
+    session_updated,
+    speech_started,
+    speech_stopped,
+    spoken_item,
+    words,
+    written,
+)
+
+responses = st.sampled_from(["r1", "r2", "r3", "r4", "r5"])
+items = st.sampled_from(["a", "b", "c"])
+
+# A server's messages in no order at all.
+messages = st.one_of(
+    st.sampled_from(
+        [
+            session_updated(),
+            speech_started(),
+            speech_stopped(),
+            committed(),
+            item_added(type="function_call_output"),
+            {"type": "input_audio_buffer.cleared"},
+            error("conversation_already_has_active_response"),
+            error("invalid_value"),
+        ]
+    ),
+    st.builds(created, responses),
+    st.builds(lambda response: created(response, {"crossfade_injected": "true"}), responses),
+    st.builds(done, responses, st.sampled_from(["completed", "cancelled", "failed", "odd"])),
+    st.builds(audio, st.binary(max_size=7), items, responses),
+    st.builds(words, st.text(max_size=3), items, responses),
+    st.builds(written, st.text(max_size=3), items, responses),
+    st.builds(lambda item, r: item_done(spoken_item("xyz", item), r), items, responses),
+    st.builds(lambda r: item_done(call_item("c", "f", "{}"), r), responses),
+    st.builds(lambda r: arguments_done("c", "f", "{", r), responses),
+)
+commands: st.SearchStrategy[Command] = st.one_of(
+    st.sampled_from(
+        [
+            SendText(text="x"),
+            SendToolResult(result=ToolResult(call_id="c", output=None)),
+            Respond(),
+            Say(text="x"),
+            StartTurn(),
+            EndTurn(),
+        ]
+    ),
+    st.builds(Interrupt, played_ms=st.dictionaries(items, st.floats(allow_nan=True), max_size=3)),
+)
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=9,
+)
+
+
+def mutate(message: Message, path: list[int], value: Any) -> Message:
+    """Replace what lies at `path`, by positions of keys, or leave it out."""
+    if not path:
+        return message
+    keys = sorted(message)
+    key = keys[path[0] % len(keys)]
+    inner = message[key]
+    if len(path) > 1 and isinstance(inner, dict) and inner:
+        return message | {key: mutate(inner, path[1:], value)}
+    if value == "leave out":
+        return {name: field for name, field in message.items() if name != key}
+    return message | {key: value}
+
+
+mutated = st.builds(
+    mutate, messages, st.lists(st.integers(0, 20), max_size=4), json | st.just("leave out")
+)
+
+
+def check_promises(events: Iterable[Event], ended: set[str], running: dict[str, bool]) -> None:
+    """Each response begins once and ends once, and what comes of it lies between, uncut."""
+    for event in events:
+        match event:
+            case ResponseStarted(response_id=name):
+                assert name not in running
+                assert name not in ended
+                running[name] = True
+            case Interruption(response_id=name):
+                assert running[name]
+                running[name] = False
+            case ResponseDone(response_id=name):
+                del running[name]
+                ended.add(name)
+            case AudioChunk() | TextDelta() | SpeechDone() | ToolCall():
+                assert running[event.response_id]
+        if isinstance(event, AudioChunk):
+            assert event.pcm
+            assert len(event.pcm) % 2 == 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    detection=st.sampled_from(TurnDetection),
+    steps=st.lists(messages | commands, max_size=40),
+)
+def test_any_order_of_messages_and_commands_keeps_the_promises(
+    detection: TurnDetection, steps: list[Message | Command]
+) -> None:
+    protocol = OpenAIRealtimeProtocol("gpt-realtime-2.1")
+    protocol.start(SessionConfig(turn_detection=detection))
+    ended: set[str] = set()
+    running: dict[str, bool] = {}
+    asked = 0
+    for step in steps:
+        if isinstance(step, dict):
+            check_promises(protocol.receive(orjson.dumps(step)), ended, running)
+            sent = protocol.replies()
+        elif isinstance(step, StartTurn | EndTurn) and detection is TurnDetection.SERVER:
+            continue
+        else:
+            if isinstance(step, Interrupt):
+                running = dict.fromkeys(running, False)
+            sent = protocol.send(step)
+        asked = sum(b'"response.create"' in message for message in sent)
+        assert asked <= 1
+        assert not asked or not running, "one response at a time"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(mutated, max_size=25))
+def test_mutated_messages_never_raise(broken: list[Message]) -> None:
+    protocol = OpenAIRealtimeProtocol("gpt-realtime-2.1")
+    protocol.start(SessionConfig())
+    for message in broken:
+        try:
+            data = orjson.dumps(message)
+        except TypeError:
+            continue
+        protocol.receive(data)
+        protocol.replies()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.binary(max_size=60) | st.text(max_size=60), max_size=10))
+def test_noise_never_raises(noise: list[bytes | str]) -> None:
+    protocol = OpenAIRealtimeProtocol("gpt-realtime-2.1")
+    for message in noise:
+        protocol.receive(message)
+        assert protocol.replies() == []

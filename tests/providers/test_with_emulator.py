@@ -1,0 +1,126 @@
+"""A session with the emulated service: the whole of a call's wire, end to end."""
+
+import asyncio
+
+from crossfade.conversation.tools import ToolDeclaration
+from crossfade.emulators.openai import OpenAIEmulator
+from crossfade.providers import RealtimeSession, SessionConfig, TurnDetection, connect
+from crossfade.providers.events import (
+    AudioChunk,
+    ProviderError,
+    ResponseDone,
+    ResponseStarted,
+    ResponseStatus,
+    Severity,
+    TextDelta,
+    ToolCall,
+)
+from tests.clock import run
+
+SPEC = "openai:gpt-realtime-2.1"
+CALLER = SessionConfig(turn_detection=TurnDetection.CALLER)
+WEATHER = ToolDeclaration(
+    name="get_weather",
+    description="Weather of a city.",
+    parameters={
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+    },
+)
+
+
+class Answer:
+    """What comes until a response ends."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.audio_ms = 0.0
+        self.calls: list[ToolCall] = []
+        self.injected = False
+        self.status: ResponseStatus | None = None
+
+    async def listen(self, session: RealtimeSession, *, cut_after_ms: float = 1e9) -> "Answer":
+        async for event in session:
+            match event:
+                case ResponseStarted():
+                    self.injected = event.injected
+                case TextDelta():
+                    self.text += event.text
+                case AudioChunk():
+                    self.audio_ms += len(event.pcm) / 48
+                    if self.audio_ms >= cut_after_ms:
+                        await session.interrupt({event.item_id: cut_after_ms})
+                        cut_after_ms = 1e9
+                case ToolCall():
+                    self.calls.append(event)
+                case ProviderError():
+                    assert event.severity is Severity.HARMLESS, event
+                case ResponseDone():
+                    self.status = event.status
+                    return self
+        raise AssertionError("the session ended")
+
+
+def test_a_typed_question_is_answered_in_speech() -> None:
+    async def main() -> None:
+        async with (
+            OpenAIEmulator() as emulator,
+            connect(SPEC, CALLER, base_url=emulator.url, api_key="key") as session,
+        ):
+            await session.send_text("Hello")
+            answer = await Answer().listen(session)
+            assert answer.status is ResponseStatus.COMPLETED
+            assert answer.text
+            assert answer.audio_ms > 100
+
+    run(main())
+
+
+def test_a_tool_round_with_a_phrase_while_it_runs() -> None:
+    async def main() -> None:
+        config = SessionConfig(turn_detection=TurnDetection.CALLER, tools=[WEATHER])
+        async with (
+            OpenAIEmulator() as emulator,
+            connect(SPEC, config, base_url=emulator.url, api_key="key") as session,
+        ):
+            calls: list[ToolCall] = []
+            for text in ("Hello", "What is the weather in Tokyo?"):
+                await session.send_text(text)
+                calls += (await Answer().listen(session)).calls
+                if calls:
+                    break
+            (call,) = calls
+            assert (call.name, call.arguments) == ("get_weather", {"city": "Tokyo"})
+            await session.say("One moment.")
+            phrase = await Answer().listen(session)
+            assert phrase.injected
+            assert phrase.text == "One moment."
+            await session.send_tool_response(call.id, {"sky": "clear", "temperature_c": 21})
+            await session.respond()
+            answer = await Answer().listen(session)
+            assert not answer.injected
+            assert answer.status is ResponseStatus.COMPLETED
+
+    run(main())
+
+
+def test_an_interrupted_answer_is_truncated_where_it_was_cut() -> None:
+    async def main() -> None:
+        async with (
+            OpenAIEmulator() as emulator,
+            connect(SPEC, CALLER, base_url=emulator.url, api_key="key") as session,
+        ):
+            await session.send_text("Hello")
+            await Answer().listen(session, cut_after_ms=100)
+            await asyncio.sleep(0.1)
+            (truncate,) = [
+                message
+                for message in emulator.sessions[0].received
+                if message["type"] == "conversation.item.truncate"
+            ]
+            assert truncate["audio_end_ms"] == 100
+            await session.send_text("Hello again")
+            assert (await Answer().listen(session)).status is ResponseStatus.COMPLETED
+
+    run(main())
