@@ -13,9 +13,9 @@ _AUDIO_FIELDS = {
     "response.audio.delta": "delta",
 }
 # How Crossfade's own adapter begins each append: nothing else need be looked for.
-_OWN_APPEND = '{"type":"input_audio_buffer.append","audio":"'
-_OWN_CHARS = len(_OWN_APPEND) + len('"}')
-_HEAD_CHARS = 400
+_OWN_APPEND = b'{"type":"input_audio_buffer.append","audio":"'
+_OWN_BYTES = len(_OWN_APPEND) + len(b'"}')
+_HEAD_BYTES = 400
 _IDS = ("event_id", "response_id", "item_id", "call_id", "previous_item_id")
 _SIDE_FIELDS = frozenset({"usageMetadata", "sessionResumptionUpdate"})
 
@@ -32,28 +32,28 @@ class AudioMessage(NamedTuple):
 
 
 def audio_message(message: str | bytes) -> AudioMessage | None:
-    """Recognise an audio message of the OpenAI family by its first characters, else None."""
-    if not isinstance(message, str):
-        return None
-    if message.startswith(_OWN_APPEND) and message.endswith('"}'):
-        padding = message.count("=", -4)
-        audio_bytes = (len(message) - _OWN_CHARS) * 3 // 4 - padding
+    """Recognise an audio message of the OpenAI family by its first bytes, else None."""
+    if isinstance(message, str):
+        message = message.encode(errors="replace")
+    if message.startswith(_OWN_APPEND) and message.endswith(b'"}'):
+        padding = message.count(b"=", -4)
+        audio_bytes = (len(message) - _OWN_BYTES) * 3 // 4 - padding
         return AudioMessage("input_audio_buffer.append", "", "", audio_bytes, len(message))
-    head = message[:_HEAD_CHARS]
-    if "_audio" not in head:
+    head = message[:_HEAD_BYTES]
+    if b"_audio" not in head:
         return None
-    kind = _value_of(head, "type")
+    kind = _value_of(head, b"type")
     field = _AUDIO_FIELDS.get(kind)
     if field is None:
         return None
-    quoted = f'"{field}"'
-    start = message.find('"', message.find(":", message.find(quoted) + len(quoted))) + 1
-    end = message.find('"', start)
-    padding = message.count("=", max(start, end - 2), end)
+    quoted = f'"{field}"'.encode()
+    start = message.find(b'"', message.find(b":", message.find(quoted) + len(quoted))) + 1
+    end = message.find(b'"', start)
+    padding = message.count(b"=", max(start, end - 2), end)
     return AudioMessage(
         type=kind,
-        response_id=_value_of(head, "response_id"),
-        item_id=_value_of(head, "item_id"),
+        response_id=_value_of(head, b"response_id"),
+        item_id=_value_of(head, b"item_id"),
         audio_bytes=(end - start) * 3 // 4 - padding,
         message_bytes=len(message),
     )
@@ -106,11 +106,11 @@ def _type_of(body: dict[str, Any]) -> str:
     return str(fields[0]) if fields else "empty"
 
 
-def _value_of(head: str, name: str) -> str:
+def _value_of(head: bytes, name: bytes) -> str:
     """The string under `name`, "" if it is not in `head`."""
-    quoted = f'"{name}"'
+    quoted = b'"%b"' % name
     at = head.find(quoted)
     if at < 0:
         return ""
-    start = head.find('"', at + len(quoted)) + 1
-    return head[start : head.find('"', start)]
+    start = head.find(b'"', at + len(quoted)) + 1
+    return head[start : head.find(b'"', start)].decode(errors="replace")

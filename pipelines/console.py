@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from rich.console import Console
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from crossfade.observability.live_events import (
@@ -61,6 +62,7 @@ class CallConsole:
             case UserSaid(final=False):
                 self._caller = Text(event.text + " …")
             case UserSaid():
+                self._caller = Text()
                 self._print(event.at_s, "caller", Text(event.text or "(nothing understood)"))
             case AgentSaid():
                 self._hear_agent(event)
@@ -91,14 +93,18 @@ class CallConsole:
             self._print(since_s, "agent", Text(text.strip()).append(remark, "magenta"))
 
     def _print(self, at_s: float, who: str, text: Text) -> None:
-        self._console.print(Text(f"{at_s:6.1f}s  ", "dim"), end="")
-        self._console.print(Text(f"{who:<7}", _WHO[who]), text, soft_wrap=True)
+        line = Table.grid(padding=(0, 1))
+        line.add_column(width=7, justify="right", style="dim")
+        line.add_column(width=6, style=_WHO[who])
+        line.add_column()
+        line.add_row(f"{at_s:.1f}s", who, text)
+        self._console.print(line)
 
     def _now(self) -> Text:
         speaker = "agent" if self._agent_speaks else "caller" if self._caller else ""
         said = next((text for _, text in self._agent.values()), "")
         words = Text(said.strip()[-_RESULT_CHARS:]) if said else self._caller
-        return Text("  ●  ", _WHO[speaker]).append(f"{speaker:<7}").append_text(words)
+        return Text("      ● ", _WHO[speaker]).append(f"{speaker:<6} ").append_text(words)
 
 
 def _arguments(arguments: Any) -> str:

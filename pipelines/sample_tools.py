@@ -20,5 +20,5 @@ async def get_weather(city: str) -> dict[str, Any]:
         "condition": _SKIES[seed % len(_SKIES)],
         "temperature_c": 8 + seed % 17,
         "humidity_percent": 40 + seed % 50,
-        "tomorrow": _SKIES[seed // 7 % len(_SKIES)],
+        "forecast": _SKIES[seed // 7 % len(_SKIES)],
     }

@@ -19,6 +19,7 @@ def test_the_size_of_appended_sound_is_told_without_parsing(
     message = json.dumps(body, separators=separators)
     audio = audio_message(message)
     assert audio is not None
+    assert audio_message(message.encode()) == audio
     assert (audio.type, audio.audio_bytes) == (body["type"], len(sound))
     assert audio.message_bytes == len(message)
     assert (audio.response_id, audio.item_id) == ("", "")
@@ -44,6 +45,7 @@ def test_received_sound_is_told_with_its_ids_in_any_order_of_fields(
     message = json.dumps({"type": kind} | {name: values[name] for name in order})
     audio = audio_message(message)
     assert audio is not None
+    assert audio_message(message.encode()) == audio
     fields = describe_audio(audio)
     assert fields == {
         "type": kind,

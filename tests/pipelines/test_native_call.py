@@ -103,7 +103,17 @@ def test_nothing_went_wrong_and_the_summary_says_what_happened(made: Made) -> No
     assert not summary.errors
     assert not [line for line in made.log if line["type"] == "ErrorFrame"]
     assert summary.user_turns == 4
-    assert summary.interruptions == 1
+    assert summary.interruptions == len(summary.barge_in_ms) == 1
+    assert len(summary.voice_to_voice_ms) == 4
+    assert len(summary.ttfb_ms) == 5
+
+
+def test_the_log_has_every_audio_message_by_its_length_and_none_of_its_sound(made: Made) -> None:
+    sent = [line for line in made.log if line["type"] == "input_audio_buffer.append"]
+    heard = [line for line in made.log if line["type"] == "response.output_audio.delta"]
+    assert sum(line["audio_bytes"] for line in sent) > 10 * 48000
+    assert all(line["audio_bytes"] and line["response_id"] for line in heard)
+    assert not [line for line in sent + heard if "body" in line]
 
 
 def test_two_runs_of_one_call_say_and_do_the_same(tmp_path: Path) -> None:
