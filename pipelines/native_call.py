@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
 from crossfade.audio.sound_file import read_sound
@@ -40,6 +41,7 @@ async def native_call(
     api_key: str | None = None,
     in_rate_hz: int = 16000,
     out_rate_hz: int = 24000,
+    custom: Sequence[FrameProcessor] = (),
 ) -> AsyncIterator[Call]:
     """Connect to a model and put a call together around it; `Call.run` then runs it.
 
@@ -53,6 +55,7 @@ async def native_call(
         api_key: None takes it from the provider's environment variable.
         in_rate_hz: Rate of the caller's audio.
         out_rate_hz: Rate of the agent's audio.
+        custom: Processors of your own, before the speech node.
 
     Raises:
         CallerError: A setting cannot be used.
@@ -74,6 +77,7 @@ async def native_call(
             turn_owner=owner,
             in_rate_hz=in_rate_hz,
             out_rate_hz=out_rate_hz,
+            custom=custom,
         )
 
 

@@ -121,9 +121,9 @@ def test_make_commands_in_the_papers_exist() -> None:
 def test_commands_and_options_in_the_papers_exist() -> None:
     told: dict[tuple[str, ...], set[str]] = {}
     for line in shell_lines():
-        command = re.search(r"\bcrossfade (?:([a-z]+) ?)?|\bpython pipelines/([a-z]+)\.py ?", line)
+        command = re.search(r"\bcrossfade((?: [a-z]+\b)*)|\bpython pipelines/([a-z]+)\.py", line)
         if command:
-            words = tuple(word for word in command.groups() if word)
+            words = tuple((command[1] or command[2] or "").split())
             told.setdefault(words, set()).update(re.findall(r" (--[a-z-]+)", line))
     assert told
     for words, options in told.items():
