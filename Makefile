@@ -29,10 +29,10 @@ types: $(READY)  ## mypy, strict, on code and tests
 	$(BIN)/mypy
 
 bench: $(READY)  ## from barge-in to silence, ten calls; dated JSON in benchmarks/results
-	$(BIN)/crossfade bench bargein --runs 10 --results benchmarks/results
+	$(BIN)/crossfade bench bargein --provider emulator --runs 10 --results benchmarks/results
 
 soak: $(READY)  ## the same, a hundred calls
-	$(BIN)/crossfade bench bargein --runs 100 --results benchmarks/results
+	$(BIN)/crossfade bench bargein --provider emulator --runs 100 --results benchmarks/results
 
 lock:  ## resolve the requirements anew (needs uv; RESOLVE_FLAGS=--upgrade for newer versions)
 	$(RESOLVE) pyproject.toml --all-extras --group dev \

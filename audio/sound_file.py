@@ -7,7 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from crossfade.errors import SettingsError, SoundError
 
@@ -15,6 +17,8 @@ from .energy import sound_spans
 from .pcm import SAMPLE_BYTES, duration_ms, to_pcm
 
 SILENT_BELOW_DBFS = -60.0
+# One channel of eight still leaves three times this share of its power in the mean.
+_CANCELLED = 0.005
 _WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _LARGEST_SIZE = 0xFFFFFFFF
 
@@ -37,7 +41,7 @@ def read_sound(path: str | PathLike[str]) -> Sound:
 
     Raises:
         SettingsError: There is no such file, it is a folder, or it is no sound file.
-        SoundError: It holds no samples, or nothing above −60 dBFS.
+        SoundError: It holds no samples, samples that are no numbers, or nothing above −60 dBFS.
     """
     name = fspath(path)
     if not Path(path).exists():
@@ -54,13 +58,27 @@ def read_sound(path: str | PathLike[str]) -> Sound:
         ) from error
     if not len(frames):
         raise SoundError(f"{name}: holds no samples; record it again")
-    pcm = to_pcm(frames.mean(axis=1))
+    if not np.isfinite(frames).all():
+        raise SoundError(f"{name}: holds samples that are no numbers; record or convert it again")
+    # Float files may go beyond full scale; they are turned down rather than cut off.
+    frames /= max(1.0, float(np.abs(frames).max()))
+    pcm = to_pcm(_mono(frames))
     if not sound_spans(pcm, rate_hz, SILENT_BELOW_DBFS):
         raise SoundError(
             f"{name}: is silent, nothing in it is over {SILENT_BELOW_DBFS:.0f} dBFS; "
             "record it again with the microphone on"
         )
     return Sound(pcm=pcm, rate_hz=rate_hz)
+
+
+def _mono(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of the channels, or the loudest where they cancel each other out."""
+    mixed: NDArray[np.float32] = frames.mean(axis=1)
+    power = np.square(frames).mean(axis=0)
+    if np.square(mixed).mean() >= power.max() * _CANCELLED:
+        return mixed
+    loudest: NDArray[np.float32] = frames[:, int(power.argmax())]
+    return loudest
 
 
 class WavWriter:

@@ -18,8 +18,15 @@ def check_answer_file(path: Path) -> None:
     """
     if path.suffix.lower() != ".wav":
         raise SettingsError(f"--output writes a WAV file; name it *.wav instead of {path.name}")
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise SettingsError(f"cannot write {path}: its folder must exist, and it must be a file")
+    new = not path.exists()
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise SettingsError(
+            f"cannot write {path} ({error.strerror}); name a file where you may write one"
+        ) from error
+    if new:
+        path.unlink()
 
 
 def write_answer_file(recording: Path, path: Path) -> None:

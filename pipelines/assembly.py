@@ -60,7 +60,8 @@ class Call:
         self.conversation = Conversation(started_at_s=asyncio.get_running_loop().time())
         self._record = record
         self._failure: CrossfadeError | None = None
-        playout = Playout(rate_hz=out_rate_hz)
+        self._playout = playout = Playout(rate_hz=out_rate_hz)
+        self._agent_tap = ConversationTap(self.conversation, TapSide.AGENT)
         detector = VoiceDetector(SileroStream(shared_model()).score)
         chain: list[FrameProcessor] = [
             transport.input(),
@@ -71,13 +72,14 @@ class Call:
             *custom,
             node,
             ToolDispatcher(tools),
-            ConversationTap(self.conversation, TapSide.AGENT),
+            self._agent_tap,
             Resampler(in_rate_hz=node_rate_hz, out_rate_hz=out_rate_hz),
             PlayoutQueue(playout),
             transport.output(),
             PlayoutTracker(playout),
             AudioTap(lambda frame: record.agent_audio(frame.audio, frame.sample_rate)),
         ]
+        self._processors = [processor for processor in chain if isinstance(processor, Processor)]
         self._worker = PipelineWorker(
             Pipeline(chain),
             params=PipelineParams(
@@ -114,6 +116,9 @@ class Call:
             if ending is not None:
                 ending.cancel()
                 await asyncio.gather(ending, return_exceptions=True)
+            self._agent_tap.settle(self._playout.abandon())
+            for processor in self._processors:
+                self._record.dropped(f"audio frames before {processor.name}", processor.overrun)
             self._record.close(self.conversation.to_dict())
         # pipecat's runner takes a cancellation for an order to end, and returns.
         if (task := asyncio.current_task()) is not None and task.cancelling():

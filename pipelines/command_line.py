@@ -34,6 +34,10 @@ def errors_in_one_line() -> Iterator[None]:
         line = " ".join(str(error).split())
         Console(stderr=True).print(Text("error: ", "bold red") + Text(line), soft_wrap=True)
         raise typer.Exit(MISTAKE) from error
+    except OSError as error:
+        # Such as a terminal that is gone or a disk that is full.
+        Console(stderr=True).print(Text(f"error: {error.strerror}"), soft_wrap=True)
+        raise typer.Exit(MISTAKE) from error
     except KeyboardInterrupt as error:
         Console(stderr=True).print("interrupted", style="dim")
         raise typer.Exit(INTERRUPTED) from error

@@ -33,7 +33,9 @@ def providers() -> None:
 
 @emulate.command()
 def openai(
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 is any free one.")] = 8765,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 is any free one.")
+    ] = 8765,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     backend: Annotated[
         BackendName, typer.Option(help="Answers from a scenario, or offline speech.")

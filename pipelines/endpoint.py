@@ -4,10 +4,10 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from crossfade.emulators.backends.backend import Backend
 from crossfade.emulators.openai import OpenAIEmulator
+from crossfade.providers.address import check_url, host_and_port
 
 from .settings import NativeSettings
 
@@ -31,7 +31,8 @@ async def endpoint(settings: NativeSettings) -> AsyncIterator[Endpoint]:
     key = os.environ.get(KEY_VARIABLE)
     spec = f"openai:{settings.model}"
     if settings.base_url is not None:
-        host = urlsplit(settings.base_url).netloc.rpartition("@")[2]
+        check_url(settings.base_url)
+        host = host_and_port(settings.base_url)
         yield Endpoint(
             spec=spec,
             base_url=settings.base_url,

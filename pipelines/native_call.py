@@ -1,6 +1,7 @@
 """The native pipeline in Python: a speech-to-speech model in a call over any transport."""
 
 import contextlib
+import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -64,6 +65,7 @@ async def native_call(
     """
     owner = {
         TurnDetection.SERVER: TurnOwner.PROVIDER,
+        TurnDetection.SEMANTIC: TurnOwner.PROVIDER,
         TurnDetection.CALLER: TurnOwner.LOCAL,
     }[config.turn_detection]
     config = replace(config, tools=[tool.declaration for tool in tools])
@@ -129,6 +131,7 @@ async def run_script(
         record = CallRecord.open(folder, details={"model": settings.model})
         record.subscribe(listener)
         config = SessionConfig(instructions=settings.instructions, voice=settings.voice)
+        called = False
         try:
             async with native_call(
                 provider.spec,
@@ -140,10 +143,13 @@ async def run_script(
                 api_key=provider.api_key,
             ) as call:
                 announce(f"The call is recorded in {folder}.")
+                called = True
                 summary = await call.run(until=caller.hung_up())
         finally:
             record.close({})
-            if settings.output is not None:
+            if not called:
+                shutil.rmtree(folder)
+            elif settings.output is not None:
                 write_answer_file(folder / RECORDING, settings.output)
     return Outcome(folder=folder, summary=summary, missed=script.missed)
 

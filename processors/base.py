@@ -97,6 +97,11 @@ class Processor(FrameProcessor):
     # The engine's side
 
     @property
+    def overrun(self) -> int:
+        """Microphone frames that were dropped because the processor behind was too slow."""
+        return self._outbox.dropped_audio
+
+    @property
     def open(self) -> bool:
         """Whether the chain runs: after Start, before End and Cancel."""
         return self._open

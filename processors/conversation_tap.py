@@ -1,11 +1,12 @@
 """The one writer of the conversation: it reads the frames that pass and files what was said."""
 
 import asyncio
+from collections.abc import Sequence
 from enum import Enum
 
 from crossfade.conversation.ledger import Conversation
 from crossfade.conversation.tools import ToolResult
-from crossfade.frames.audio import SpeechPlayedFrame
+from crossfade.frames.audio import PlayedSpeech, SpeechPlayedFrame
 from crossfade.frames.control import (
     Frame,
     ResponseEndFrame,
@@ -103,6 +104,10 @@ class ConversationTap(Processor):
                     ),
                     now_s,
                 )
+
+    def settle(self, items: Sequence[PlayedSpeech]) -> None:
+        """File what was being played when the call ended, of which no frame tells any more."""
+        self._note_played(SpeechPlayedFrame(items=tuple(items), interrupted=True))
 
     def _note_played(self, frame: SpeechPlayedFrame) -> None:
         for item in frame.items:

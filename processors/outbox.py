@@ -14,13 +14,15 @@ Deliver = Callable[[Frame | Exception, FrameDirection], Awaitable[None]]
 class Outbox:
     """An ordered, bounded queue of frames and the loop that delivers them.
 
-    Microphone audio beyond the limit pushes the oldest of its kind out, which is counted. Nothing
-    else is ever dropped, save by an interruption, which drops what may be interrupted.
+    Microphone audio beyond the limit pushes the oldest of its kind out, which is counted. The
+    agent's audio beyond `speech_limit` is refused with OverflowError. Control frames are few and
+    never dropped, save by an interruption, which drops the agent's audio.
     """
 
-    def __init__(self, deliver: Deliver, *, limit: int = 250) -> None:
+    def __init__(self, deliver: Deliver, *, limit: int = 250, speech_limit: int = 30_000) -> None:
         self._deliver = deliver
         self._limit = limit
+        self._speech_limit = speech_limit
         self._items: deque[tuple[Frame | Exception, FrameDirection]] = deque()
         self._filled = asyncio.Event()
         self._microphone = 0
@@ -39,6 +41,8 @@ class Outbox:
             if self._microphone >= self._limit:
                 self._drop_oldest_microphone()
             self._microphone += 1
+        elif isinstance(frame, AudioRawFrame) and len(self._items) >= self._speech_limit:
+            raise OverflowError(f"{len(self._items)} frames wait for a processor that is too slow")
         self._items.append((frame, direction))
         self._filled.set()
 

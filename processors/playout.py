@@ -107,8 +107,12 @@ class Playout:
         return bytes(chunk)
 
     def clear(self) -> None:
-        """Drop all that waits. Chunks already taken may still be reported as played."""
-        self._waiting.clear()
+        """Drop all that waits but marks that no interruption may drop, such as the end.
+
+        Chunks already taken may still be reported as played.
+        """
+        kept = [e for e in self._waiting if isinstance(e, Frame) and not e.interruptible]
+        self._waiting = deque(kept)
         self._waiting_bytes = 0
         self._cut += self._items.values()
         self._items.clear()
@@ -131,6 +135,11 @@ class Playout:
         cut = tuple(self._position(item) for item in self._cut)
         self._cut.clear()
         return cut
+
+    def abandon(self) -> tuple[PlayedSpeech, ...]:
+        """How far everything was played that has not been told of; for the end of a call."""
+        self.clear()
+        return self.cut()
 
     def _take_mark(self) -> Frame:
         mark = self._waiting.popleft()

@@ -35,8 +35,6 @@ class PlayoutQueue(Processor):
         super().__init__(name=name)
         self._playout = playout
         self._filled = asyncio.Event()
-        self._drained = asyncio.Event()
-        self._drained.set()
         self._released_until_s = 0.0
         self._feeder: asyncio.Task[Any] | None = None
 
@@ -54,24 +52,21 @@ class PlayoutQueue(Processor):
                 f"more than {self._playout.waiting_ms / 1000:.0f} s of speech wait to be played; "
                 "the rest is dropped"
             )
-        self._wake()
+        self._filled.set()
 
     def note(self, frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, InterruptionFrame | CancelFrame):
             self._playout.clear()
             self._released_until_s = 0.0
-            self._drained.set()
 
     async def forward(self, frame: Frame, direction: FrameDirection) -> None:
         if direction is DOWNSTREAM:
             if isinstance(frame, StartFrame):
                 self._feeder = self.create_task(self._feed(), f"{self.name}::feeder")
-            elif isinstance(frame, TTSStoppedFrame) and not self._playout.empty:
+            elif isinstance(frame, TTSStoppedFrame | EndFrame) and not self._playout.empty:
                 self._playout.add_mark(frame)
-                self._wake()
+                self._filled.set()
                 return
-            elif isinstance(frame, EndFrame):
-                await self._drained.wait()
         await self.push_frame(frame, direction)
 
     async def cleanup(self) -> None:
@@ -79,10 +74,6 @@ class PlayoutQueue(Processor):
         if self._feeder:
             await self.cancel_task(self._feeder)
             self._feeder = None
-
-    def _wake(self) -> None:
-        self._drained.clear()
-        self._filled.set()
 
     async def _feed(self) -> None:
         loop = asyncio.get_running_loop()
@@ -95,8 +86,6 @@ class PlayoutQueue(Processor):
             taken = self._playout.take()
             if taken is None:
                 self._filled.clear()
-                if self._playout.empty:
-                    self._drained.set()
                 await self._filled.wait()
             elif isinstance(taken, Frame):
                 await self.push_frame(taken)

@@ -61,6 +61,10 @@ from crossfade.providers.events import (
 from crossfade.providers.session import RealtimeSession
 
 from .base import DOWNSTREAM, UPSTREAM, FrameDirection, Processor
+from .preroll import PreRoll
+
+PREROLL_MS = 500
+"""Audio from before the user's turn was noticed that goes along with it."""
 
 
 @dataclass(slots=True)
@@ -78,7 +82,9 @@ class SpeechToSpeech(Processor):
     Takes the user's audio, text, turns and interruptions, tool results and acknowledgements; sends
     the user's transcripts and the proposed turns upstream, and responses, speech, words, tool
     calls, usage and errors downstream. The calls of one response come as one ToolCallsFrame when
-    the response is complete; a response that was cut calls nothing. Closes the session at the end.
+    the response is complete; a response that was cut calls nothing. Where the turns are ours to
+    find, the user's audio is sent in turns only, each from half a second before it was noticed.
+    Closes the session at the end.
 
     Args:
         session: The open session.
@@ -90,9 +96,17 @@ class SpeechToSpeech(Processor):
         self._session = session
         self._rate_hz = rate_hz
         self._uplink = StreamResampler(rate_hz, session.input_rate_hz)
+        self._owns_turns = session.config.turn_detection is TurnDetection.CALLER
+        self._preroll = PreRoll(PREROLL_MS, session.input_rate_hz)
+        self._turn_open = not self._owns_turns
         self._responses: dict[str, _Response] = {}
         self._user_speaks = False
         self._receiver: asyncio.Task[Any] | None = None
+
+    @property
+    def overrun(self) -> int:
+        """Frames of 20 ms of the user's audio that the connection was too slow to send."""
+        return super().overrun + round(self._session.statistics().dropped_audio_ms / 20)
 
     # From the chain to the provider
 
@@ -101,7 +115,10 @@ class SpeechToSpeech(Processor):
             self.push_audio(frame)
             return
         self.expect(frame, self._rate_hz)
-        if pcm := self._uplink.process(frame.audio):
+        pcm = self._uplink.process(frame.audio)
+        if not self._turn_open:
+            self._preroll.add(pcm)
+        elif pcm:
             self._session.send_audio_nowait(pcm)
 
     def note(self, frame: Frame, direction: FrameDirection) -> None:
@@ -126,9 +143,10 @@ class SpeechToSpeech(Processor):
                 await self._answer_tool(frame)
             case SpeechPlayedFrame() if direction is UPSTREAM and frame.interrupted:
                 await self._interrupt(frame)
-            case UserStartedSpeakingFrame() if self._owns_turns(direction):
-                await self._ask(self._session.start_turn())
-            case UserStoppedSpeakingFrame() if self._owns_turns(direction):
+            case UserStartedSpeakingFrame() if self._owns_turns and direction is DOWNSTREAM:
+                await self._ask(self._start_turn())
+            case UserStoppedSpeakingFrame() if self._owns_turns and direction is DOWNSTREAM:
+                self._turn_open = False
                 await self._ask(self._session.end_turn())
             case EndFrame() | CancelFrame():
                 await self._stop()
@@ -140,9 +158,11 @@ class SpeechToSpeech(Processor):
         await super().cleanup()
         await self._stop()
 
-    def _owns_turns(self, direction: FrameDirection) -> bool:
-        detection = self._session.config.turn_detection
-        return direction is DOWNSTREAM and detection is TurnDetection.CALLER
+    async def _start_turn(self) -> None:
+        await self._session.start_turn()
+        if pcm := self._preroll.take():
+            self._session.send_audio_nowait(pcm)
+        self._turn_open = True
 
     async def _acknowledge(self, frame: AcknowledgeFrame) -> None:
         if self._session.profile.out_of_band and not self._user_speaks:

@@ -35,7 +35,9 @@ class PacedOutput(BaseOutputTransport):
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         loop = asyncio.get_running_loop()
-        begin_s = max(self._sounding_until_s, loop.time())
+        # A wake-up that is a little late must not add up: the line's own clock goes on.
+        late = loop.time() > self._sounding_until_s + CHUNK_MS / 1000
+        begin_s = loop.time() if late else self._sounding_until_s
         self._sounding_until_s = begin_s + frame.num_frames / frame.sample_rate
         await asyncio.sleep(self._sounding_until_s - loop.time())
         return True

@@ -48,6 +48,26 @@ def test_channels_are_mixed_down(tmp_path: Path) -> None:
     assert np.abs(mixed - left / 2).max() <= 1 / 32768
 
 
+def test_channels_that_cancel_each_other_out_are_not_mixed(tmp_path: Path) -> None:
+    left = to_float(tone())
+    soundfile.write(tmp_path / "stereo.wav", np.stack([left, -left], axis=1), RATE_HZ)
+    assert np.abs(to_float(read_sound(tmp_path / "stereo.wav").pcm)).max() > 0.4
+
+
+def test_float_samples_beyond_full_scale_are_turned_down_whole(tmp_path: Path) -> None:
+    loud = 8 * to_float(tone())
+    soundfile.write(tmp_path / "loud.wav", loud, RATE_HZ, subtype="FLOAT")
+    samples = to_float(read_sound(tmp_path / "loud.wav").pcm)
+    assert np.abs(samples - loud / np.abs(loud).max()).max() < 1e-3
+
+
+def test_samples_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    samples = to_float(tone())
+    samples[7] = np.nan
+    soundfile.write(tmp_path / "nan.wav", samples, RATE_HZ, subtype="FLOAT")
+    assert_refused(tmp_path / "nan.wav", SoundError, "no numbers")
+
+
 def assert_refused(path: Path, kind: type[CallerError], problem: str) -> None:
     with pytest.raises(kind, match=problem) as caught:
         read_sound(path)

@@ -44,6 +44,23 @@ def test_a_call_that_is_cancelled_is_recorded_and_cancelled(tmp_path: Path) -> N
     record_is_valid(tmp_path)
 
 
+def test_what_was_heard_until_a_call_was_cut_off_is_kept(tmp_path: Path) -> None:
+    """The greeting has sounded for about a second when the call is cut."""
+
+    async def scenario() -> None:
+        calling = asyncio.create_task(make_call(tmp_path, demo_script()))
+        await asyncio.sleep(3.2)
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+
+    run(scenario())
+    agent = json.loads((tmp_path / "transcript.json").read_text())["turns"][1]
+    assert agent["interrupted"]
+    assert 0 < len(agent["heard"]) < len(agent["text"])
+    assert agent["items"][0]["played_ms"] > 500
+
+
 def test_a_provider_that_vanishes_ends_the_call_with_one_error(tmp_path: Path) -> None:
     async def scenario() -> None:
         caller = ScriptedCaller(demo_script())

@@ -91,6 +91,7 @@ def test_an_unreachable_address_is_named() -> None:
 
 def test_an_address_that_is_none_is_refused() -> None:
     assert "ws://" in refused("native", "--demo", "--base-url", "not an address")
+    assert "ws://" in refused("native", "--demo", "--base-url", "ws://[::1/")
 
 
 @pytest.fixture
@@ -123,9 +124,28 @@ def test_a_refused_key_is_told_without_the_key(
     line = refused("native", "--demo", "--base-url", emulator_url)
     assert "key" in line
     assert "sk-wrong-key-4711" not in line
+    assert not list(Path("runs").iterdir()), "a call that was never made left a folder"
+
+
+def test_a_refused_call_leaves_the_output_file_as_it_was(
+    emulator_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "wrong")
+    (tmp_path / "kept.wav").write_bytes(b"mine")
+    refused("native", "--demo", "--base-url", emulator_url, "--output", "kept.wav")
+    assert (tmp_path / "kept.wav").read_bytes() == b"mine"
+
+
+def test_the_key_is_in_no_file_of_a_call_that_was_made(
+    emulator_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "right")
+    question = str(ROOT / "examples" / "audio" / "greeting.wav")
+    result = CliRunner().invoke(app, ["native", "--input", question, "--base-url", emulator_url])
+    assert result.exit_code == 0, result.output
     written = [path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()]
-    assert written
-    assert not [content for content in written if b"sk-wrong-key-4711" in content]
+    assert len(written) == 3
+    assert not [content for content in written if b"Bearer" in content]
 
 
 def test_a_file_is_spoken_to_the_agent_and_the_answer_is_written(
@@ -165,9 +185,9 @@ def test_ctrl_c_leaves_a_valid_recording_and_log(tmp_path: Path) -> None:
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        # The answer to the greeting has been heard.
+        # The answer to the greeting has been heard to its end.
         for line in process.stdout:
-            if "answer heard" in line:
+            if "s agent" in line:
                 break
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()

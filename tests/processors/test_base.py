@@ -161,6 +161,20 @@ def test_the_outbox_drops_the_oldest_microphone_audio_and_nothing_else() -> None
     assert run(scenario()) == [True, False]
 
 
+def test_the_outbox_refuses_speech_beyond_its_bound_and_takes_control_frames() -> None:
+    async def scenario() -> None:
+        async def deliver(item: Frame | Exception, _: FrameDirection) -> None: ...
+
+        outbox = Outbox(deliver, speech_limit=2)
+        outbox.put(speech(bytes(2)), DOWNSTREAM)
+        outbox.put(speech(bytes(2)), DOWNSTREAM)
+        with pytest.raises(OverflowError):
+            outbox.put(speech(bytes(2)), DOWNSTREAM)
+        outbox.put(TextFrame("stays"), DOWNSTREAM)
+
+    run(scenario())
+
+
 Step = st.sampled_from(["audio", "text", "system", "interrupt", "yield"])
 
 

@@ -165,3 +165,48 @@ def test_speech_at_another_rate_is_refused_by_name() -> None:
             assert "queue takes 24000 Hz" in str(chain.errors[0].error)
 
     run(scenario())
+
+
+@given(st.integers(1, 3000))
+@settings(max_examples=20, deadline=None)
+def test_the_end_comes_also_when_speech_stopped_short_of_a_chunk(samples: int) -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with running(*playing(line)) as chain:
+            chain.speak(bytes(2 * samples))
+        assert line.written_ms >= samples / RATE_HZ * 1000
+
+    run(scenario(), timeout_s=60)
+
+
+def test_an_interruption_does_not_drop_the_end() -> None:
+    async def scenario() -> None:
+        async with running(*playing()) as chain:
+            for _ in range(50):
+                chain.speak(FRAME)
+            await chain.end()
+            await asyncio.sleep(0.1)
+            await chain.down(InterruptionFrame())
+
+    run(scenario(), timeout_s=60)
+
+
+def test_late_wake_ups_do_not_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loaded machine wakes each sleeper a little late; the speech still takes its own time."""
+    on_time = asyncio.sleep
+
+    async def late(delay_s: float) -> None:
+        await on_time(delay_s + 0.0014 if delay_s > 0 else delay_s)
+
+    async def scenario() -> None:
+        line = Line()
+        async with running(*playing(line)) as chain:
+            monkeypatch.setattr("asyncio.sleep", late)
+            for _ in range(100):
+                chain.speak(FRAME)
+            await on_time(3)
+            begun = [at_s for at_s, _ in line.written]
+            assert len(begun) == 100
+            assert begun[-1] - begun[0] == pytest.approx(1.98, abs=0.01)
+
+    run(scenario())
