@@ -31,8 +31,13 @@ types: $(READY)  ## mypy, strict, on code and tests
 bench: $(READY)  ## from barge-in to silence, ten calls; dated JSON in benchmarks/results
 	$(BIN)/crossfade bench bargein --provider emulator --runs 10 --results benchmarks/results
 
-soak: $(READY)  ## the same, a hundred calls
+soak: $(READY)  ## the same, a hundred calls; then each protocol under five million broken messages
 	$(BIN)/crossfade bench bargein --provider emulator --runs 100 --results benchmarks/results
+	$(BIN)/python -m tests.fuzz --wire openai --wire gemini --wire moshi \
+		--messages 5000000 --results benchmarks/results
+	$(BIN)/python -m tests.fuzz.guided --wire openai --seconds 600
+	$(BIN)/python -m tests.fuzz.guided --wire gemini --seconds 600
+	$(BIN)/python -m tests.fuzz.guided --wire moshi --seconds 600
 
 lock:  ## resolve the requirements anew (needs uv; RESOLVE_FLAGS=--upgrade for newer versions)
 	$(RESOLVE) pyproject.toml --all-extras --group dev \

@@ -1,19 +1,15 @@
 """From the caller's first sound to the agent's silence, measured in recordings of real calls."""
 
 import asyncio
-import json
-import platform
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from rich.table import Table
 
-from crossfade import __version__
-from crossfade.errors import SettingsError
 from crossfade.observability.call import RECORDING
 from crossfade.observability.turns import from_recording
 from crossfade.pipelines.demo import demo_line
@@ -21,21 +17,30 @@ from crossfade.pipelines.native_call import run_script
 from crossfade.pipelines.settings import NativeSettings
 from crossfade.transports.script import AfterSilence, IntoAnswer, Script
 
+from .dated import write_dated
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BargeInResult:
-    """What all runs came to; times in ms, one for each run in order."""
+    """What all runs came to; times in ms, one for each run in order.
 
-    to_silence_ms: Sequence[float]
+    None is a run in which the caller did not speak into the answer, as the recording tells.
+    """
+
+    to_silence_ms: Sequence[float | None]
     endpoint: str
 
     @property
-    def median_ms(self) -> float:
-        return statistics.median(self.to_silence_ms)
+    def measured_ms(self) -> list[float]:
+        return [ms for ms in self.to_silence_ms if ms is not None]
 
     @property
-    def worst_ms(self) -> float:
-        return max(self.to_silence_ms)
+    def median_ms(self) -> float | None:
+        return statistics.median(self.measured_ms) if self.measured_ms else None
+
+    @property
+    def worst_ms(self) -> float | None:
+        return max(self.measured_ms, default=None)
 
 
 def barge_in_script() -> Script:
@@ -48,26 +53,18 @@ def barge_in_script() -> Script:
     )
 
 
-def run_once(settings: NativeSettings) -> tuple[float, str]:
-    """One call: the time to silence in ms, and whom it talked to.
-
-    Raises:
-        SettingsError: The caller did not speak into the answer, so nothing was measured.
-    """
+def run_once(settings: NativeSettings) -> tuple[float | None, str]:
+    """One call: the time to silence in ms, if there was a barge-in, and whom it talked to."""
     said: list[str] = []
     outcome = asyncio.run(
         run_script(settings, barge_in_script(), announce=said.append, listener=lambda _: None)
     )
     turns = from_recording(outcome.folder / RECORDING)
-    if not turns.barge_ins:
-        raise SettingsError(
-            f"nobody was interrupted in {outcome.folder}: the agent's answer is too short to "
-            "speak into; ask for longer answers with --instructions"
-        )
-    return turns.barge_ins[0].to_silence_ms, said[0]
+    first = turns.barge_ins[0].to_silence_ms if turns.barge_ins else None
+    return first, said[0]
 
 
-def runs(settings: NativeSettings, count: int) -> Iterator[tuple[float, str]]:
+def runs(settings: NativeSettings, count: int) -> Iterator[tuple[float | None, str]]:
     """Make calls one after the other, in folders that are thrown away."""
     for _ in range(count):
         with tempfile.TemporaryDirectory() as folder:
@@ -80,11 +77,15 @@ def table(result: BargeInResult) -> Table:
     shown.add_column("run")
     shown.add_column("ms", justify="right")
     for number, ms in enumerate(result.to_silence_ms, 1):
-        shown.add_row(str(number), f"{ms:.0f}")
+        shown.add_row(str(number), _shown(ms))
     shown.add_section()
-    shown.add_row("median", f"{result.median_ms:.0f}")
-    shown.add_row("worst", f"{result.worst_ms:.0f}")
+    shown.add_row("median", _shown(result.median_ms))
+    shown.add_row("worst", _shown(result.worst_ms))
     return shown
+
+
+def _shown(ms: float | None) -> str:
+    return "no barge-in" if ms is None else f"{ms:.0f}"
 
 
 def write_result(result: BargeInResult, folder: Path, now: datetime) -> Path:
@@ -93,19 +94,10 @@ def write_result(result: BargeInResult, folder: Path, now: datetime) -> Path:
     Raises:
         SettingsError: The folder cannot be written.
     """
-    path = folder / f"bargein-{now.astimezone(UTC):%Y-%m-%dT%H-%M-%SZ}.json"
     content = {
         "measurement": "caller's first sound to agent's silence, in the recording",
-        "version": __version__,
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
         **asdict(result),
         "median_ms": result.median_ms,
         "worst_ms": result.worst_ms,
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"cannot write {path}: {error.strerror}") from error
-    return path
+    return write_dated("bargein", content, folder, now)

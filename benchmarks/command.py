@@ -13,6 +13,10 @@ from crossfade.pipelines.settings import NativeSettings
 
 bench = typer.Typer(no_args_is_help=True, help="Measure what callers notice.")
 
+_Results = Annotated[
+    Path | None, typer.Option(help="Keep the result as dated JSON in this folder.")
+]
+
 
 @bench.callback()
 def measurements() -> None:
@@ -22,9 +26,7 @@ def measurements() -> None:
 @bench.command()
 def bargein(
     runs: Annotated[int, typer.Option(min=1, help="How many calls to make.")] = 10,
-    results: Annotated[
-        Path | None, typer.Option(help="Keep the result as dated JSON in this folder.")
-    ] = None,
+    results: _Results = None,
     provider: Annotated[str | None, typer.Option(help="openai or emulator.")] = None,
     base_url: Annotated[str | None, typer.Option(help="The whole endpoint.")] = None,
 ) -> None:
@@ -41,6 +43,49 @@ def bargein(
         console.print(result.endpoint)
         console.print(table(result))
         if results is not None:
-            console.print(
-                f"written to {write_result(result, results, datetime.now().astimezone())}"
-            )
+            _say_written(write_result(result, results, _now()))
+
+
+@bench.command()
+def wire(
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 15,
+    results: _Results = None,
+) -> None:
+    """CPU of a provider's audio messages, against the least it could cost and other clients."""
+    with errors_in_one_line():
+        prepare()
+        from .wire import measure, table, write_result
+
+        result = measure(rounds)
+        console = Console()
+        console.print(table(result))
+        for name in result.missing:
+            console.print(f"{name} is not installed: left out")
+        if results is not None:
+            _say_written(write_result(result, results, _now()))
+
+
+@bench.command()
+def imports(
+    runs: Annotated[int, typer.Option(min=1, help="How many processes import each.")] = 15,
+    results: _Results = None,
+) -> None:
+    """CPU of importing the providers, against that of what they cannot do without."""
+    with errors_in_one_line():
+        from .imports import measure, write_result
+
+        result = measure(runs)
+        Console().print(
+            f"import crossfade.providers: {result.providers_ms} ms, "
+            f"{result.ratio} × websockets, orjson and pydantic"
+        )
+        if results is not None:
+            _say_written(write_result(result, results, _now()))
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
+
+
+def _say_written(path: Path) -> None:
+    Console().print(f"written to {path}")

@@ -15,6 +15,8 @@ class ToolDeclaration:
         default_factory=lambda: {"type": "object", "properties": {}}
     )
     """JSON Schema of an object."""
+    blocking: bool | None = None
+    """Whether the model waits for the answer before it speaks on, where the wire has both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,14 @@ Each wire has a pure protocol (`openai_realtime`); `connection` puts a WebSocket
 """
 
 from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
-from crossfade.providers.config import SessionConfig, TurnDetection
+from crossfade.providers.config import (
+    Eagerness,
+    Encoding,
+    Modality,
+    Reasoning,
+    SessionConfig,
+    TurnDetection,
+)
 from crossfade.providers.connect import connect
 from crossfade.providers.connection import Statistics
 from crossfade.providers.events import (
@@ -16,12 +23,15 @@ from crossfade.providers.events import (
     ResponseDone,
     ResponseStarted,
     ResponseStatus,
+    ResumptionHandle,
+    SessionExpiring,
     SessionOpened,
     Severity,
     SpeechDone,
     SpeechStarted,
     SpeechStopped,
     TextDelta,
+    ToolCallCancelled,
     UserTranscript,
     UserTurnCommitted,
 )
@@ -31,15 +41,21 @@ from crossfade.providers.tap import WireDirection, WireTap
 
 __all__ = [
     "AudioChunk",
+    "Eagerness",
+    "Encoding",
     "Event",
     "Interruption",
+    "Modality",
     "Profile",
     "ProviderError",
     "RealtimeSession",
+    "Reasoning",
     "ResponseDone",
     "ResponseStarted",
     "ResponseStatus",
+    "ResumptionHandle",
     "SessionConfig",
+    "SessionExpiring",
     "SessionOpened",
     "Severity",
     "SpeechDone",
@@ -48,6 +64,7 @@ __all__ = [
     "Statistics",
     "TextDelta",
     "ToolCall",
+    "ToolCallCancelled",
     "ToolDeclaration",
     "ToolResult",
     "TurnDetection",

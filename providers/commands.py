@@ -1,9 +1,10 @@
 """What a caller asks of a session. One command means one thing on every provider."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from crossfade.conversation.tools import ToolResult
+from crossfade.conversation.tools import ToolDeclaration, ToolResult
+from crossfade.providers.config import SessionConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,11 +12,43 @@ class SendText:
     """The user says something in writing."""
 
     text: str
+    respond: bool = False
+    """Whether the agent shall answer, as by `Respond`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendImage:
+    """The user shows something."""
+
+    data: bytes
+    media_type: str
+    """image/jpeg or image/png."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendToolResult:
+    """Answer a call; of several parts the last is `final`."""
+
     result: ToolResult
+    final: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """Change the session from the next answer on; None leaves a matter as it is."""
+
+    instructions: str | None = None
+    tools: Sequence[ToolDeclaration] | None = None
+    voice: str | None = None
+
+    def applied_to(self, config: SessionConfig) -> SessionConfig:
+        """Give the configuration that holds afterwards."""
+        return replace(
+            config,
+            instructions=config.instructions if self.instructions is None else self.instructions,
+            tools=config.tools if self.tools is None else self.tools,
+            voice=config.voice if self.voice is None else self.voice,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +81,9 @@ class EndTurn:
     """The user's turn ends with the audio that was sent so far, and is to be answered."""
 
 
-Command = SendText | SendToolResult | Respond | Say | Interrupt | StartTurn | EndTurn
+Command = (
+    SendText | SendImage | SendToolResult | Update | Respond | Say | Interrupt | StartTurn | EndTurn
+)
 
 __all__ = [
     "Command",
@@ -56,7 +91,9 @@ __all__ = [
     "Interrupt",
     "Respond",
     "Say",
+    "SendImage",
     "SendText",
     "SendToolResult",
     "StartTurn",
+    "Update",
 ]

@@ -1,25 +1,39 @@
 """Where sessions begin: a provider and a model by name."""
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
 
 from crossfade.conversation.history import HistoryItem
 from crossfade.errors import SettingsError
 from crossfade.providers.address import check_url
 from crossfade.providers.config import SessionConfig
-from crossfade.providers.openai_realtime import OpenAIRealtimeProtocol
-from crossfade.providers.profiles import OPENAI_DEFAULT_MODEL
+from crossfade.providers.protocol import WireProtocol
 from crossfade.providers.session import ApiKey, RealtimeSession
 from crossfade.providers.tap import WireTap
 
-
-class _Wire(NamedTuple):
-    protocol: type[OpenAIRealtimeProtocol]
-    default_model: str
+_MakeProtocol = Callable[[str, str | None, str | None], WireProtocol]
+"""Makes a protocol of model (may be empty), dialect and base URL. Wires are loaded when used."""
 
 
-_WIRES: Mapping[str, _Wire] = {"openai": _Wire(OpenAIRealtimeProtocol, OPENAI_DEFAULT_MODEL)}
+def _openai(model: str, dialect: str | None, base_url: str | None) -> WireProtocol:
+    from crossfade.providers.openai_realtime import openai_protocol
+
+    return openai_protocol(model, dialect, base_url)
+
+
+def _gemini(model: str, dialect: str | None, base_url: str | None) -> WireProtocol:
+    from crossfade.providers.gemini_live import gemini_protocol
+
+    return gemini_protocol(model, dialect, base_url)
+
+
+def _moshi(model: str, dialect: str | None, base_url: str | None) -> WireProtocol:
+    from crossfade.providers.moshi import moshi_protocol
+
+    return moshi_protocol(model, dialect)
+
+
+_WIRES: Mapping[str, _MakeProtocol] = {"openai": _openai, "gemini": _gemini, "moshi": _moshi}
 
 
 def connect(
@@ -28,6 +42,7 @@ def connect(
     *,
     base_url: str | None = None,
     api_key: ApiKey | None = None,
+    dialect: str | None = None,
     history: Sequence[HistoryItem] = (),
     tap: WireTap | None = None,
 ) -> RealtimeSession:
@@ -42,7 +57,9 @@ def connect(
         spec: `provider:model`; the provider's default model without `:model`.
         config: What the session shall be.
         base_url: The whole endpoint, if it is not the provider's own.
-        api_key: The key, or what gives one; else it is taken from the environment.
+        api_key: The key, or what gives one, asked again for each connection; else it is taken
+            from the environment.
+        dialect: The spelling of the provider's protocol that the endpoint speaks, by name.
         history: What was said before.
         tap: Sees every message.
 
@@ -50,27 +67,35 @@ def connect(
         SettingsError: Something of this cannot be used, or there is no key.
     """
     provider, _, model = spec.partition(":")
-    wire = _WIRES.get(provider)
-    if wire is None:
-        known = ", ".join(f"{name}:MODEL" for name in _WIRES)
-        raise SettingsError(f'"{spec}" names no provider that is known here. There is: {known}.')
-    protocol = wire.protocol(model or wire.default_model)
+    make = _WIRES.get(provider)
+    if make is None:
+        raise SettingsError(
+            f'"{spec}" names no provider that is known here. It must be PROVIDER:MODEL, with one '
+            f"of these: {', '.join(_WIRES)}."
+        )
     if base_url is not None:
         check_url(base_url)
-    if api_key is None:
-        api_key = os.environ.get(protocol.key_variable, "")
-    if not callable(api_key) and not api_key.strip():
-        raise SettingsError(
-            f"There is no API key for {provider}. Set {protocol.key_variable} or give api_key."
-        )
+    protocol = make(model, dialect, base_url)
     return RealtimeSession(
         protocol,
         config or SessionConfig(),
-        api_key=api_key,
+        api_key=_key(provider, protocol.key_variables) if api_key is None else api_key,
         base_url=base_url,
         history=history,
         tap=tap,
     )
+
+
+def _key(provider: str, variables: Sequence[str]) -> str:
+    """Take the key from the first variable that holds one; where there are none, none is needed."""
+    for variable in variables:
+        if key := os.environ.get(variable, "").strip():
+            return key
+    if variables:
+        raise SettingsError(
+            f"There is no API key for {provider}. Set {' or '.join(variables)}, or give api_key."
+        )
+    return ""
 
 
 __all__ = ["connect"]

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -33,10 +34,15 @@ from crossfade.providers.protocol import ConnectRequest, WireProtocol
 from crossfade.providers.send_queue import SendQueue, SendQueueFull
 from crossfade.providers.tap import WireDirection, WireTap
 
+# At DEBUG the library logs the headers, and the key with them.
+_websocket_logger = logging.getLogger(f"{__name__}.websocket")
+_websocket_logger.setLevel(logging.INFO)
+
 _CONNECT_TIMEOUT_S = 10.0
 _SETUP_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 2.0
-_PING_INTERVAL_S = 20.0
+# Anything shorter is no key, and may be part of a word.
+_SHORTEST_SECRET = 8
 _PING_TIMEOUT_S = 20.0
 # Twice the largest message that a provider takes.
 _LARGEST_MESSAGE_BYTES = 32 * 2**20
@@ -56,6 +62,13 @@ class Statistics:
     """User audio that waited too long to be sent."""
 
 
+class _Dial(connect):
+    """Follows no redirect: keys in headers of their own would go along to another host."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 class Connection:
     """Opened once, closed once. Messages are read only inside `open` and `receive`."""
 
@@ -64,8 +77,10 @@ class Connection:
         self._tap = tap
         self._address = ""
         self._websocket: ClientConnection | None = None
-        self._sender: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._last_sent_s = 0.0
         self._queue = SendQueue()
+        self._secret = ""
         self._failure: Exception | None = None
         self._sent = 0
         self._received = 0
@@ -80,9 +95,20 @@ class Connection:
         )
 
     async def open(
-        self, request: ConnectRequest, config: SessionConfig, history: Sequence[HistoryItem] = ()
+        self,
+        request: ConnectRequest,
+        config: SessionConfig,
+        history: Sequence[HistoryItem] = (),
+        *,
+        secret: str = "",
     ) -> list[Event]:
         """Connect and wait until the provider accepts the session.
+
+        Args:
+            request: Where to connect.
+            config: What the session shall be.
+            history: What was said before.
+            secret: The key; where the provider quotes it, it is left out.
 
         Returns:
             The events until then; SessionOpened is among them.
@@ -95,6 +121,7 @@ class Connection:
         """
         first_messages = self._protocol.start(config, history)
         self._address = host_and_port(request.url)
+        self._secret = secret
         websocket = self._websocket = await self._dial(request)
         try:
             async with asyncio.timeout(_SETUP_TIMEOUT_S):
@@ -102,23 +129,23 @@ class Connection:
                 with contextlib.suppress(ConnectionClosed):
                     for message in first_messages:
                         await self._write(websocket, message)
-                events = await self._until_opened(websocket)
+                self._begin_sending(websocket)
+                return await self._until_opened(websocket)
         except TimeoutError as error:
-            await websocket.close()
+            await self.close()
             raise ConnectionLost(
                 f"{self._address} accepted the connection, but no session began within "
-                f"{_SETUP_TIMEOUT_S:g} s. Check that the address speaks this provider's protocol."
+                f"{_SETUP_TIMEOUT_S:g} s. Either it is busy, or it speaks another protocol "
+                "than this provider's."
             ) from error
         except BaseException:
-            await websocket.close()
+            await self.close()
             raise
-        self._sender = asyncio.create_task(self._send_queued(websocket), name="provider-send")
-        return events
 
-    def send_audio(self, pcm: bytes) -> None:
-        """Queue s16le audio; of what waits too long the oldest is dropped, and counted."""
-        duration_ms = len(pcm) * 1000 / (2 * self._protocol.profile.input_rate_hz)
-        self._queue.put_audio(self._protocol.append_audio(pcm), duration_ms)
+    def send_audio(self, audio: bytes, duration_ms: float) -> None:
+        """Queue audio; of what waits too long the oldest is dropped, and counted."""
+        if message := self._protocol.append_audio(audio):
+            self._queue.put_audio(message, duration_ms)
 
     def send(self, command: Command) -> None:
         """Queue a command. It goes before waiting audio, unless it marks a place there.
@@ -147,16 +174,17 @@ class Connection:
 
     async def close(self) -> None:
         """Close the connection. What waits to be sent is dropped."""
-        if self._sender is not None:
-            self._sender.cancel()
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
-                await self._sender
+                await task
         if self._websocket is not None:
             await self._websocket.close()
 
     async def _dial(self, request: ConnectRequest) -> ClientConnection:
         try:
-            return await connect(
+            return await _Dial(
                 request.url,
                 additional_headers=dict(request.headers),
                 subprotocols=[Subprotocol(name) for name in request.subprotocols] or None,
@@ -164,9 +192,10 @@ class Connection:
                 proxy=None if is_loopback(request.url) else True,
                 open_timeout=_CONNECT_TIMEOUT_S,
                 close_timeout=_CLOSE_TIMEOUT_S,
-                ping_interval=_PING_INTERVAL_S,
+                ping_interval=request.ping_interval_s,
                 ping_timeout=_PING_TIMEOUT_S,
                 max_size=_LARGEST_MESSAGE_BYTES,
+                logger=_websocket_logger,
             )
         except (OSError, InvalidHandshake, InvalidURI, InvalidProxy, UnicodeError) as error:
             self._fail_to_connect(error)
@@ -199,7 +228,7 @@ class Connection:
         if status in (401, 403):
             return CredentialsRefused(
                 f"{self._address} refused the key (HTTP {status}). "
-                f"Check {self._protocol.key_variable}.",
+                f"Check {' or '.join(self._protocol.key_variables) or 'the address'}.",
                 code=str(status),
             )
         return ProviderFault(
@@ -235,23 +264,31 @@ class Connection:
         if self._tap is not None:
             self._tap.message(WireDirection.RECEIVED, message)
         events = self._protocol.receive(message)
-        for event in events:
-            if isinstance(event, ProviderError) and event.severity is Severity.FATAL:
-                self._failure = self._protocol.fault(event)
-        self._put_control(self._protocol.replies())
+        for index, event in enumerate(events):
+            if isinstance(event, ProviderError):
+                event = events[index] = replace(event, message=self._redacted(event.message))
+                if event.severity is Severity.FATAL:
+                    self._failure = self._protocol.fault(event)
+        if replies := self._protocol.replies():
+            self._put_control(replies)
         return events
 
     def _cause_of(self, closed: ConnectionClosed) -> CrossfadeError:
         code = closed.rcvd.code if closed.rcvd is not None else _NO_CLOSE_FRAME
-        error = self._protocol.closed(code)
+        reason = self._redacted(closed.rcvd.reason) if closed.rcvd is not None else ""
+        error = self._protocol.closed(code, reason)
         if error is not None and error.severity is Severity.FATAL:
             return self._protocol.fault(error)
-        reason = closed.rcvd.reason if closed.rcvd is not None else ""
         return ConnectionLost(
             f"The connection to {self._address} ended (close code {code}"
             f"{': ' + reason if reason else ''}). Open a new session to go on.",
             close_code=code,
         )
+
+    def _redacted(self, text: str) -> str:
+        if len(self._secret) < _SHORTEST_SECRET:
+            return text
+        return text.replace(self._secret, "[key]")
 
     def _put_control(self, messages: list[bytes], *, after_audio: bool = False) -> None:
         try:
@@ -261,6 +298,15 @@ class Connection:
             if self._websocket is not None:
                 self._websocket.transport.abort()
             raise self._failure from error
+
+    def _begin_sending(self, websocket: ClientConnection) -> None:
+        self._tasks.append(asyncio.create_task(self._send_queued(websocket), name="provider-send"))
+        idle_s = self._protocol.keepalive_s
+        if idle_s is not None:
+            self._last_sent_s = websocket.loop.time()
+            self._tasks.append(
+                asyncio.create_task(self._keep_alive(idle_s), name="provider-keepalive")
+            )
 
     async def _send_queued(self, websocket: ClientConnection) -> None:
         try:
@@ -273,9 +319,21 @@ class Connection:
             self._failure = error
             await websocket.close()
 
+    async def _keep_alive(self, idle_s: float) -> None:
+        """Keep the line open: a task of its own, so that no message pays for a timer."""
+        loop = asyncio.get_running_loop()
+        # Who has stopped reading is told to the caller by the next verb.
+        with contextlib.suppress(ConnectionLost):
+            while True:
+                await asyncio.sleep(self._last_sent_s + idle_s - loop.time())
+                if loop.time() >= self._last_sent_s + idle_s:
+                    self._last_sent_s = loop.time()
+                    self._put_control(self._protocol.keepalive())
+
     async def _write(self, websocket: ClientConnection, message: bytes) -> None:
         await websocket.send(message, text=self._protocol.text_frames)
         self._sent += 1
+        self._last_sent_s = websocket.loop.time()
         if self._tap is not None:
             self._tap.message(WireDirection.SENT, message)
 

@@ -83,7 +83,7 @@ class ResponseStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioChunk:
-    """Speech of the agent: s16le mono at the session's output rate, whole samples."""
+    """Speech of the agent, whole samples: mono at the session's output rate, s16le or its G.711."""
 
     response_id: str
     item_id: str
@@ -126,6 +126,30 @@ class ResponseDone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallCancelled:
+    """The provider takes a call back; it must not be answered any more."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionExpiring:
+    """The provider will end this session soon."""
+
+    in_s: float | None
+    """How soon, where the provider says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumptionHandle:
+    """What a later connection can take this session up with."""
+
+    handle: str
+    """Empty while the session cannot be resumed."""
+    resumable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderError:
     """The provider reports an error, or what it sent makes no sense."""
 
@@ -145,8 +169,11 @@ Event = (
     | TextDelta
     | SpeechDone
     | ToolCall
+    | ToolCallCancelled
     | Interruption
     | ResponseDone
+    | SessionExpiring
+    | ResumptionHandle
     | ProviderError
 )
 
@@ -158,6 +185,8 @@ __all__ = [
     "ResponseDone",
     "ResponseStarted",
     "ResponseStatus",
+    "ResumptionHandle",
+    "SessionExpiring",
     "SessionOpened",
     "Severity",
     "SpeechDone",
@@ -165,6 +194,7 @@ __all__ = [
     "SpeechStopped",
     "TextDelta",
     "ToolCall",
+    "ToolCallCancelled",
     "UserTranscript",
     "UserTurnCommitted",
 ]

@@ -5,10 +5,11 @@ that the service was seen to send.
 """
 
 import re
+from collections.abc import Sequence
 
 from crossfade.errors import CredentialsRefused, ProviderFault
 from crossfade.providers.events import ProviderError, Severity
-from crossfade.providers.profiles import OPENAI_PROFILES
+from crossfade.providers.openai_dialects import Dialect
 from crossfade.providers.wire_json import JsonObject, child, string
 
 ACTIVE_RESPONSE = "conversation_already_has_active_response"
@@ -28,12 +29,13 @@ _SEVERITIES = {
     "unsupported_content_type": Severity.HARMLESS,
     "item_truncate_invalid_item_id": Severity.HARMLESS,
     "item_delete_invalid_item_id": Severity.HARMLESS,
+    "item_retrieve_invalid_item_id": Severity.HARMLESS,
     "item_already_truncated": Severity.HARMLESS,
 }
 # Some races are reported without a code.
 _HARMLESS_MESSAGES = (
     "is already shorter than",
-    "Only model output audio messages can be truncated",
+    "only model output audio messages can be truncated",
     "no active response found",
 )
 _CLOSE_CODES = {
@@ -47,40 +49,55 @@ _CLOSE_CODES = {
         message="the model was refused", severity=Severity.FATAL, code="model_not_found"
     ),
 }
-_KEY = re.compile(r"\b(?:sk|ek)[-_][\w*.\-]+")
+_KEY = re.compile(r"\b(?:sk|ek|xai)[-_][\w*.\-]+")
 
 
-def classify(error: JsonObject) -> ProviderError:
-    """Read the body of an `error` event or of a failed response."""
+def classify(error: JsonObject, harmless: Sequence[str] = ()) -> ProviderError:
+    """Read the body of an `error` event or of a failed response.
+
+    Args:
+        error: The body.
+        harmless: Further parts of messages, in lower case, that tell of a benign race.
+    """
     code = string(error, "code") or None
     message = _KEY.sub("[key]", string(error, "message")) or "no reason given"
     severity = _SEVERITIES.get(code or "")
     if severity is None:
-        harmless = any(part in message for part in _HARMLESS_MESSAGES)
-        severity = Severity.HARMLESS if harmless else Severity.REQUEST
+        told = message.lower()
+        race = any(part in told for part in (*_HARMLESS_MESSAGES, *harmless))
+        severity = Severity.HARMLESS if race else Severity.REQUEST
     return ProviderError(message=message, severity=severity, code=code)
 
 
-def classify_close(code: int) -> ProviderError | None:
-    """What a close code says about the request; None if only the line went."""
-    return _CLOSE_CODES.get(code)
+def classify_close(close_code: int, reason: str = "") -> ProviderError | None:
+    """What a close code says about the request; None if only the line went.
+
+    The reason reads `<type>.<code>`, where there is one.
+    """
+    code = reason.rpartition(".")[2]
+    if _SEVERITIES.get(code) is Severity.FATAL:
+        message = f"the request was refused ({reason})"
+        return ProviderError(message=message, severity=Severity.FATAL, code=code)
+    return _CLOSE_CODES.get(close_code)
 
 
-def as_fault(error: ProviderError, model: str, key_variable: str) -> ProviderFault:
+def as_fault(error: ProviderError, model: str, dialect: Dialect) -> ProviderFault:
     """Turn a fatal error into the one to raise, with what to do."""
+    maker = dialect.family.maker
     if error.code in _CREDENTIALS:
         # The service quotes the key in its message; it is left out.
         return CredentialsRefused(
-            f"OpenAI refused the key ({error.code}). Check {key_variable}.", code=error.code
+            f"{maker} refused the key ({error.code}). Check {' or '.join(dialect.key_variables)}.",
+            code=error.code,
         )
     if error.code in _MODEL:
-        known = ", ".join(OPENAI_PROFILES)
+        known = ", ".join(dialect.family.profiles)
         return ProviderFault(
-            f'OpenAI does not serve the model "{model}" ({error.code}). Known models: {known}.',
+            f'{maker} does not serve the model "{model}" ({error.code}). Known models: {known}.',
             code=error.code,
         )
     code = f" ({error.code})" if error.code else ""
-    return ProviderFault(f"OpenAI refused the session: {error.message}{code}", code=error.code)
+    return ProviderFault(f"{maker} refused the session: {error.message}{code}", code=error.code)
 
 
 def malformed(what: str) -> ProviderError:

@@ -3,7 +3,8 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
-_SAMPLE_BYTES = 2
+from crossfade.providers.sound_format import SoundFormat
+
 # What can still be playing, many times over; the oldest are forgotten.
 _MOST_ITEMS = 256
 
@@ -24,23 +25,27 @@ class Item:
     settled: bool = False
     """The conversation keeps what was heard of it; it is not cut again."""
 
-    def whole_samples(self, audio: bytes) -> bytes:
+    def whole_samples(self, audio: bytes, sample_bytes: int) -> bytes:
         """Give the whole samples that end in `audio`; half a sample waits for the next chunk."""
-        if self.half_sample or len(audio) % _SAMPLE_BYTES:
+        if self.half_sample or len(audio) % sample_bytes:
             audio = self.half_sample + audio
-            end = len(audio) - len(audio) % _SAMPLE_BYTES
+            end = len(audio) - len(audio) % sample_bytes
             audio, self.half_sample = audio[:end], audio[end:]
         self.received_bytes += len(audio)
         return audio
 
-    def received_ms(self, rate_hz: int) -> float:
-        return self.received_bytes * 1000 / (_SAMPLE_BYTES * rate_hz)
-
 
 class Items:
-    """The latest items, by id."""
+    """The latest items, by id.
 
-    def __init__(self) -> None:
+    Args:
+        sound: How their audio is coded.
+    """
+
+    def __init__(self, sound: SoundFormat) -> None:
+        self.sound = sound
+        self.spoken = False
+        """Whether there was any audio in this session."""
         self._items: OrderedDict[str, Item] = OrderedDict()
 
     def get(self, item_id: str) -> Item | None:

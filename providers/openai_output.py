@@ -36,9 +36,11 @@ class Output:
     Args:
         responses: Those of the session; begun and ended here.
         items: Those of the session; filled here.
+        deletes: Whether items can be taken out of the conversation.
     """
 
-    def __init__(self, responses: Responses, items: Items) -> None:
+    def __init__(self, responses: Responses, items: Items, *, deletes: bool = True) -> None:
+        self._deletes = deletes
         self._responses = responses
         self._items = items
         self._replies: list[bytes] = []
@@ -55,6 +57,9 @@ class Output:
         response_id = string(fields, "response_id")
         if not response_id:
             return [malformed(f"{kind} without a response_id")]
+        response = self._responses.get(response_id)
+        if response is not None:
+            return read(self, response, fields)
         events = self._begin(response_id)
         response = self._responses.get(response_id)
         # What trails behind the end of a response is late.
@@ -88,7 +93,7 @@ class Output:
             return events
         for item in children(body, "output"):
             events += self._finish_item(response, item)
-        if not response.injected:
+        if self._deletes and not response.injected:
             # What was cut before its first sound reached us was not heard at all.
             self._replies += [delete_item(item_id) for item_id in response.unheard_items]
         self._responses.end(response.id)
@@ -107,6 +112,7 @@ class Output:
     def _on_audio(self, response: Response, fields: JsonObject) -> list[Event]:
         item_id = string(fields, "item_id")
         item = self._items.get_or_add(item_id, injected=response.injected)
+        self._items.spoken = True
         if response.cut:
             if not item.received_bytes and not item.settled:
                 item.settled = True
@@ -116,7 +122,7 @@ class Output:
             audio = pybase64.b64decode(string(fields, "delta"), validate=True)
         except ValueError:
             return [malformed("audio that is no base64")]
-        pcm = item.whole_samples(audio)
+        pcm = item.whole_samples(audio, self._items.sound.sample_bytes)
         return [AudioChunk(response_id=response.id, item_id=item_id, pcm=pcm)] if pcm else []
 
     def _on_transcript(self, response: Response, fields: JsonObject) -> list[Event]:
@@ -187,7 +193,7 @@ def _rest_of(parts: list[JsonObject], item: Item, response_id: str, item_id: str
     events: list[Event] = []
     said = item.text_length
     for part in parts:
-        spoken = string(part, "type") == "output_audio"
+        spoken = string(part, "type") in ("output_audio", "audio")
         text = string(part, "transcript" if spoken else "text")
         if rest := text[said:]:
             events.append(

@@ -5,17 +5,18 @@ Source: https://platform.openai.com/docs/api-reference/realtime-client-events
 
 import pybase64
 
-from crossfade.conversation.history import HistoryItem, Speaker, Utterance
-from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
-from crossfade.providers.config import SessionConfig, TurnDetection
-from crossfade.providers.profiles import Profile
+from crossfade.conversation.history import HistoryItem, Speaker
+from crossfade.conversation.tools import ToolCall, ToolResult
+from crossfade.providers.commands import SendImage
+from crossfade.providers.config import Modality
+from crossfade.providers.openai_dialects import Dialect
+from crossfade.providers.openai_session import modalities
 from crossfade.providers.wire_json import JsonObject, encode
 
 INJECTED_KEY = "crossfade_injected"
 """Metadata that marks a response outside the conversation; the service sends it back."""
 
 _APPEND_HEAD, _APPEND_TAIL = b'{"type":"input_audio_buffer.append","audio":"', b'"}'
-_TRANSCRIPTION_MODEL = "gpt-realtime-whisper"
 
 
 def append_audio(pcm: bytes) -> bytes:
@@ -31,8 +32,19 @@ def clear_audio() -> bytes:
     return encode({"type": "input_audio_buffer.clear"})
 
 
-def create_item(item: HistoryItem) -> bytes:
-    return encode({"type": "conversation.item.create", "item": _item(item)})
+def create_item(item: HistoryItem, dialect: Dialect) -> bytes:
+    return _create(_item(item, dialect))
+
+
+def create_image(image: SendImage) -> bytes:
+    url = f"data:{image.media_type};base64,{pybase64.b64encode(image.data).decode()}"
+    return _create(_message("user", {"type": "input_image", "image_url": url}))
+
+
+def create_partial_result(result: ToolResult) -> bytes:
+    """Tell a part of a result beside the call, which takes one output only."""
+    text = f"Progress of the call {result.call_id}, not its result yet: {_tool_output(result)}"
+    return _create(_message("system", {"type": "input_text", "text": text}))
 
 
 def truncate_item(item_id: str, heard_ms: int) -> bytes:
@@ -61,47 +73,23 @@ def cancel_response(response_id: str) -> bytes:
     return encode({"type": "response.cancel", "response_id": response_id})
 
 
-def update_session(config: SessionConfig, profile: Profile) -> bytes:
-    return encode({"type": "session.update", "session": _session(config, profile)})
-
-
-def out_of_band_response(text: str) -> JsonObject:
+def out_of_band_response(text: str, modality: Modality, dialect: Dialect) -> JsonObject:
     """Build the body of a response that says `text` and leaves no trace in the conversation."""
     return {
         "conversation": "none",
         "input": [],
         "tools": [],
-        "output_modalities": ["audio"],
+        **modalities(modality, dialect),
         "instructions": f'Say exactly: "{text}"',
         "metadata": {INJECTED_KEY: "true"},
     }
 
 
-def _session(config: SessionConfig, profile: Profile) -> JsonObject:
-    audio_in: JsonObject = {
-        "format": {"type": "audio/pcm", "rate": profile.input_rate_hz},
-        "transcription": _transcription(config),
-        "turn_detection": _turn_detection(config),
-    }
-    audio_out: JsonObject = {"format": {"type": "audio/pcm", "rate": profile.output_rate_hz}}
-    voice = profile.own_voice(config.voice)
-    if voice is not None:
-        audio_out["voice"] = {"id": voice} if voice.startswith("voice_") else voice
-    session: JsonObject = {
-        "type": "realtime",
-        "output_modalities": ["audio"],
-        "instructions": config.instructions,
-        "audio": {"input": audio_in, "output": audio_out},
-        "tools": [_tool(tool) for tool in config.tools],
-    }
-    if config.tools and profile.parallel_tools:
-        session["parallel_tool_calls"] = True
-    if config.max_output_tokens is not None:
-        session["max_output_tokens"] = config.max_output_tokens
-    return session
+def _create(item: JsonObject) -> bytes:
+    return encode({"type": "conversation.item.create", "item": item})
 
 
-def _item(item: HistoryItem) -> JsonObject:
+def _item(item: HistoryItem, dialect: Dialect) -> JsonObject:
     if isinstance(item, ToolCall):
         return {
             "type": "function_call",
@@ -115,55 +103,19 @@ def _item(item: HistoryItem) -> JsonObject:
             "call_id": item.call_id,
             "output": _tool_output(item),
         }
-    return _message(item)
-
-
-def _message(utterance: Utterance) -> JsonObject:
+    if item.speaker is Speaker.USER:
+        return _message("user", {"type": "input_text", "text": item.text})
     # The agent's own words are taken as text only.
-    if utterance.speaker is Speaker.USER:
-        role, kind = "user", "input_text"
-    else:
-        role, kind = "assistant", "output_text"
-    return {
-        "type": "message",
-        "role": role,
-        "content": [{"type": kind, "text": utterance.text}],
-    }
+    return _message("assistant", {"type": dialect.answer_text, "text": item.text})
+
+
+def _message(role: str, content: JsonObject) -> JsonObject:
+    return {"type": "message", "role": role, "content": [content]}
 
 
 def _tool_output(result: ToolResult) -> str:
     output = {"error": result.output} if result.is_error else result.output
     return output if isinstance(output, str) else encode(output).decode()
-
-
-def _tool(tool: ToolDeclaration) -> JsonObject:
-    return {
-        "type": "function",
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": dict(tool.parameters),
-    }
-
-
-def _transcription(config: SessionConfig) -> JsonObject | None:
-    if not config.transcribe:
-        return None
-    transcription = {"model": _TRANSCRIPTION_MODEL}
-    if config.language:
-        # The service takes ISO 639-1: the first subtag.
-        transcription["language"] = config.language.partition("-")[0].lower()
-    return transcription
-
-
-def _turn_detection(config: SessionConfig) -> JsonObject | None:
-    if config.turn_detection is TurnDetection.CALLER:
-        return None
-    return {
-        "type": "server_vad",
-        "silence_duration_ms": config.silence_ms,
-        "create_response": True,
-        "interrupt_response": True,
-    }
 
 
 __all__ = [
@@ -172,10 +124,11 @@ __all__ = [
     "cancel_response",
     "clear_audio",
     "commit_audio",
+    "create_image",
     "create_item",
+    "create_partial_result",
     "create_response",
     "delete_item",
     "out_of_band_response",
     "truncate_item",
-    "update_session",
 ]

@@ -1,7 +1,7 @@
 """What a model can do and cannot."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,9 +10,9 @@ class Profile:
 
     model: str
     input_rate_hz: int
-    """Rate of the audio it hears, s16le mono."""
+    """Rate of the audio it hears, mono."""
     output_rate_hz: int
-    """Rate of the audio it speaks, s16le mono."""
+    """Rate of the audio it speaks, mono."""
     voices: Mapping[str, str] = field(default_factory=dict)
     """Neutral voice name → the provider's own."""
     session_limit_s: float | None = None
@@ -29,50 +29,44 @@ class Profile:
     out_of_band: bool = False
     """It can speak outside the conversation."""
     images: bool = False
+    semantic_vad: bool = False
+    """It can judge by what is said whether the user's turn is over."""
+    caller_turns: bool = True
+    """It can be told when the user's turn begins and ends."""
+    hold: bool = False
+    """It can go on answering while the user speaks (`SessionConfig.interruptible` off)."""
+    async_tools: bool = False
+    """It goes on talking while a tool runs; else it is silent until the call is answered."""
+    partial_tool_results: bool = False
+    """It takes several results for one call, the last one final."""
+    text_output: bool = False
+    """It can answer in writing instead of speaking."""
+    reasoning: bool = False
+    speed: bool = False
+    g711: bool = False
+    update_instructions: bool = False
+    update_tools: bool = False
+    update_voice: bool = False
+    """These can be changed while the session runs (the voice, until it has spoken)."""
+    idle_timeout: bool = False
+    resumption: bool = False
+    """A later connection can take the session up by a handle."""
+    instructions: bool = True
+    """It can be told how to behave."""
+    text_input: bool = True
+    """It takes what the user writes."""
+    full_duplex: bool = False
+    """It has no turns and no responses of its own: both are inferred from its sound."""
+    usage: bool = True
+    """It says what a response cost."""
+    user_transcripts: bool = True
+    """It can tell the user's words."""
+    speech_events: bool = True
+    """It tells when it hears the user begin and stop to speak."""
 
     def own_voice(self, name: str | None) -> str | None:
         """Rewrite a neutral voice name; the provider's own names pass by."""
         return None if name is None else self.voices.get(name, name)
 
 
-_GPT_REALTIME = Profile(
-    model="gpt-realtime",
-    input_rate_hz=24000,
-    output_rate_hz=24000,
-    voices={"warm": "marin", "bright": "shimmer", "calm": "sage", "deep": "cedar"},
-    session_limit_s=3600.0,
-    server_vad=True,
-    truncation=True,
-    history=True,
-    tools=True,
-    out_of_band=True,
-    images=True,
-)
-_GPT_REALTIME_2 = replace(_GPT_REALTIME, model="gpt-realtime-2", parallel_tools=True)
-
-OPENAI_DEFAULT_MODEL = "gpt-realtime-2.1"
-OPENAI_PROFILES: Mapping[str, Profile] = {
-    profile.model: profile
-    for profile in (
-        replace(_GPT_REALTIME_2, model="gpt-realtime-2.1"),
-        replace(_GPT_REALTIME_2, model="gpt-realtime-2.1-mini"),
-        _GPT_REALTIME_2,
-        replace(_GPT_REALTIME, model="gpt-realtime-1.5"),
-        _GPT_REALTIME,
-        replace(_GPT_REALTIME, model="gpt-realtime-mini"),
-    )
-}
-
-
-def openai_profile(model: str) -> Profile:
-    """Find the profile of an OpenAI Realtime model.
-
-    An unknown name, such as a dated snapshot or a deployment, has the profile of the longest known
-    name it continues, else that of the oldest generation, which every model can meet.
-    """
-    families = (name for name in OPENAI_PROFILES if f"{model}-".startswith(f"{name}-"))
-    family = max(families, key=len, default="")
-    return replace(OPENAI_PROFILES.get(family, _GPT_REALTIME), model=model)
-
-
-__all__ = ["OPENAI_DEFAULT_MODEL", "OPENAI_PROFILES", "Profile", "openai_profile"]
+__all__ = ["Profile"]

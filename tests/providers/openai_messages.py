@@ -9,6 +9,7 @@ import orjson
 from crossfade.providers.commands import Command
 from crossfade.providers.config import SessionConfig
 from crossfade.providers.events import Event
+from crossfade.providers.openai_dialects import find_dialect
 from crossfade.providers.openai_realtime import OpenAIRealtimeProtocol
 
 Message = dict[str, Any]
@@ -21,9 +22,12 @@ class Wire:
     """A protocol in an open session, with its messages as objects."""
 
     def __init__(
-        self, config: SessionConfig | None = None, model: str = "gpt-realtime-2.1"
+        self,
+        config: SessionConfig | None = None,
+        model: str = "gpt-realtime-2.1",
+        dialect: str | None = None,
     ) -> None:
-        self.protocol = OpenAIRealtimeProtocol(model)
+        self.protocol = OpenAIRealtimeProtocol(model, find_dialect(dialect))
         self.first = loads(self.protocol.start(config or SessionConfig()))
         self.receive(session_updated())
 
@@ -63,8 +67,13 @@ def speech_stopped(item_id: str = "user_1", at_ms: int = 900) -> Message:
     return {"type": kind, "item_id": item_id, "audio_end_ms": at_ms}
 
 
-def committed(item_id: str = "user_1") -> Message:
-    return {"type": "input_audio_buffer.committed", "item_id": item_id, "previous_item_id": None}
+def committed(item_id: str = "user_1", after: str | None = None) -> Message:
+    return {"type": "input_audio_buffer.committed", "item_id": item_id, "previous_item_id": after}
+
+
+def transcribed(text: str, item_id: str = "user_1") -> Message:
+    kind = "conversation.item.input_audio_transcription.completed"
+    return {"type": kind, "item_id": item_id, "content_index": 0, "transcript": text}
 
 
 def item_added(**item: Any) -> Message:

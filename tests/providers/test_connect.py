@@ -12,7 +12,7 @@ from crossfade.providers import SessionConfig, connect
 
 @pytest.mark.parametrize("spec", ["foo:bar", "", ":m", "OpenAI:x", "gpt-realtime"])
 def test_an_unknown_provider_is_refused_with_those_that_exist(spec: str) -> None:
-    with pytest.raises(SettingsError, match="openai:MODEL") as caught:
+    with pytest.raises(SettingsError, match="openai") as caught:
         connect(spec, api_key="key")
     assert f'"{spec}"' in str(caught.value)
 
@@ -61,3 +61,34 @@ def test_importing_the_providers_is_light() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "variable"),
+    [
+        ("xai", "XAI_API_KEY"),
+        ("qwen", "DASHSCOPE_API_KEY"),
+        ("azure", "AZURE_OPENAI_API_KEY"),
+        ("azure-voice-live", "AZURE_VOICELIVE_API_KEY"),
+        ("azure-voice-live", "AZURE_OPENAI_API_KEY"),
+    ],
+)
+def test_each_dialect_has_its_keys(
+    monkeypatch: pytest.MonkeyPatch, dialect: str, variable: str
+) -> None:
+    names = ("OPENAI", "XAI", "DASHSCOPE", "AZURE_OPENAI", "AZURE_VOICELIVE")
+    for name in names:
+        monkeypatch.delenv(f"{name}_API_KEY", raising=False)
+    url = "ws://127.0.0.1:1/"
+    with pytest.raises(SettingsError, match=variable):
+        connect("openai:m", dialect=dialect, base_url=url)
+    monkeypatch.setenv(variable, "key")
+    connect("openai:m", dialect=dialect, base_url=url)
+
+
+def test_the_first_variable_that_holds_a_key_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "second")
+    for first, taken in ((" ", "second"), ("first", "first")):
+        monkeypatch.setenv("AZURE_VOICELIVE_API_KEY", first)
+        session = connect("openai:m", dialect="azure-voice-live", base_url="ws://127.0.0.1:1/")
+        assert session._api_key == taken

@@ -126,6 +126,24 @@ async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     await writer.wait_closed()
 
 
+def test_a_redirect_is_not_followed() -> None:
+    elsewhere: list[str] = []
+
+    def redirect(websocket: ServerConnection, request: Request) -> Response:
+        elsewhere.append(request.path)
+        location = Headers({"Location": "/elsewhere", "Content-Length": "0"})
+        return Response(302, "Found", location, b"")
+
+    async def main() -> CrossfadeError:
+        async with loopback(Peer.accept, gate=redirect) as url:
+            return await opening(url)
+
+    failure = run(main())
+    assert isinstance(failure, ProviderFault)
+    assert failure.code == "302"
+    assert elsewhere == ["/v1/realtime?model=gpt-realtime-2.1"]
+
+
 def test_a_peer_that_never_answers_the_handshake() -> None:
     async def main() -> CrossfadeError:
         async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:

@@ -14,9 +14,11 @@ from crossfade.providers.commands import (
     Interrupt,
     Respond,
     Say,
+    SendImage,
     SendText,
     SendToolResult,
     StartTurn,
+    Update,
 )
 from crossfade.providers.config import SessionConfig, TurnDetection
 from crossfade.providers.events import (
@@ -28,6 +30,7 @@ from crossfade.providers.events import (
     SpeechDone,
     TextDelta,
 )
+from crossfade.providers.openai_dialects import DIALECTS, Dialect
 from crossfade.providers.openai_realtime import OpenAIRealtimeProtocol
 from tests.providers.openai_messages import (
     Message,
@@ -44,12 +47,15 @@ from tests.providers.openai_messages import (
     speech_started,
     speech_stopped,
     spoken_item,
+    transcribed,
     words,
     written,
 )
 
 responses = st.sampled_from(["r1", "r2", "r3", "r4", "r5"])
 items = st.sampled_from(["a", "b", "c"])
+
+TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 # A server's messages in no order at all.
 messages = st.one_of(
@@ -61,6 +67,15 @@ messages = st.one_of(
             committed(),
             item_added(type="function_call_output"),
             {"type": "input_audio_buffer.cleared"},
+            {"type": "input_audio_buffer.timeout_triggered", "item_id": "u2"},
+            committed("u2", after="user_1"),
+            committed("u3"),
+            transcribed("One."),
+            transcribed("", "u2"),
+            {"type": f"{TRANSCRIPTION}.delta", "item_id": "u3", "delta": "Th"},
+            {"type": f"{TRANSCRIPTION}.updated", "item_id": "u3", "transcript": "Thr"},
+            {"type": f"{TRANSCRIPTION}.failed", "item_id": "u3", "error": None},
+            {"type": "conversation.item.deleted", "item_id": "user_1"},
             error("conversation_already_has_active_response"),
             error("invalid_value"),
         ]
@@ -79,7 +94,10 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.sampled_from(
         [
             SendText(text="x"),
+            SendImage(data=b"x", media_type="image/png"),
             SendToolResult(result=ToolResult(call_id="c", output=None)),
+            SendToolResult(result=ToolResult(call_id="c", output=1), final=False),
+            Update(instructions="x"),
             Respond(),
             Say(text="x"),
             StartTurn(),
@@ -139,13 +157,15 @@ def check_promises(events: Iterable[Event], ended: set[str], running: dict[str, 
 @settings(max_examples=200, deadline=None)
 @given(
     detection=st.sampled_from(TurnDetection),
+    interruptible=st.booleans(),
+    dialect=st.sampled_from(list(DIALECTS.values())),
     steps=st.lists(messages | commands, max_size=40),
 )
 def test_any_order_of_messages_and_commands_keeps_the_promises(
-    detection: TurnDetection, steps: list[Message | Command]
+    detection: TurnDetection, interruptible: bool, dialect: Dialect, steps: list[Message | Command]
 ) -> None:
-    protocol = OpenAIRealtimeProtocol("gpt-realtime-2.1")
-    protocol.start(SessionConfig(turn_detection=detection))
+    protocol = OpenAIRealtimeProtocol("gpt-realtime-2.1", dialect)
+    protocol.start(SessionConfig(turn_detection=detection, interruptible=interruptible))
     ended: set[str] = set()
     running: dict[str, bool] = {}
     asked = 0
@@ -153,7 +173,7 @@ def test_any_order_of_messages_and_commands_keeps_the_promises(
         if isinstance(step, dict):
             check_promises(protocol.receive(orjson.dumps(step)), ended, running)
             sent = protocol.replies()
-        elif isinstance(step, StartTurn | EndTurn) and detection is TurnDetection.SERVER:
+        elif isinstance(step, StartTurn | EndTurn) and detection is not TurnDetection.CALLER:
             continue
         else:
             if isinstance(step, Interrupt):

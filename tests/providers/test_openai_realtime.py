@@ -12,13 +12,15 @@ from crossfade.providers.commands import (
     Interrupt,
     Respond,
     Say,
+    SendImage,
     SendText,
     SendToolResult,
     StartTurn,
+    Update,
 )
-from crossfade.providers.config import SessionConfig, TurnDetection
+from crossfade.providers.config import Encoding, Modality, SessionConfig, TurnDetection
 from crossfade.providers.events import (
-    Interruption,
+    AudioChunk,
     ProviderError,
     ResponseDone,
     ResponseStarted,
@@ -34,19 +36,18 @@ from crossfade.providers.openai_realtime import OpenAIRealtimeProtocol
 from tests.providers.openai_messages import (
     MS_BYTES,
     Wire,
+    audio,
     audio_ms,
     committed,
     created,
     done,
     error,
     item_added,
-    item_done,
     kinds,
     loads,
     session_updated,
     speech_started,
     speech_stopped,
-    spoken_item,
 )
 
 CALLER = SessionConfig(turn_detection=TurnDetection.CALLER)
@@ -75,7 +76,7 @@ def test_the_session_is_configured_first() -> None:
         voice="warm",
         tools=[tool],
         silence_ms=350,
-        language="en-GB",
+        languages=["en-GB"],
         max_output_tokens=99,
     )
     (update,) = Wire(config).first
@@ -275,12 +276,6 @@ def test_a_turn_too_short_to_commit_is_dropped() -> None:
     assert kinds(wire.send(Respond())) == ["response.create"], "the floor is free again"
 
 
-def test_turns_cannot_be_marked_when_the_provider_finds_them() -> None:
-    for command in (StartTurn(), EndTurn()):
-        with pytest.raises(SettingsError, match="CALLER"):
-            Wire().send(command)
-
-
 def test_what_is_asked_for_in_the_callers_turn_waits_for_its_end() -> None:
     wire = Wire(CALLER)
     wire.send(StartTurn())
@@ -289,107 +284,6 @@ def test_what_is_asked_for_in_the_callers_turn_waits_for_its_end() -> None:
     assert kinds(wire.send(EndTurn())) == ["input_audio_buffer.commit", "response.create"]
     wire.receive(created(), done())
     assert wire.replies == [], "one answer, not two"
-
-
-def test_the_service_cuts_its_answer_when_the_user_speaks() -> None:
-    wire = Wire()
-    wire.receive(created("r"), audio_ms(500, "a", "r"))
-    events = wire.receive(speech_started("u"), audio_ms(20, "a", "r"), done("r", "cancelled"))
-    assert events == [
-        SpeechStarted(item_id="u", at_ms=100),
-        Interruption(response_id="r"),
-        ResponseDone(response_id="r", status=ResponseStatus.INTERRUPTED),
-    ]
-
-
-def test_what_the_service_has_cut_itself_is_not_cancelled_but_truncated() -> None:
-    wire = Wire()
-    wire.receive(created("r"), audio_ms(500, "a", "r"), speech_started("u"))
-    (truncate,) = wire.send(Interrupt(played_ms={"a": 320.7}))
-    assert truncate == {
-        "type": "conversation.item.truncate",
-        "item_id": "a",
-        "content_index": 0,
-        "audio_end_ms": 320,
-    }
-
-
-def test_speech_of_the_user_cuts_nothing_when_the_caller_owns_the_turns() -> None:
-    wire = Wire(CALLER)
-    wire.receive(created("r"))
-    assert wire.receive(speech_started("u")) == [SpeechStarted(item_id="u", at_ms=100)]
-    assert kinds(wire.send(Interrupt(played_ms={}))) == ["response.cancel"]
-
-
-def test_an_interruption_in_the_playouts_tail_only_truncates() -> None:
-    wire = Wire()
-    wire.receive(
-        created("r"),
-        audio_ms(3000, "a", "r"),
-        item_done(spoken_item("Hello.", "a"), "r"),
-        done("r"),
-    )
-    assert kinds(wire.send(Interrupt(played_ms={"a": 1000}))) == ["conversation.item.truncate"]
-    assert wire.send(Interrupt(played_ms={"a": 1000})) == [], "an item is truncated once"
-
-
-def test_truncation_is_per_item() -> None:
-    wire = Wire()
-    wire.receive(
-        created("r"),
-        audio_ms(3000, "a", "r"),
-        item_done(spoken_item("One.", "a"), "r"),
-        audio_ms(2000, "b", "r"),
-        audio_ms(400, "c", "r"),
-    )
-    messages = wire.send(Interrupt(played_ms={"a": 3000, "b": 5000.5, "c": 0.4, "unknown": 10}))
-    assert [(m["type"], m.get("item_id"), m.get("audio_end_ms")) for m in messages] == [
-        ("response.cancel", None, None),
-        ("conversation.item.truncate", "b", 2000),
-        ("conversation.item.delete", "c", None),
-    ]
-
-
-@pytest.mark.parametrize("played", [-5.0, 0.0, float("nan")])
-def test_an_item_of_which_nothing_was_played_is_deleted(played: float) -> None:
-    wire = Wire()
-    wire.receive(created("r"), audio_ms(100, "a", "r"))
-    messages = wire.send(Interrupt(played_ms={"a": played}))
-    assert kinds(messages) == ["response.cancel", "conversation.item.delete"]
-
-
-def test_an_item_that_came_wholly_after_the_cut_is_deleted_when_its_response_ends() -> None:
-    wire = Wire()
-    wire.receive(created("r"), audio_ms(100, "a", "r"))
-    wire.send(Interrupt(played_ms={"a": 50}))
-    wire.receive(audio_ms(100, "b", "r"), audio_ms(100, "b", "r"), done("r", "cancelled"))
-    assert wire.replies == [{"type": "conversation.item.delete", "item_id": "b"}]
-
-
-@pytest.mark.parametrize("played", [{"a": 50}, {"a": 0}, {}])
-def test_what_trails_of_an_item_does_not_cut_it_again(played: dict[str, float]) -> None:
-    wire = Wire()
-    wire.receive(created("r"), audio_ms(100, "a", "r"))
-    wire.send(Interrupt(played_ms=played))
-    wire.receive(audio_ms(100, "a", "r"), done("r", "cancelled"))
-    assert wire.replies == []
-
-
-def test_injected_speech_is_cancelled_and_never_truncated() -> None:
-    wire = Wire()
-    (create,) = wire.send(Say(text="One moment."))
-    wire.receive(created("r", create["response"]["metadata"]), audio_ms(500, "a", "r"))
-    assert wire.receive(speech_started("u")) == [SpeechStarted(item_id="u", at_ms=100)]
-    (cancel,) = wire.send(Interrupt(played_ms={"a": 100}))
-    assert cancel == {"type": "response.cancel", "response_id": "r"}
-
-
-def test_an_answer_that_was_asked_for_and_interrupted_is_cancelled_when_it_begins() -> None:
-    wire = Wire()
-    wire.send(Respond())
-    assert wire.send(Interrupt(played_ms={})) == []
-    assert wire.receive(created("r"), audio_ms(100, "a", "r")) == [ResponseStarted(response_id="r")]
-    assert wire.replies == [{"type": "response.cancel", "response_id": "r"}]
 
 
 def test_the_second_answer_waits_for_the_first() -> None:
@@ -488,14 +382,80 @@ def test_a_cleared_buffer_frees_the_floor() -> None:
     assert kinds(wire.replies) == ["response.create"]
 
 
-def test_an_interruption_drops_what_waits() -> None:
+def test_an_image_is_shown_as_a_data_url() -> None:
     wire = Wire()
-    wire.receive(created("r"))
-    wire.send(Say(text="One moment."))
-    wire.send(Respond())
-    wire.send(Interrupt(played_ms={}))
-    wire.receive(done("r", "cancelled"))
-    assert wire.replies == []
+    (create,) = wire.send(SendImage(data=b"\x89PNG", media_type="image/png"))
+    assert create["item"] == {
+        "type": "message",
+        "role": "user",
+        "content": [{"type": "input_image", "image_url": "data:image/png;base64,iVBORw=="}],
+    }
+
+
+def test_a_part_of_a_result_is_told_beside_the_call() -> None:
+    wire = Wire()
+    part = SendToolResult(result=ToolResult(call_id="call_1", output={"done": 3}), final=False)
+    (create,) = wire.send(part)
+    assert create["item"]["role"] == "system"
+    (content,) = create["item"]["content"]
+    assert content["type"] == "input_text"
+    assert "call_1" in content["text"]
+    assert '{"done":3}' in content["text"]
+    (last,) = wire.send(RESULT)
+    assert last["item"]["type"] == "function_call_output"
+
+
+def test_a_change_sends_only_what_differs() -> None:
+    wire = Wire(SessionConfig(instructions="One.", voice="warm"))
+    (update,) = wire.send(Update(instructions="Two.", voice="warm"))
+    assert update["session"] == {"type": "realtime", "instructions": "Two."}
+    assert wire.send(Update(instructions="Two.", tools=[], voice="marin")) == []
+    (update,) = wire.send(Update(voice="calm"))
+    assert update["session"] == {"type": "realtime", "audio": {"output": {"voice": "sage"}}}
+    assert wire.send(Update(voice="calm")) == []
+    assert wire.receive(session_updated()) == []
+
+
+def test_the_voice_is_fixed_once_it_has_spoken() -> None:
+    wire = Wire(SessionConfig(voice="warm"))
+    wire.receive(created("r"), audio_ms(20, "a", "r"), done("r"))
+    with pytest.raises(SettingsError, match="voice"):
+        wire.send(Update(voice="calm", instructions="New."))
+    (update,) = wire.send(Update(voice="warm", instructions="New."))
+    assert "audio" not in update["session"]
+
+
+def test_g711_passes_through_at_eight_bytes_a_millisecond() -> None:
+    wire = Wire(SessionConfig(encoding=Encoding.ULAW, turn_detection=TurnDetection.CALLER))
+    events = wire.receive(created("r"), audio(b"\xff" * 801, "a", "r"))
+    assert events[1:] == [AudioChunk(response_id="r", item_id="a", pcm=b"\xff" * 801)]
+    _, truncate = wire.send(Interrupt(played_ms={"a": 5000}))
+    assert truncate["audio_end_ms"] == 100
+    wire.send(StartTurn())
+    wire.protocol.append_audio(bytes(799))
+    assert wire.send(EndTurn()) == [], "less than the 100 ms that can be committed"
+    wire.protocol.append_audio(bytes(800))
+    assert kinds(wire.send(EndTurn()))[0] == "input_audio_buffer.commit"
+
+
+def test_a_session_that_writes_has_its_phrases_written() -> None:
+    (create,) = Wire(SessionConfig(modality=Modality.TEXT)).send(Say(text="One moment."))
+    assert create["response"]["output_modalities"] == ["text"]
+
+
+def test_an_incomplete_answer_says_why() -> None:
+    wire = Wire()
+    details = {"type": "incomplete", "reason": "max_output_tokens"}
+    events = wire.receive(created("r"), done("r", "incomplete", status_details=details))
+    assert events[1:] == [
+        ResponseDone(response_id="r", status=ResponseStatus.INCOMPLETE, reason="max_output_tokens")
+    ]
+
+
+def test_the_end_of_the_session_is_a_reason_to_begin_anew() -> None:
+    message = "Your session hit the maximum duration of 60 minutes."
+    (event,) = Wire().receive(error("session_expired", message))
+    assert event == ProviderError(message=message, severity=Severity.RETRY, code="session_expired")
 
 
 def test_several_errors_in_a_row_change_nothing() -> None:

@@ -1,35 +1,36 @@
-"""Recorded sessions with the real service, where their folder is given by CROSSFADE_RECORDINGS."""
+"""Recorded sessions with the real services, where their folder is given by CROSSFADE_RECORDINGS.
 
+Each is replayed by a server on loopback, which also checks what our side sends.
+"""
+
+import asyncio
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-import yaml
 
-from crossfade.conversation.history import HistoryItem, Speaker, Utterance
-from crossfade.conversation.tools import ToolCall, ToolResult
-from crossfade.conversation.usage import Usage
-from crossfade.providers.commands import Command, Respond, SendText, SendToolResult
-from crossfade.providers.config import SessionConfig
+from crossfade.providers import RealtimeSession, connect
 from crossfade.providers.events import (
     AudioChunk,
-    Event,
-    ProviderError,
     ResponseDone,
     ResponseStarted,
     ResponseStatus,
     SessionOpened,
-    SpeechDone,
     SpeechStarted,
     SpeechStopped,
     TextDelta,
     UserTranscript,
-    UserTurnCommitted,
 )
-from crossfade.providers.openai_realtime import OpenAIRealtimeProtocol
-from tests.providers.openai_messages import kinds, loads
+from tests.clock import run
+from tests.providers.loopback import settle
+from tests.providers.replay.caller import caller_of
+from tests.providers.replay.server import ReplayServer
+from tests.providers.replay.session_file import load
+from tests.providers.wires import Heard
 
 FOLDER = os.environ.get("CROSSFADE_RECORDINGS")
 NAMES = (
@@ -38,137 +39,176 @@ NAMES = (
     "text_in_audio_out_turn",
     "tool_call_round",
 )
+WIRES = ("openai", "gemini")
 pytestmark = pytest.mark.skipif(
-    FOLDER is None, reason=f"CROSSFADE_RECORDINGS is not set: {len(NAMES)} recordings"
+    FOLDER is None, reason=f"CROSSFADE_RECORDINGS is not set: {len(NAMES) * len(WIRES)} recordings"
 )
+every_recording = pytest.mark.parametrize("name", NAMES)
 
-Message = dict[str, Any]
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """What the session must tell of a recording."""
+
+    responses: int
+    words: str
+    """Of the agent."""
+    spoken: bool
+    chunks: int
+    """Of audio."""
+    user_words: str
+    calls: list[tuple[str, str, Any]]
+    tokens: list[tuple[int, int, int]]
+    """Input, output and cached ones of each response that tells them."""
 
 
 class Replay:
-    """One recorded session, run through the protocol."""
+    """One recording, run through a session."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, wire: str, name: str) -> None:
         assert FOLDER is not None
-        recording = yaml.safe_load((Path(FOLDER) / "openai" / f"{name}.yaml").read_text())
-        self.protocol = OpenAIRealtimeProtocol("gpt-realtime")
-        self.sent_there: list[Message] = []
-        self.sent_here: list[Message] = []
-        self.events: list[Event] = []
-        self.received_there: list[Message] = []
-        for step in recording["interactions"]:
-            message = step["data"]
-            if step["direction"] == "sent":
-                self.sent_there.append(message)
-                self._send(message)
-            else:
-                self.received_there.append(message)
-                self.events += self.protocol.receive(orjson.dumps(message))
-                self.sent_here += loads(self.protocol.replies())
+        self.steps = load(Path(FOLDER) / wire / f"{name}.yaml")
+        self.heard = Heard()
+        run(self._main(wire))
+        self.received = [step.data for step in self.steps if not step.sent]
 
-    def _send(self, message: Message) -> None:
-        """Ask for what the recorded client sent."""
-        match message["type"]:
-            case "session.update":
-                instructions = message["session"]["instructions"]
-                messages = self.protocol.start(SessionConfig(instructions=instructions))
-            case "conversation.item.create":
-                messages = self._create(message["item"])
-            case "response.create":
-                messages = self.protocol.send(Respond())
-            case _:
-                messages = [self.protocol.append_audio(bytes(480))]
-        self.sent_here += loads(messages)
+    async def _main(self, wire: str) -> None:
+        caller = caller_of(self.steps)
+        async with (
+            ReplayServer(self.steps, binary=wire == "gemini") as server,
+            connect(
+                f"{wire}:{caller.model}",
+                caller.config,
+                base_url=server.url,
+                api_key="key",
+                history=caller.history,
+            ) as session,
+        ):
+            listening = asyncio.create_task(self._listen(session))
+            for index, acts in [*caller.acts.items(), (len(self.steps), [])]:
+                await server.reached(index)
+                await settle()
+                for act in acts:
+                    await act(session)
+            await session.close()
+            await listening
 
-    def _create(self, item: Message) -> list[bytes]:
-        command: Command
-        if item["type"] == "function_call_output":
-            result = ToolResult(call_id=item["call_id"], output=item["output"])
-            command = SendToolResult(result=result)
-        elif item["role"] == "user":
-            command = SendText(text=item["content"][0]["text"])
-        else:
-            history: list[HistoryItem] = [
-                Utterance(speaker=Speaker.AGENT, text=item["content"][0]["text"])
-            ]
-            other = OpenAIRealtimeProtocol("gpt-realtime")
-            return other.start(SessionConfig(), history)[1:]
-        return self.protocol.send(command)
+    async def _listen(self, session: RealtimeSession) -> None:
+        async for event in session:
+            self.heard.events.append(event)
 
-    def of(self, *kinds: type) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kinds)]
-
-    def messages(self, kind: str) -> list[Message]:
-        return [message for message in self.received_there if message["type"] == kind]
-
-    def usages(self) -> list[Usage]:
-        return [event.usage for event in self.of(ResponseDone)]
+    def of(self, kind: type[Any]) -> list[Any]:
+        return self.heard.of(kind)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_recording_runs_without_an_error_and_asks_for_the_same(name: str) -> None:
-    replay = Replay(name)
-    assert replay.of(ProviderError) == []
-    assert isinstance(replay.events[0], SessionOpened)
-    assert kinds(replay.sent_here) == kinds(replay.sent_there)
-    items = [m["item"] for m in replay.sent_here if m["type"] == "conversation.item.create"]
-    assert items == [m["item"] for m in replay.sent_there if "item" in m]
-    started = [event.response_id for event in replay.of(ResponseStarted)]
-    ends = [(event.response_id, event.status) for event in replay.of(ResponseDone)]
-    assert ends == [(response_id, ResponseStatus.COMPLETED) for response_id in started]
+def openai_truth(received: Sequence[Any]) -> Truth:
+    """What a recording of OpenAI's wire says by itself."""
+
+    def of(kind: str) -> list[Any]:
+        return [message for message in received if message["type"] == kind]
+
+    usages = [message["response"]["usage"] for message in of("response.done")]
+    return Truth(
+        responses=len(usages),
+        words="".join(
+            [m["transcript"] for m in of("response.output_audio_transcript.done")]
+            + [m["text"] for m in of("response.output_text.done")]
+        ),
+        spoken=bool(of("response.output_audio.delta")),
+        chunks=len(of("response.output_audio.delta")),
+        user_words="".join(
+            m["transcript"] for m in of("conversation.item.input_audio_transcription.completed")
+        ),
+        calls=[
+            (m["call_id"], m["name"], orjson.loads(m["arguments"]))
+            for m in of("response.function_call_arguments.done")
+        ],
+        tokens=[
+            (
+                usage["input_tokens"],
+                usage["output_tokens"],
+                usage["input_token_details"]["cached_tokens"],
+            )
+            for usage in usages
+        ],
+    )
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_usage_adds_up_to_the_recorded_totals(name: str) -> None:
-    replay = Replay(name)
-    totals = [m["response"]["usage"] for m in replay.messages("response.done")]
-    assert [(u.input_tokens, u.output_tokens) for u in replay.usages()] == [
-        (total["input_tokens"], total["output_tokens"]) for total in totals
+def gemini_truth(received: Sequence[Any]) -> Truth:
+    """What a recording of Gemini's wire says by itself."""
+    contents = [message["serverContent"] for message in received if "serverContent" in message]
+    parts = [part for content in contents for part in content.get("modelTurn", {}).get("parts", [])]
+    calls = [
+        call
+        for message in received
+        if "toolCall" in message
+        for call in message["toolCall"]["functionCalls"]
     ]
-    cached = [total["input_token_details"]["cached_tokens"] for total in totals]
-    assert [usage.cached_tokens for usage in replay.usages()] == cached
+    usages = [message["usageMetadata"] for message in received if "usageMetadata" in message]
+
+    def words(key: str) -> str:
+        return "".join(content[key]["text"] for content in contents if key in content).strip()
+
+    return Truth(
+        # The response that calls a tool tells no usage.
+        responses=len(usages) + len(calls),
+        words=words("outputTranscription"),
+        spoken=True,
+        chunks=sum("inlineData" in part for part in parts),
+        user_words=words("inputTranscription"),
+        calls=[(call["id"], call["name"], call["args"]) for call in calls],
+        tokens=[
+            (
+                usage["promptTokenCount"],
+                usage["responseTokenCount"] + usage.get("thoughtsTokenCount", 0),
+                0,
+            )
+            for usage in usages
+        ],
+    )
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_words_add_up_to_the_recorded_answer(name: str) -> None:
-    replay = Replay(name)
-    whole = [
-        *(m["transcript"] for m in replay.messages("response.output_audio_transcript.done")),
-        *(m["text"] for m in replay.messages("response.output_text.done")),
-    ]
-    assert "".join(delta.text for delta in replay.of(TextDelta)) == "".join(whole) != ""
-    assert {delta.spoken for delta in replay.of(TextDelta)} == {bool(replay.of(AudioChunk))}
+TRUTHS = {"openai": openai_truth, "gemini": gemini_truth}
 
 
-def test_a_spoken_turn() -> None:
-    replay = Replay("audio_in_server_vad_turn")
+@every_recording
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_recording_replays_and_is_understood(wire: str, name: str) -> None:
+    replay = Replay(wire, name)
+    truth = TRUTHS[wire](replay.received)
+    heard = replay.heard
+    heard.check_order()
+    assert isinstance(heard.events[0], SessionOpened)
+    assert heard.errors == []
+    assert [done.status for done in heard.of(ResponseDone)] == (
+        [ResponseStatus.COMPLETED] * truth.responses
+    )
+    assert len(heard.of(ResponseStarted)) == truth.responses
+    assert heard.words.strip() == truth.words != ""
+    assert {delta.spoken for delta in heard.of(TextDelta)} == {truth.spoken}
+    assert len(heard.of(AudioChunk)) == truth.chunks
+    assert heard.user_words == truth.user_words
+    assert [(call.id, call.name, call.arguments) for call in heard.calls] == truth.calls
+    usages = [done.usage for done in heard.of(ResponseDone) if done.usage is not None]
+    assert [
+        (usage.input_tokens, usage.output_tokens, usage.cached_tokens) for usage in usages
+    ] == truth.tokens
+
+
+def test_the_times_of_a_spoken_turn_are_those_recorded() -> None:
+    replay = Replay("openai", "audio_in_server_vad_turn")
+    there = {message["type"].rpartition(".")[2]: message for message in replay.received}
     (started,), (stopped,) = replay.of(SpeechStarted), replay.of(SpeechStopped)
-    (there,) = replay.messages("input_audio_buffer.speech_started")
-    assert (started.item_id, started.at_ms) == (there["item_id"], there["audio_start_ms"])
-    assert (stopped.item_id, started.at_ms < stopped.at_ms) == (there["item_id"], True)
-    assert replay.of(UserTurnCommitted) == [UserTurnCommitted(item_id=there["item_id"])]
-    *partials, final = replay.of(UserTranscript)
-    (whole,) = replay.messages("conversation.item.input_audio_transcription.completed")
+    assert (started.item_id, started.at_ms) == (
+        there["speech_started"]["item_id"],
+        there["speech_started"]["audio_start_ms"],
+    )
+    assert stopped.at_ms == there["speech_stopped"]["audio_end_ms"]
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_partial_transcripts_grow_to_the_final_one(wire: str) -> None:
+    *partials, final = Replay(wire, "audio_in_server_vad_turn").of(UserTranscript)
     assert final.final
-    assert final.text == whole["transcript"] != ""
     assert partials
     assert all(final.text.startswith(partial.text.rstrip(".")) for partial in partials)
-
-
-@pytest.mark.parametrize("name", ["audio_in_server_vad_turn", "text_in_audio_out_turn"])
-def test_a_spoken_answer_is_whole_samples_and_ends(name: str) -> None:
-    replay = Replay(name)
-    there = replay.messages("response.output_audio.delta")
-    assert len(replay.of(AudioChunk)) == len(there)
-    assert all(chunk.pcm and len(chunk.pcm) % 2 == 0 for chunk in replay.of(AudioChunk))
-    assert [done.item_id for done in replay.of(SpeechDone)] == [there[0]["item_id"]]
-
-
-def test_a_tool_round() -> None:
-    replay = Replay("tool_call_round")
-    (call,) = replay.of(ToolCall)
-    (there,) = replay.messages("response.function_call_arguments.done")
-    assert (call.id, call.name) == (there["call_id"], there["name"])
-    assert call.arguments == orjson.loads(there["arguments"])
-    calling, answering = replay.of(ResponseDone)
-    assert call.response_id == calling.response_id != answering.response_id

@@ -2,9 +2,18 @@
 
 import asyncio
 
+import pytest
+
 from crossfade.conversation.tools import ToolDeclaration
 from crossfade.emulators.openai import OpenAIEmulator
-from crossfade.providers import RealtimeSession, SessionConfig, TurnDetection, connect
+from crossfade.providers import (
+    Modality,
+    RealtimeSession,
+    Reasoning,
+    SessionConfig,
+    TurnDetection,
+    connect,
+)
 from crossfade.providers.events import (
     AudioChunk,
     ProviderError,
@@ -121,6 +130,56 @@ def test_an_interrupted_answer_is_truncated_where_it_was_cut() -> None:
             ]
             assert truncate["audio_end_ms"] == 100
             await session.send_text("Hello again")
+            assert (await Answer().listen(session)).status is ResponseStatus.COMPLETED
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        SessionConfig(turn_detection=TurnDetection.SEMANTIC, languages=["en", "de"]),
+        SessionConfig(threshold=0.6, prefix_ms=200, silence_ms=300),
+        SessionConfig(interruptible=False, languages=["en-GB"]),
+        SessionConfig(modality=Modality.TEXT),
+        SessionConfig(speed=1.2, reasoning=Reasoning.LOW, max_output_tokens=500),
+        SessionConfig(compress_context=False, voice="calm"),
+    ],
+)
+def test_every_configuration_is_accepted_and_answered(config: SessionConfig) -> None:
+    async def main() -> None:
+        async with (
+            OpenAIEmulator() as emulator,
+            connect(SPEC, config, base_url=emulator.url, api_key="key") as session,
+        ):
+            await session.send_text("Hello")
+            answer = await Answer().listen(session)
+            assert answer.status is ResponseStatus.COMPLETED
+            assert answer.text
+            assert (answer.audio_ms > 0) == (config.modality is Modality.AUDIO)
+
+    run(main())
+
+
+def test_images_changes_and_partial_results_are_accepted() -> None:
+    async def main() -> None:
+        config = SessionConfig(turn_detection=TurnDetection.CALLER, tools=[WEATHER], voice="warm")
+        async with (
+            OpenAIEmulator() as emulator,
+            connect(SPEC, config, base_url=emulator.url, api_key="key") as session,
+        ):
+            await session.send_image(b"\x89PNG\r\n\x1a\n", "image/png")
+            await session.send_text("Hello")
+            await Answer().listen(session)
+            await session.send_text("What is the weather in Tokyo?")
+            (call,) = (await Answer().listen(session)).calls
+            await session.send_tool_response(call.id, "looking", final=False)
+            await session.send_tool_response(call.id, {"sky": "clear", "temperature_c": 21})
+            await session.respond()
+            answer = await Answer().listen(session)
+            assert (answer.status, answer.calls) == (ResponseStatus.COMPLETED, [])
+            await session.update(instructions="Be brief.", voice="warm", tools=[])
+            await session.send_text("Hello")
             assert (await Answer().listen(session)).status is ResponseStatus.COMPLETED
 
     run(main())

@@ -1,0 +1,155 @@
+"""CPU of a provider's audio messages, ours against the least it could cost, and others beside."""
+
+import asyncio
+import gc
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rich.table import Table
+
+from .dated import write_dated
+from .wire_clients import Client, Opener, floor, gemini_floor, session
+from .wire_peers import PEERS, installed
+from .wire_server import ANSWER_MESSAGES, CHUNK, served
+
+GOAL = 1.5
+_SPOKEN_MESSAGES = 1000
+
+OWN: Mapping[str, Mapping[str, Opener]] = {
+    "openai": {"floor": floor, "crossfade": session("openai:gpt-realtime-2.1", "openai")},
+    "gemini": {"floor": gemini_floor, "crossfade": session("gemini:gemini-3.8-live", "gemini")},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Medians of process CPU per audio message of 20 ms, in µs and in floors."""
+
+    wire: str
+    client: str
+    down_us: float
+    up_us: float
+    down_ratio: float
+    up_ratio: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireResult:
+    costs: Sequence[Cost]
+    missing: Sequence[str]
+    """Peers that are not installed."""
+    rounds: int
+
+
+def measure(rounds: int) -> WireResult:
+    """Measure everybody in turn, so many times, each against one service in another process."""
+    return asyncio.run(_measure(rounds))
+
+
+async def _measure(rounds: int) -> WireResult:
+    costs: list[Cost] = []
+    missing: list[str] = []
+    async with served() as port:
+        for wire, own in OWN.items():
+            peers = PEERS.get(wire, {})
+            missing += [name for name in peers if not installed(name)]
+            openers = {**own, **{name: peers[name] for name in peers if installed(name)}}
+            costs += await _measure_wire(wire, openers, port, rounds)
+    return WireResult(costs=costs, missing=missing, rounds=rounds)
+
+
+async def _measure_wire(
+    wire: str, openers: Mapping[str, Opener], port: int, rounds: int
+) -> list[Cost]:
+    down: dict[str, list[float]] = {name: [] for name in openers}
+    up: dict[str, list[float]] = {name: [] for name in openers}
+    async with AsyncExitStack() as stack:
+        clients = {
+            name: await stack.enter_async_context(opener(port)) for name, opener in openers.items()
+        }
+        # As a server does once all is loaded: what others imported costs nobody a collection.
+        gc.freeze()
+        # The first round warms up.
+        for number in range(rounds + 1):
+            for name, client in clients.items():
+                heard, spoken = await _hear_us(client), await _speak_us(client)
+                if number:
+                    down[name].append(heard)
+                    up[name].append(spoken)
+        gc.unfreeze()
+    return [
+        Cost(
+            wire=wire,
+            client=name,
+            down_us=round(statistics.median(down[name]), 2),
+            up_us=round(statistics.median(up[name]), 2),
+            down_ratio=_ratio(down[name], down["floor"]),
+            up_ratio=_ratio(up[name], up["floor"]),
+        )
+        for name in openers
+    ]
+
+
+def _ratio(ours: Sequence[float], floor_us: Sequence[float]) -> float:
+    """The median of the rounds' ratios: what slows the machine down slows both of a round."""
+    return round(statistics.median(a / b for a, b in zip(ours, floor_us, strict=True)), 2)
+
+
+async def _hear_us(client: Client) -> float:
+    gc.collect()
+    before = time.process_time()
+    await client.hear()
+    return (time.process_time() - before) * 1e6 / ANSWER_MESSAGES
+
+
+async def _speak_us(client: Client) -> float:
+    gc.collect()
+    before = time.process_time()
+    for _ in range(_SPOKEN_MESSAGES):
+        await client.speak(CHUNK)
+        # As from a microphone or a line: each piece comes in a turn of the loop of its own.
+        await asyncio.sleep(0)
+    await client.flush()
+    return (time.process_time() - before) * 1e6 / _SPOKEN_MESSAGES
+
+
+def table(result: WireResult) -> Table:
+    """The result for the terminal."""
+    shown = Table(title="CPU per audio message of 20 ms", min_width=60)
+    for heading in ("wire", "client"):
+        shown.add_column(heading)
+    for heading in ("down µs", "× floor", "up µs", "× floor"):
+        shown.add_column(heading, justify="right")
+    wire = ""
+    for cost in result.costs:
+        if wire and cost.wire != wire:
+            shown.add_section()
+        wire = cost.wire
+        shown.add_row(
+            cost.wire,
+            cost.client,
+            f"{cost.down_us:.1f}",
+            f"{cost.down_ratio:.2f}",
+            f"{cost.up_us:.1f}",
+            f"{cost.up_ratio:.2f}",
+        )
+    return shown
+
+
+def write_result(result: WireResult, folder: Path, now: datetime) -> Path:
+    """Keep the result as dated JSON.
+
+    Raises:
+        SettingsError: The folder cannot be written.
+    """
+    content = {
+        "measurement": "process CPU per audio message of 20 ms, medians, client side of loopback",
+        "goal_ratio": GOAL,
+        **asdict(result),
+    }
+    return write_dated("wire", content, folder, now)

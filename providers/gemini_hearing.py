@@ -1,0 +1,83 @@
+"""The user's spoken turns, which Gemini shows by their words alone.
+
+The words come in pieces, in no order with the answer: they may even trail it. A turn's place in
+the conversation is before its answer, so it is opened, at the latest, when the answer begins.
+"""
+
+from crossfade.providers.events import Event, UserTranscript, UserTurnCommitted
+from crossfade.providers.gemini_ids import Ids
+
+_MOST_CHARACTERS = 20_000
+
+
+class Hearing:
+    """Makes the user's turns of what the service says it heard.
+
+    Args:
+        ids: Names of this session.
+
+    Attributes:
+        transcribe: Whether the user's words are wanted.
+        audio_sent: Whether there was anything to hear; set by who sends it.
+    """
+
+    def __init__(self, ids: Ids) -> None:
+        self.transcribe = True
+        self.audio_sent = False
+        self._ids = ids
+        self._item_id = ""
+        self._text = ""
+        self._answered = False
+        # What is answered next must have been spoken, unless something else was to be answered.
+        self._spoken = True
+
+    def prompted(self) -> None:
+        """Something else than speech is to be answered next."""
+        self._spoken = False
+
+    def words(self, text: str, *, finished: bool) -> list[Event]:
+        """A piece of what the user says."""
+        events: list[Event] = []
+        if not self._item_id and text.strip():
+            events += self._open()
+        if not self._item_id:
+            return events
+        self._text = (self._text + text)[:_MOST_CHARACTERS]
+        if finished:
+            self._spoken = self._spoken and self._answered
+            return events + self._close()
+        if self.transcribe and (so_far := self._text.strip()):
+            events.append(UserTranscript(item_id=self._item_id, text=so_far, final=False))
+        return events
+
+    def answered(self) -> list[Event]:
+        """A response begins."""
+        events: list[Event] = []
+        if not self._item_id and self._spoken and self.audio_sent:
+            events += self._open()
+        self._answered = True
+        self._spoken = False
+        return events
+
+    def turn_over(self) -> list[Event]:
+        """The model's turn is over, or cut: what comes now is said anew."""
+        if not self._answered:
+            return []
+        self._answered = False
+        self._spoken = True
+        self.audio_sent = False
+        return self._close() if self._item_id else []
+
+    def _open(self) -> list[Event]:
+        self._item_id = self._ids.next("user")
+        self._text = ""
+        return [UserTurnCommitted(item_id=self._item_id)]
+
+    def _close(self) -> list[Event]:
+        item_id, self._item_id = self._item_id, ""
+        if not self.transcribe:
+            return []
+        return [UserTranscript(item_id=item_id, text=self._text.strip(), final=True)]
+
+
+__all__ = ["Hearing"]

@@ -1,0 +1,247 @@
+"""The agent's turns: Gemini names neither responses nor items, so they are named here.
+
+A response begins with its first sound and ends with the turn, or with the tools it calls: what
+follows their results is the next one. Source: https://ai.google.dev/api/live, and the orders of
+messages that the service was seen to send.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from crossfade.conversation.tools import ToolCall
+from crossfade.conversation.usage import Usage
+from crossfade.providers.events import (
+    AudioChunk,
+    Event,
+    Interruption,
+    ResponseDone,
+    ResponseStarted,
+    ResponseStatus,
+    SpeechDone,
+    TextDelta,
+)
+from crossfade.providers.gemini_hearing import Hearing
+from crossfade.providers.gemini_ids import Ids
+
+_SAMPLE_BYTES = 2
+_MOST_EARLY_CHARACTERS = 20_000
+_REASONS = {
+    "TURN_COMPLETE_REASON_UNSPECIFIED": ResponseStatus.COMPLETED,
+    "NEED_MORE_INPUT": ResponseStatus.COMPLETED,
+    "MALFORMED_FUNCTION_CALL": ResponseStatus.FAILED,
+    "RESPONSE_REJECTED": ResponseStatus.FAILED,
+}
+
+
+@dataclass(slots=True)
+class _Item:
+    """One stretch of speech, up to where its generation ends."""
+
+    id: str
+    half_sample: bytes = b""
+    sounds: bool = False
+    done: bool = False
+
+    def whole_samples(self, audio: bytes) -> bytes:
+        """Give the whole samples that end in `audio`; half a sample waits for the next chunk."""
+        if self.half_sample or len(audio) % _SAMPLE_BYTES:
+            audio = self.half_sample + audio
+            end = len(audio) - len(audio) % _SAMPLE_BYTES
+            audio, self.half_sample = audio[:end], audio[end:]
+        return audio
+
+
+@dataclass(slots=True)
+class _Response:
+    id: str
+    item: _Item | None = None
+    usage: Usage | None = None
+    cut: bool = False
+    """The user or the caller interrupted it."""
+    generated: bool = False
+    """Nothing more of it comes; what comes belongs to the next."""
+
+
+class Turns:
+    """Makes responses of what the model sends. Each has one ResponseStarted and one ResponseDone.
+
+    Args:
+        ids: Names of this session.
+        hearing: The user's turns; a response answers the last one.
+    """
+
+    def __init__(self, ids: Ids, hearing: Hearing) -> None:
+        self._ids = ids
+        self._hearing = hearing
+        self._response: _Response | None = None
+        # Of the last response some may still be playing, so it can be interrupted, once.
+        self._last_id = ""
+        self._early_text = ""
+        self._loose_usage: Usage | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a response is on its way that nobody has interrupted."""
+        return self._response is not None and not self._response.cut
+
+    def prompted(self) -> None:
+        """Something new is to be answered: words without sound until here belong to the past."""
+        self._early_text = ""
+
+    def cut(self) -> None:
+        """The caller interrupts: what still comes of this response is dropped."""
+        if self._response is not None:
+            self._response.cut = True
+        self._last_id = ""
+        self._early_text = ""
+
+    def spend(self, usage: Usage | None) -> None:
+        """Add tokens to the response, or to the next one if there is none."""
+        if usage is None:
+            return
+        if self._response is None:
+            self._loose_usage = _sum(self._loose_usage, usage)
+        else:
+            self._response.usage = _sum(self._response.usage, usage)
+
+    def sound(self, audio: bytes) -> list[Event]:
+        """The agent speaks: s16le, of which the last sample may be half."""
+        events: list[Event] = []
+        response = self._response
+        if response is None or response.cut:
+            events, response = self._current()
+            if response.cut:
+                return events
+        item = response.item
+        if item is None or item.done:
+            item = response.item = _Item(id=self._ids.next("item"))
+        pcm = item.whole_samples(audio)
+        if pcm:
+            item.sounds = True
+            events.append(AudioChunk(response_id=response.id, item_id=item.id, pcm=pcm))
+        if self._early_text:
+            events += self._give_early_text()
+        return events
+
+    def spoken_text(self, text: str) -> list[Event]:
+        """The words of the speech, which run ahead of it or trail it.
+
+        They begin no response: some come alone, long after the speech.
+        """
+        response = self._response
+        if response is not None and response.cut:
+            return []
+        room = _MOST_EARLY_CHARACTERS - len(self._early_text)
+        self._early_text += text[:room]
+        return self._give_early_text()
+
+    def written_text(self, text: str) -> list[Event]:
+        events, response = self._current()
+        if response.cut or not text:
+            return events
+        if response.item is None:
+            response.item = _Item(id=self._ids.next("item"))
+        delta = TextDelta(
+            response_id=response.id, item_id=response.item.id, text=text, spoken=False
+        )
+        return [*events, delta]
+
+    def calls(self, calls: Sequence[ToolCall]) -> list[Event]:
+        """The model calls tools. What a cut response calls must be answered all the same."""
+        events = self._end(ResponseStatus.INTERRUPTED) if self._is_cut() else []
+        begun, response = self._current()
+        events += begun
+        events += [replace(call, response_id=response.id) for call in calls]
+        return events + self._end(ResponseStatus.COMPLETED)
+
+    def generated(self) -> list[Event]:
+        """All that the model had to say has arrived."""
+        if self._response is not None and self._response.cut:
+            self._response.generated = True
+        return self._finish_item()
+
+    def part_completed(self) -> list[Event]:
+        """A part of the model's turn is over; more of the same response comes."""
+        if self._response is not None:
+            self._response.generated = False
+        return self._finish_item()
+
+    def interrupted(self) -> list[Event]:
+        """The service cut the response, or what is still playing of the last one."""
+        self._early_text = ""
+        response = self._response
+        if response is None:
+            last_id, self._last_id = self._last_id, ""
+            return [Interruption(response_id=last_id)] if last_id else []
+        events: list[Event] = [] if response.cut else [Interruption(response_id=response.id)]
+        response.cut = response.generated = True
+        return events
+
+    def completed(self, reason: str) -> list[Event]:
+        """The model's turn is over."""
+        status = ResponseStatus.COMPLETED
+        if reason:
+            status = _REASONS.get(reason, ResponseStatus.INCOMPLETE)
+        events: list[Event] = []
+        if self._response is None:
+            if status is ResponseStatus.COMPLETED and not self._early_text:
+                return []
+            begun, response = self._current()
+            response.item = _Item(id=self._ids.next("item"))
+            events = begun + self._give_early_text()
+        if self._is_cut():
+            return self._end(ResponseStatus.INTERRUPTED)
+        why = None if status is ResponseStatus.COMPLETED else reason
+        return events + self._end(status, why)
+
+    def _is_cut(self) -> bool:
+        return self._response is not None and self._response.cut
+
+    def _current(self) -> tuple[list[Event], _Response]:
+        """The response that goes on, or the next one, begun."""
+        events: list[Event] = []
+        if self._response is not None and self._response.cut and self._response.generated:
+            events += self._end(ResponseStatus.INTERRUPTED)
+        if self._response is None:
+            events += self._hearing.answered()
+            self._response = _Response(id=self._ids.next("response"), usage=self._loose_usage)
+            self._loose_usage = None
+            events.append(ResponseStarted(response_id=self._response.id))
+        return events, self._response
+
+    def _give_early_text(self) -> list[Event]:
+        response, text = self._response, self._early_text
+        if response is None or response.item is None or not text:
+            return []
+        self._early_text = ""
+        return [
+            TextDelta(response_id=response.id, item_id=response.item.id, text=text, spoken=True)
+        ]
+
+    def _finish_item(self) -> list[Event]:
+        response = self._response
+        if response is None or response.item is None or response.item.done:
+            return []
+        response.item.done = True
+        if response.cut or not response.item.sounds:
+            return []
+        return [SpeechDone(response_id=response.id, item_id=response.item.id)]
+
+    def _end(self, status: ResponseStatus, reason: str | None = None) -> list[Event]:
+        events = self._finish_item()
+        response, self._response = self._response, None
+        if response is None:
+            return events
+        self._last_id = "" if response.cut else response.id
+        self._early_text = ""
+        done = ResponseDone(
+            response_id=response.id, status=status, usage=response.usage, reason=reason
+        )
+        return [*events, done]
+
+
+def _sum(one: Usage | None, other: Usage) -> Usage:
+    return other if one is None else one + other
+
+
+__all__ = ["Turns"]

@@ -1,0 +1,43 @@
+"""How the audio of a session is coded, and how long so many bytes of it last."""
+
+from dataclasses import dataclass
+
+from crossfade.providers.config import Encoding
+from crossfade.providers.profiles import Profile
+
+_G711_RATE_HZ = 8000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundFormat:
+    """Mono audio, both ways in the same encoding."""
+
+    encoding: Encoding
+    sample_bytes: int
+    input_rate_hz: int
+    output_rate_hz: int
+
+    def input_ms(self, size_bytes: int) -> float:
+        return size_bytes * 1000 / (self.sample_bytes * self.input_rate_hz)
+
+    def output_ms(self, size_bytes: int) -> float:
+        return size_bytes * 1000 / (self.sample_bytes * self.output_rate_hz)
+
+
+def sound_format(encoding: Encoding, profile: Profile) -> SoundFormat:
+    if encoding is Encoding.PCM:
+        return SoundFormat(
+            encoding=encoding,
+            sample_bytes=2,
+            input_rate_hz=profile.input_rate_hz,
+            output_rate_hz=profile.output_rate_hz,
+        )
+    return SoundFormat(
+        encoding=encoding,
+        sample_bytes=1,
+        input_rate_hz=_G711_RATE_HZ,
+        output_rate_hz=_G711_RATE_HZ,
+    )
+
+
+__all__ = ["SoundFormat", "sound_format"]

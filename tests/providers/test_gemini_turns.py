@@ -1,0 +1,373 @@
+"""What the service sends, and the events that come of it."""
+
+import pytest
+
+from crossfade.conversation.tools import ToolCall, ToolDeclaration
+from crossfade.conversation.usage import Usage
+from crossfade.providers.commands import Interrupt, Respond, SendText
+from crossfade.providers.config import SessionConfig
+from crossfade.providers.events import (
+    AudioChunk,
+    Event,
+    Interruption,
+    ResponseDone,
+    ResponseStarted,
+    ResponseStatus,
+    SpeechDone,
+    TextDelta,
+    UserTranscript,
+    UserTurnCommitted,
+)
+from tests.providers.gemini_messages import (
+    COMPLETE,
+    GENERATED,
+    INTERRUPTED,
+    LIVE,
+    THINKING,
+    Message,
+    Wire,
+    call,
+    content,
+    heard,
+    sound,
+    words,
+)
+
+USAGE: Message = {"usageMetadata": {"promptTokenCount": 7, "responseTokenCount": 3}}
+
+
+def names(events: list[Event]) -> list[str]:
+    return [type(event).__name__ for event in events]
+
+
+def responses(events: list[Event]) -> list[tuple[str, ResponseStatus]]:
+    return [(e.response_id, e.status) for e in events if isinstance(e, ResponseDone)]
+
+
+def text(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+def test_a_spoken_answer() -> None:
+    wire = Wire()
+    events = wire.receive(words("Good"), sound(), words(" day."), sound(), GENERATED)
+    events += wire.receive(COMPLETE | USAGE)
+    started, *_, done = events
+    assert isinstance(started, ResponseStarted)
+    assert names(events) == [
+        "ResponseStarted",
+        "AudioChunk",
+        "TextDelta",
+        "TextDelta",
+        "AudioChunk",
+        "SpeechDone",
+        "ResponseDone",
+    ]
+    assert text(events) == "Good day."
+    assert len({e.item_id for e in events if isinstance(e, AudioChunk | TextDelta)}) == 1
+    assert done == ResponseDone(
+        response_id=started.response_id,
+        status=ResponseStatus.COMPLETED,
+        usage=Usage(input_text_tokens=7, output_text_tokens=3),
+    )
+
+
+def test_no_two_responses_or_items_share_a_name() -> None:
+    wire = Wire()
+    events = wire.receive(sound(), GENERATED, COMPLETE, sound(), GENERATED, COMPLETE)
+    assert len({e.response_id for e in events if isinstance(e, ResponseStarted)}) == 2
+    assert len({e.item_id for e in events if isinstance(e, SpeechDone)}) == 2
+
+
+@pytest.mark.parametrize("spelling", ["camel", "snake"])
+def test_all_that_shares_a_message_is_read_in_its_order(spelling: str) -> None:
+    part = {"inlineData": {"mimeType": "audio/pcm;rate=24000", "data": "AQIDBA=="}}
+    message: Message = {
+        "usageMetadata": {"promptTokenCount": 7, "responseTokenCount": 3},
+        "serverContent": {
+            "turnComplete": True,
+            "generationComplete": True,
+            "outputTranscription": {"text": "Good day."},
+            "modelTurn": {"parts": [part, {"text": "hm", "thought": True}, part]},
+            "inputTranscription": {"text": "Hello"},
+        },
+    }
+    if spelling == "snake":
+        part["inline_data"] = part.pop("inlineData")
+        part["inline_data"]["mime_type"] = part["inline_data"].pop("mimeType")
+        message = {
+            "usage_metadata": {"prompt_token_count": 7, "response_token_count": 3},
+            "server_content": {
+                "turn_complete": True,
+                "generation_complete": True,
+                "output_transcription": {"text": "Good day."},
+                "model_turn": {"parts": [part, {"text": "hm", "thought": True}, part]},
+                "input_transcription": {"text": "Hello"},
+            },
+        }
+    events = Wire().receive(message)
+    assert names(events) == [
+        "UserTurnCommitted",
+        "UserTranscript",
+        "ResponseStarted",
+        "AudioChunk",
+        "AudioChunk",
+        "TextDelta",
+        "SpeechDone",
+        "UserTranscript",
+        "ResponseDone",
+    ]
+    assert text(events) == "Good day."
+    (done,) = [event for event in events if isinstance(event, ResponseDone)]
+    assert done.usage == Usage(input_text_tokens=7, output_text_tokens=3)
+
+
+def test_half_a_sample_goes_with_the_next_chunk() -> None:
+    events = Wire().receive(sound(b"\x01\x02\x03"), sound(b"\x04\x05\x06"))
+    assert [e.pcm for e in events if isinstance(e, AudioChunk)] == [
+        b"\x01\x02",
+        b"\x03\x04\x05\x06",
+    ]
+
+
+def test_an_interruption_while_the_agent_speaks() -> None:
+    wire = Wire()
+    events = wire.receive(sound(), INTERRUPTED, words("late"), COMPLETE | USAGE)
+    assert names(events) == ["ResponseStarted", "AudioChunk", "Interruption", "ResponseDone"]
+    ((response_id, status),) = responses(events)
+    assert status is ResponseStatus.INTERRUPTED
+    assert Interruption(response_id=response_id) in events
+    assert isinstance(events[-1], ResponseDone)
+    assert events[-1].usage is not None
+    assert names(wire.receive(sound())) == ["ResponseStarted", "AudioChunk"]
+
+
+def test_interrupted_and_complete_may_share_a_message() -> None:
+    events = Wire().receive(sound(), content(interrupted=True, turnComplete=True))
+    assert names(events)[-2:] == ["Interruption", "ResponseDone"]
+
+
+def test_an_interruption_of_what_is_still_playing() -> None:
+    wire = Wire()
+    started, *_ = wire.receive(sound(), GENERATED, COMPLETE)
+    assert isinstance(started, ResponseStarted)
+    events = wire.receive(INTERRUPTED, COMPLETE, INTERRUPTED)
+    assert events == [Interruption(response_id=started.response_id)]
+
+
+def test_an_interruption_before_any_answer_says_nothing() -> None:
+    wire = Wire()
+    committed, *_ = wire.receive(heard("I"), INTERRUPTED, COMPLETE)
+    events = wire.receive(heard(" would"), sound(), GENERATED, COMPLETE)
+    assert isinstance(committed, UserTurnCommitted)
+    assert [e.text for e in events if isinstance(e, UserTranscript)] == ["I would", "I would"]
+
+
+def test_a_new_answer_ends_one_that_was_cut_and_never_completed() -> None:
+    events = Wire().receive(sound(), INTERRUPTED, sound(), GENERATED, COMPLETE)
+    (_, first), (_, second) = responses(events)
+    assert (first, second) == (ResponseStatus.INTERRUPTED, ResponseStatus.COMPLETED)
+
+
+def test_what_comes_after_the_caller_interrupted_is_dropped() -> None:
+    wire = Wire()
+    wire.receive(sound())
+    assert wire.send(Interrupt(played_ms={})) == []
+    events = wire.receive(sound(), words("late"), GENERATED, INTERRUPTED, COMPLETE)
+    assert names(events) == ["ResponseDone"]
+    assert responses(events)[0][1] is ResponseStatus.INTERRUPTED
+
+
+def test_an_answer_after_a_cut_one_is_whole() -> None:
+    wire = Wire()
+    wire.receive(sound())
+    wire.send(Interrupt(played_ms={}))
+    events = wire.receive(sound(), GENERATED, sound(), words("Yes."), COMPLETE)
+    assert names(events) == [
+        "ResponseDone",
+        "ResponseStarted",
+        "AudioChunk",
+        "TextDelta",
+        "SpeechDone",
+        "ResponseDone",
+    ]
+
+
+def test_thinking_at_length_completes_several_turns_for_one_answer() -> None:
+    wire = Wire(THINKING)
+    going_on = content(turnComplete=True, interactionStatus="IN_PROGRESS")
+    events = wire.receive(sound(), going_on | USAGE, sound(), going_on | USAGE)
+    assert names(events) == [
+        "ResponseStarted",
+        "AudioChunk",
+        "SpeechDone",
+        "AudioChunk",
+        "SpeechDone",
+    ]
+    assert len({e.item_id for e in events if isinstance(e, AudioChunk)}) == 2
+    (done,) = wire.receive(content(interactionStatus="IDLE"))
+    assert isinstance(done, ResponseDone)
+    assert done.usage == Usage(input_text_tokens=14, output_text_tokens=6)
+
+
+def test_what_comes_of_a_long_thought_after_the_caller_interrupted_is_dropped() -> None:
+    wire = Wire(THINKING)
+    wire.receive(sound())
+    wire.send(Interrupt(played_ms={}))
+    going_on = content(turnComplete=True, interactionStatus="IN_PROGRESS")
+    assert wire.receive(GENERATED, going_on, sound(), GENERATED, going_on) == []
+    assert names(wire.receive(content(interactionStatus="IDLE"))) == ["ResponseDone"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        ("RESPONSE_REJECTED", ResponseStatus.FAILED),
+        ("GENERATED_CONTENT_SAFETY", ResponseStatus.INCOMPLETE),
+    ],
+)
+def test_a_reason_says_why_an_answer_is_not_whole(reason: str, status: ResponseStatus) -> None:
+    spoken = Wire().receive(sound(), content(turnComplete=True, turnCompleteReason=reason))
+    silent = Wire().receive(content(turnComplete=True, turnCompleteReason=reason))
+    for done in (spoken[-1], silent[-1]):
+        assert isinstance(done, ResponseDone)
+        assert (done.status, done.reason) == (status, reason)
+    assert names(silent) == ["ResponseStarted", "ResponseDone"]
+
+
+def test_a_turn_in_which_nothing_was_said_is_no_response() -> None:
+    assert Wire().receive(COMPLETE, GENERATED, COMPLETE) == []
+
+
+def test_words_alone_begin_no_response_and_belong_to_no_later_one() -> None:
+    wire = Wire()
+    wire.receive(sound(), GENERATED, COMPLETE)
+    assert wire.receive(words("trailing")) == []
+    wire.send(SendText(text="Well?", respond=True))
+    assert text(wire.receive(sound(), words("Yes."))) == "Yes."
+
+
+def test_words_whose_sound_never_came_are_told_in_the_end() -> None:
+    events = Wire().receive(words("Yes."), COMPLETE)
+    assert names(events) == ["ResponseStarted", "TextDelta", "ResponseDone"]
+
+
+def test_a_written_answer_is_not_spoken() -> None:
+    events = Wire().receive(content(modelTurn={"parts": [{"text": "Yes."}]}), COMPLETE)
+    assert [e.spoken for e in events if isinstance(e, TextDelta)] == [False]
+
+
+def test_calls_end_their_response_and_the_answer_is_another() -> None:
+    wire = Wire(config=SessionConfig(tools=[ToolDeclaration(name="depth", description="d")]))
+    calling = wire.receive(sound(), call("depth", "width", ids=("a", "b")))
+    assert names(calling) == [
+        "ResponseStarted",
+        "AudioChunk",
+        "ToolCall",
+        "ToolCall",
+        "SpeechDone",
+        "ResponseDone",
+    ]
+    ((response_id, status),) = responses(calling)
+    assert status is ResponseStatus.COMPLETED
+    calls = [event for event in calling if isinstance(event, ToolCall)]
+    assert [(c.id, c.name, c.response_id) for c in calls] == [
+        ("a", "depth", response_id),
+        ("b", "width", response_id),
+    ]
+    answering = wire.receive(GENERATED, COMPLETE | USAGE, sound(), GENERATED, COMPLETE | USAGE)
+    (done,) = [event for event in answering if isinstance(event, ResponseDone)]
+    assert done.response_id != response_id
+    assert done.usage == Usage(input_text_tokens=14, output_text_tokens=6)
+
+
+def test_what_a_cut_response_calls_must_be_answered_all_the_same() -> None:
+    wire = Wire()
+    wire.receive(sound())
+    wire.send(Interrupt(played_ms={}))
+    events = wire.receive(call("depth", ids=("a",)))
+    assert names(events) == ["ResponseDone", "ResponseStarted", "ToolCall", "ResponseDone"]
+
+
+def test_the_users_words_gather_until_the_turn_is_over() -> None:
+    wire = Wire()
+    events = wire.receive(heard(" Hello"), heard(","), heard(" you."), sound(), COMPLETE)
+    committed = events[0]
+    assert isinstance(committed, UserTurnCommitted)
+    transcripts = [event for event in events if isinstance(event, UserTranscript)]
+    assert [(t.item_id, t.text, t.final) for t in transcripts] == [
+        (committed.item_id, "Hello", False),
+        (committed.item_id, "Hello,", False),
+        (committed.item_id, "Hello, you.", False),
+        (committed.item_id, "Hello, you.", True),
+    ]
+
+
+def test_words_that_trail_the_answer_belong_before_it() -> None:
+    wire = Wire()
+    wire.protocol.append_audio(bytes(640))
+    events = wire.receive(sound(), heard("Hello"), GENERATED, COMPLETE)
+    assert names(events) == [
+        "UserTurnCommitted",
+        "ResponseStarted",
+        "AudioChunk",
+        "UserTranscript",
+        "SpeechDone",
+        "UserTranscript",
+        "ResponseDone",
+    ]
+
+
+def test_an_answer_to_text_makes_no_turn_of_the_microphone() -> None:
+    wire = Wire()
+    wire.protocol.append_audio(bytes(640))
+    wire.send(SendText(text="Hi"), Respond())
+    events = wire.receive(sound(), COMPLETE)
+    assert "UserTurnCommitted" not in names(events)
+
+
+def test_the_answer_to_a_tool_makes_no_turn_of_the_microphone() -> None:
+    wire = Wire()
+    wire.protocol.append_audio(bytes(640))
+    events = wire.receive(heard("Deep?"), call("depth", ids=("a",)))
+    wire.protocol.append_audio(bytes(640))
+    events += wire.receive(sound(), COMPLETE)
+    assert names(events).count("UserTurnCommitted") == 1
+
+
+def test_who_interrupts_begins_a_new_turn() -> None:
+    wire = Wire()
+    events = wire.receive(heard("One."), sound(), INTERRUPTED, COMPLETE, heard("Two."))
+    events += wire.receive(sound(), COMPLETE)
+    finals = [e.text for e in events if isinstance(e, UserTranscript) and e.final]
+    assert finals == ["One.", "Two."]
+
+
+def test_words_in_the_message_of_the_interruption_are_the_new_turns() -> None:
+    wire = Wire()
+    wire.receive(heard("One."), sound())
+    events = wire.receive(
+        content(interrupted=True, inputTranscription={"text": "Two."}, turnComplete=True)
+    )
+    assert names(events) == [
+        "Interruption",
+        "UserTranscript",
+        "UserTurnCommitted",
+        "UserTranscript",
+        "ResponseDone",
+    ]
+
+
+def test_a_finished_transcript_is_final_at_once() -> None:
+    wire = Wire()
+    wire.protocol.append_audio(bytes(640))
+    finished = content(inputTranscription={"text": "Hello.", "finished": True})
+    events = wire.receive(finished, sound(), COMPLETE)
+    assert names(events)[:3] == ["UserTurnCommitted", "UserTranscript", "ResponseStarted"]
+    assert names(events).count("UserTranscript") == 1
+
+
+def test_the_turns_are_told_without_words_if_none_are_wanted() -> None:
+    events = Wire(LIVE, SessionConfig(transcribe=False)).receive(heard("Hi"), sound(), COMPLETE)
+    assert "UserTranscript" not in names(events)
+    assert names(events)[0] == "UserTurnCommitted"

@@ -1,0 +1,147 @@
+"""What a model cannot do is refused before anything is sent."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from crossfade.conversation.history import Speaker, Utterance
+from crossfade.conversation.tools import ToolDeclaration, ToolResult
+from crossfade.errors import SettingsError, SoundError
+from crossfade.providers.commands import (
+    Command,
+    EndTurn,
+    Respond,
+    Say,
+    SendImage,
+    SendText,
+    SendToolResult,
+    StartTurn,
+    Update,
+)
+from crossfade.providers.config import Encoding, Modality, Reasoning, SessionConfig, TurnDetection
+from crossfade.providers.openai_profiles import OPENAI
+from crossfade.providers.sound_format import sound_format
+from crossfade.providers.validation import check_audio, check_command, check_config
+
+ABLE = OPENAI.profile("gpt-realtime-2.1")
+TOOL = ToolDeclaration(name="get_weather", description="Weather")
+CONFIGS: list[tuple[str, dict[str, Any]]] = [
+    ("server_vad", {}),
+    ("semantic_vad", {"turn_detection": TurnDetection.SEMANTIC}),
+    ("caller_turns", {"turn_detection": TurnDetection.CALLER}),
+    ("hold", {"interruptible": False}),
+    ("tools", {"tools": [TOOL]}),
+    ("text_output", {"modality": Modality.TEXT}),
+    ("g711", {"encoding": Encoding.ULAW}),
+    ("g711", {"encoding": Encoding.ALAW}),
+    ("speed", {"speed": 1.2}),
+    ("reasoning", {"reasoning": Reasoning.LOW}),
+    ("idle_timeout", {"idle_timeout_ms": 5000}),
+]
+PART = SendToolResult(result=ToolResult(call_id="c", output="half"), final=False)
+COMMANDS: list[tuple[str, Command]] = [
+    ("images", SendImage(data=b"\xff\xd8", media_type="image/jpeg")),
+    ("partial_tool_results", PART),
+    ("out_of_band", Say(text="One moment.")),
+    ("update_instructions", Update(instructions="")),
+    ("update_tools", Update(tools=())),
+    ("update_voice", Update(voice="calm")),
+    ("tools", Update(tools=[TOOL])),
+]
+
+
+@pytest.mark.parametrize(("flag", "fields"), CONFIGS)
+def test_a_configuration_needs_its_flag(flag: str, fields: dict[str, Any]) -> None:
+    config = SessionConfig(**fields)
+    check_config(config, ABLE, ())
+    off: dict[str, Any] = {flag: False}
+    with pytest.raises(SettingsError, match=rf"gpt-realtime-2\.1 .*profile\.{flag}"):
+        check_config(config, replace(ABLE, **off), ())
+
+
+@pytest.mark.parametrize(("flag", "command"), COMMANDS)
+def test_a_command_needs_its_flag(flag: str, command: Command) -> None:
+    check_command(command, SessionConfig(), ABLE)
+    off: dict[str, Any] = {flag: False}
+    with pytest.raises(SettingsError, match=rf"profile\.{flag}"):
+        check_command(command, SessionConfig(), replace(ABLE, **off))
+
+
+def test_history_needs_its_flag() -> None:
+    history = [Utterance(speaker=Speaker.USER, text="Hi")]
+    check_config(SessionConfig(), ABLE, history)
+    check_config(SessionConfig(), replace(ABLE, history=False), ())
+    with pytest.raises(SettingsError, match=r"profile\.history"):
+        check_config(SessionConfig(), replace(ABLE, history=False), history)
+
+
+def test_who_has_no_turns_is_not_asked_how_to_find_them() -> None:
+    duplex = replace(ABLE, server_vad=False, hold=False, full_duplex=True)
+    check_config(SessionConfig(), duplex, ())
+    check_config(SessionConfig(interruptible=False), duplex, ())
+
+
+def test_a_caller_who_owns_the_turns_owns_the_interruptions() -> None:
+    config = SessionConfig(turn_detection=TurnDetection.CALLER, interruptible=False)
+    check_config(config, replace(ABLE, hold=False), ())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"threshold": -0.1},
+        {"threshold": 1.1},
+        {"threshold": float("nan")},
+        {"speed": 0.0},
+        {"silence_ms": 0},
+        {"prefix_ms": -1},
+        {"idle_timeout_ms": 0},
+        {"idle_timeout_ms": 5000, "turn_detection": TurnDetection.SEMANTIC},
+        {"max_output_tokens": 0},
+        {"tools": [TOOL, TOOL]},
+    ],
+)
+def test_values_that_no_model_takes(fields: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError):
+        check_config(SessionConfig(**fields), ABLE, ())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        SendText(text=" "),
+        Say(text=""),
+        SendImage(data=b"", media_type="image/png"),
+        SendImage(data=b"GIF89a", media_type="image/gif"),
+        Update(tools=[TOOL, TOOL]),
+    ],
+)
+def test_commands_that_hold_nothing_usable(command: Command) -> None:
+    with pytest.raises(SettingsError):
+        check_command(command, SessionConfig(), ABLE)
+
+
+@pytest.mark.parametrize("command", [StartTurn(), EndTurn()])
+def test_turns_are_marked_by_a_caller_who_owns_them(command: Command) -> None:
+    check_command(command, SessionConfig(turn_detection=TurnDetection.CALLER), ABLE)
+    for detection in (TurnDetection.SERVER, TurnDetection.SEMANTIC):
+        with pytest.raises(SettingsError, match="CALLER"):
+            check_command(command, SessionConfig(turn_detection=detection), ABLE)
+
+
+def test_an_answer_can_always_be_asked_for() -> None:
+    check_command(Respond(), SessionConfig(), ABLE)
+
+
+def test_audio_must_fit_the_session() -> None:
+    pcm, ulaw = sound_format(Encoding.PCM, ABLE), sound_format(Encoding.ULAW, ABLE)
+    check_audio(b"\0\0", pcm)
+    check_audio(b"\0\0", pcm, 24000, 1)
+    check_audio(b"\0", ulaw, 8000)
+    with pytest.raises(SoundError, match="3 bytes"):
+        check_audio(b"\0\0\0", pcm)
+    with pytest.raises(SoundError, match="16000 Hz"):
+        check_audio(b"\0\0", pcm, 16000)
+    with pytest.raises(SoundError, match="one channel"):
+        check_audio(b"\0\0\0\0", pcm, 24000, 2)
