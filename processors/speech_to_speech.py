@@ -224,13 +224,19 @@ class SpeechToSpeech(Processor):
             case ResponseDone():
                 await self._finish(event)
             case Interruption():
-                if response := self._responses.get(event.response_id):
-                    response.cut = True
+                await self._cut(event)
             case ProviderError():
                 if event.severity is not Severity.HARMLESS:
                     await self.push_error(event.message)
             case _:
                 await self._user_event(event)
+
+    async def _cut(self, event: Interruption) -> None:
+        if response := self._responses.get(event.response_id):
+            response.cut = True
+        if not self._session.profile.speech_events:
+            # All that such a wire tells of the user's speech; what was played is cut by it, too.
+            await self.push_frame(UserTurnStartProposedFrame(), UPSTREAM)
 
     async def _user_event(self, event: Event) -> None:
         frame: Frame
@@ -240,6 +246,8 @@ class SpeechToSpeech(Processor):
             case SpeechStopped():
                 frame = UserTurnStopProposedFrame(item_id=event.item_id)
             case UserTurnCommitted():
+                if not self._session.profile.speech_events:
+                    await self.push_frame(UserTurnStopProposedFrame(), UPSTREAM)
                 frame = UserTurnCommittedFrame(item_id=event.item_id)
             case UserTranscript():
                 kind = UserTranscriptFrame if event.final else UserPartialTranscriptFrame

@@ -1,0 +1,264 @@
+"""The native speech node, before a session that does as it is told."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import pytest
+
+from crossfade.conversation.tools import ToolCall
+from crossfade.errors import ConnectionLost
+from crossfade.frames.audio import PlayedSpeech, SpeechFrame, SpeechOrigin, SpeechPlayedFrame
+from crossfade.frames.control import (
+    InterruptionFrame,
+    ResponseEndFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    UserTurnStartProposedFrame,
+)
+from crossfade.frames.text import InputTextRawFrame, SpokenTextFrame, UserTranscriptFrame
+from crossfade.frames.tools import AcknowledgeFrame, FunctionCallResultFrame, ToolCallsFrame
+from crossfade.processors.base import UPSTREAM
+from crossfade.processors.speech_to_speech import SpeechToSpeech
+from crossfade.providers import (
+    AudioChunk,
+    Event,
+    Interruption,
+    Profile,
+    RealtimeSession,
+    ResponseDone,
+    ResponseStarted,
+    ResponseStatus,
+    SessionConfig,
+    SpeechStarted,
+    TextDelta,
+    TurnDetection,
+    UserTranscript,
+)
+from tests.clock import run
+from tests.processors.chain import Chain, running, settled
+
+PROFILE = Profile(
+    model="m", input_rate_hz=16000, output_rate_hz=24000, server_vad=True, out_of_band=True
+)
+
+
+@dataclass
+class Statistics:
+    dropped_audio_ms: float = 0.0
+
+
+class Session:
+    """Keeps what it is asked, and gives the events it is fed."""
+
+    def __init__(self, config: SessionConfig, profile: Profile = PROFILE) -> None:
+        self.config = config
+        self.profile = profile
+        self.input_rate_hz, self.output_rate_hz = profile.input_rate_hz, profile.output_rate_hz
+        self.asked: list[Any] = []
+        self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
+
+    def feed(self, *events: Event | Exception) -> None:
+        for event in events:
+            self._events.put_nowait(event)
+
+    def statistics(self) -> Statistics:
+        return Statistics()
+
+    def __aiter__(self) -> "Session":
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self._events.get()
+        if isinstance(event, Exception):
+            raise event
+        return event
+
+    def send_audio_nowait(self, pcm: bytes) -> None:
+        self.asked.append(("audio", len(pcm)))
+
+    async def send_text(self, text: str) -> None:
+        self.asked.append(("text", text))
+
+    async def send_tool_response(
+        self, call_id: str, output: Any, *, is_error: bool = False
+    ) -> None:
+        self.asked.append(("tool", call_id, output, is_error))
+
+    async def respond(self) -> None:
+        self.asked.append("respond")
+
+    async def say(self, text: str) -> None:
+        self.asked.append(("say", text))
+
+    async def interrupt(self, played_ms: Mapping[str, float]) -> None:
+        self.asked.append(("interrupt", dict(played_ms)))
+
+    async def start_turn(self) -> None:
+        self.asked.append("start turn")
+
+    async def end_turn(self) -> None:
+        self.asked.append("end turn")
+
+    async def close(self) -> None:
+        self.asked.append("close")
+
+
+def node(session: Session) -> SpeechToSpeech:
+    return SpeechToSpeech(cast(RealtimeSession, session), rate_hz=16000)
+
+
+def audio(response_id: str) -> AudioChunk:
+    return AudioChunk(response_id=response_id, item_id="a", pcm=bytes(960))
+
+
+def done(response_id: str, status: ResponseStatus = ResponseStatus.COMPLETED) -> ResponseDone:
+    return ResponseDone(response_id=response_id, status=status)
+
+
+def spoken(chain: Chain) -> list[str]:
+    frames = [frame for frame in chain.last.audio if isinstance(frame, SpeechFrame)]
+    return [frame.origin.response_id for frame in frames if frame.origin]
+
+
+def test_nothing_of_a_cut_response_is_spoken_and_its_calls_are_not_run() -> None:
+    async def scenario() -> None:
+        session = Session(SessionConfig())
+        async with running(node(session)) as chain:
+            call = ToolCall(id="c", name="look", arguments={}, response_id="r")
+            session.feed(ResponseStarted(response_id="r"), audio("r"))
+            await settled()
+            await chain.down(InterruptionFrame())
+            late = TextDelta(response_id="r", item_id="a", text="late", spoken=True)
+            session.feed(audio("r"), late, call, done("r", ResponseStatus.INTERRUPTED))
+            session.feed(ResponseStarted(response_id="next"), audio("next"))
+            await settled(60)
+            assert spoken(chain) == ["r", "next"]
+            assert not chain.last.frames(SpokenTextFrame)
+            assert not chain.last.frames(ToolCallsFrame)
+            assert [f.status for f in chain.last.frames(ResponseEndFrame)] == ["interrupted"]
+
+    run(scenario())
+
+
+def test_all_calls_of_a_response_come_as_one_when_it_is_complete() -> None:
+    async def scenario() -> None:
+        session = Session(SessionConfig())
+        async with running(node(session)) as chain:
+            calls = [ToolCall(id=n, name=n, arguments={}, response_id="r") for n in "ab"]
+            session.feed(ResponseStarted(response_id="r"), *calls)
+            await settled()
+            assert not chain.last.frames(ToolCallsFrame)
+            session.feed(done("r"))
+            await settled()
+            (frame,) = chain.last.frames(ToolCallsFrame)
+            assert [call.id for call in frame.calls] == ["a", "b"]
+
+    run(scenario())
+
+
+def test_results_are_answered_once_and_not_while_the_user_speaks() -> None:
+    async def scenario() -> None:
+        session = Session(SessionConfig())
+        async with running(node(session)) as chain:
+
+            async def answer(call_id: str, *, last: bool) -> None:
+                await chain.up(FunctionCallResultFrame("f", call_id, {}, {}, run_llm=last))
+
+            await answer("a", last=False)
+            await answer("b", last=True)
+            await chain.down(UserStartedSpeakingFrame())
+            await answer("c", last=True)
+            await chain.up(AcknowledgeFrame(call_id="c", text="Hold on."))
+            await chain.down(UserStoppedSpeakingFrame())
+            await chain.up(AcknowledgeFrame(call_id="c", text="Hold on."))
+            assert session.asked == [
+                ("tool", "a", {}, False),
+                ("tool", "b", {}, False),
+                "respond",
+                ("tool", "c", {}, False),
+                ("say", "Hold on."),
+            ]
+
+    run(scenario())
+
+
+def test_an_interruption_tells_the_provider_what_was_heard_but_of_injected_speech() -> None:
+    def item(item_id: str, injected: bool) -> PlayedSpeech:
+        origin = SpeechOrigin(item_id=item_id, response_id="r", injected=injected)
+        return PlayedSpeech(origin=origin, played_ms=120, received_ms=500)
+
+    async def scenario() -> None:
+        session = Session(SessionConfig())
+        async with running(node(session)) as chain:
+            items = (item("a", injected=False), item("ack", injected=True))
+            await chain.up(SpeechPlayedFrame(items=items))
+            await chain.up(SpeechPlayedFrame(items=items, interrupted=True))
+            assert session.asked == [("interrupt", {"a": 120})]
+
+    run(scenario())
+
+
+def test_turns_of_our_own_begin_with_the_audio_from_before_they_were_noticed() -> None:
+    async def scenario() -> None:
+        session = Session(SessionConfig(turn_detection=TurnDetection.CALLER))
+        async with running(node(session)) as chain:
+            for _ in range(100):
+                chain.hear(bytes(640))
+            assert session.asked == []
+            await chain.down(UserStartedSpeakingFrame())
+            chain.hear(bytes(640))
+            await chain.down(UserStoppedSpeakingFrame())
+            chain.hear(bytes(640))
+            start, (_, preroll_bytes), *rest = session.asked
+            assert start == "start turn"
+            assert 16000 <= preroll_bytes < 16000 + 640
+            assert rest == [("audio", 640), "end turn"]
+
+    run(scenario())
+
+
+def test_words_and_text_go_their_ways() -> None:
+    async def scenario() -> None:
+        session = Session(SessionConfig())
+        async with running(node(session)) as chain:
+            await chain.down(InputTextRawFrame("hello"))
+            session.feed(UserTranscript(item_id="u", text="hi", final=True))
+            session.feed(SpeechStarted(item_id="u", at_ms=0))
+            await settled()
+            assert session.asked == [("text", "hello")]
+            (heard,) = chain.first.frames(UserTranscriptFrame, UPSTREAM)
+            assert (heard.text, heard.item_id) == ("hi", "u")
+            assert chain.first.frames(UserTurnStartProposedFrame, UPSTREAM)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("speech_events", [True, False])
+def test_a_wire_that_tells_no_speech_proposes_the_turn_by_its_interruption(
+    speech_events: bool,
+) -> None:
+    async def scenario() -> None:
+        session = Session(SessionConfig(), replace(PROFILE, speech_events=speech_events))
+        async with running(node(session)) as chain:
+            session.feed(Interruption(response_id="over already"))
+            await settled()
+            proposed = chain.first.frames(UserTurnStartProposedFrame, UPSTREAM)
+            assert bool(proposed) is not speech_events
+
+    run(scenario())
+
+
+def test_a_session_that_dies_makes_the_node_unusable_with_one_error() -> None:
+    async def scenario() -> None:
+        session = Session(SessionConfig())
+        speaking = node(session)
+        async with running(speaking) as chain:
+            session.feed(ConnectionLost("the line is dead"))
+            await settled()
+            assert [str(error.error) for error in chain.errors] == ["the line is dead"]
+            assert not speaking.is_usable
+        assert session.asked[-1] == "close"
+
+    run(scenario())
