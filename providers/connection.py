@@ -29,7 +29,7 @@ from crossfade.errors import (
 from crossfade.providers.address import host_and_port, is_loopback
 from crossfade.providers.commands import Command, EndTurn, StartTurn
 from crossfade.providers.config import SessionConfig
-from crossfade.providers.events import Event, ProviderError, SessionOpened, Severity
+from crossfade.providers.events import Event, ProviderError, ResponseDone, SessionOpened, Severity
 from crossfade.providers.protocol import ConnectRequest, WireProtocol
 from crossfade.providers.send_queue import SendQueue, SendQueueFull
 from crossfade.providers.tap import WireDirection, WireTap
@@ -208,9 +208,10 @@ class Connection:
             case InvalidHandshake():
                 raise ConnectionLost(f"{where} does not speak WebSocket.") from error
             case InvalidURI() | InvalidProxy() | UnicodeError():
+                # The cause quotes the address, in which there may be a password or a key.
                 raise SettingsError(
                     f"The address of {where}, or of the proxy before it, cannot be used."
-                ) from error
+                ) from None
             case ssl.SSLError():
                 raise ConnectionLost(
                     f"No secure connection to {where}: {error.reason or 'TLS failed'}. "
@@ -258,8 +259,8 @@ class Connection:
         except ConnectionClosed as closed:
             if self._failure is None:
                 self._failure = self._cause_of(closed)
-                self._failure.__cause__ = closed
-            raise self._failure from closed
+            # The cause quotes the close reason, which may quote the key.
+            raise self._failure from None
         self._received += 1
         if self._tap is not None:
             self._tap.message(WireDirection.RECEIVED, message)
@@ -269,6 +270,8 @@ class Connection:
                 event = events[index] = replace(event, message=self._redacted(event.message))
                 if event.severity is Severity.FATAL:
                     self._failure = self._protocol.fault(event)
+            elif isinstance(event, ResponseDone) and event.reason is not None:
+                events[index] = replace(event, reason=self._redacted(event.reason))
         if replies := self._protocol.replies():
             self._put_control(replies)
         return events

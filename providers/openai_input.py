@@ -1,11 +1,13 @@
 """What the user says: reads the messages about the user's turns and their transcripts."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from crossfade.providers.config import SessionConfig, TurnDetection
 from crossfade.providers.events import (
     Event,
     Interruption,
+    Severity,
     SpeechStarted,
     SpeechStopped,
     UserTranscript,
@@ -118,7 +120,11 @@ class Input:
         return self._final(fields, string(fields, "transcript").strip())
 
     def _on_failed(self, fields: JsonObject) -> list[Event]:
-        return [*self._final(fields, ""), classify(child(fields, "error"))]
+        error = classify(child(fields, "error"))
+        if error.severity is not Severity.HARMLESS:
+            # The recogniser failed, a model of its own: the conversation goes on without the words.
+            error = replace(error, severity=Severity.REQUEST)
+        return [*self._final(fields, ""), error]
 
     def _partial(self, item_id: str, text: str) -> list[Event]:
         if not text or item_id == self._silent_item:

@@ -91,8 +91,11 @@ class Output:
         response = self._responses.get(string(body, "id"))
         if response is None:
             return events
+        complete = string(body, "status") == ResponseStatus.COMPLETED.value
         for item in children(body, "output"):
-            events += self._finish_item(response, item)
+            # Of a response that was cut short, a call may be half written.
+            if complete or not _is_call(item) or string(item, "status") == "completed":
+                events += self._finish_item(response, item)
         if self._deletes and not response.injected:
             # What was cut before its first sound reached us was not heard at all.
             self._replies += [delete_item(item_id) for item_id in response.unheard_items]
@@ -145,7 +148,7 @@ class Output:
 
     def _finish_item(self, response: Response, fields: JsonObject) -> list[Event]:
         """Give what of a finished item did not come in pieces, once."""
-        if string(fields, "type") == "function_call":
+        if _is_call(fields):
             complete = string(fields, "status") != "incomplete"
             return self._on_arguments(response, fields) if complete else []
         item_id = string(fields, "id")
@@ -186,6 +189,10 @@ _READERS: Mapping[str, Callable[[Output, Response, JsonObject], list[Event]]] = 
     "response.function_call_arguments.done": Output._on_arguments,
     "response.output_item.done": Output._on_item_done,
 }
+
+
+def _is_call(item: JsonObject) -> bool:
+    return string(item, "type") == "function_call"
 
 
 def _rest_of(parts: list[JsonObject], item: Item, response_id: str, item_id: str) -> list[Event]:

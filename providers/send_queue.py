@@ -60,12 +60,12 @@ class SendQueue:
         """
         if not messages:
             return
+        if len(self._control) + len(messages) > _MOST_CONTROL:
+            raise SendQueueFull
         if after_audio:
             self._control.extend(message for message, _ in self._audio)
             self._audio.clear()
             self._audio_ms = 0.0
-        if len(self._control) + len(messages) > _MOST_CONTROL:
-            raise SendQueueFull
         self._control.extend(messages)
         self._wake()
 

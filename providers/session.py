@@ -189,8 +189,9 @@ class RealtimeSession:
     async def send_audio(
         self, pcm: bytes, *, rate_hz: int | None = None, channels: int = 1
     ) -> None:
-        """As `send_audio_nowait`."""
+        """As `send_audio_nowait`, and let what waits be sent."""
         self.send_audio_nowait(pcm, rate_hz=rate_hz, channels=channels)
+        await asyncio.sleep(0)
 
     async def send_text(self, text: str, *, respond: bool = True) -> None:
         """Say something as the user, in writing, and have it answered unless `respond` is off."""

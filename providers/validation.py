@@ -174,6 +174,10 @@ def _check_names(tools: Sequence[ToolDeclaration]) -> None:
 def _check_words(text: str) -> None:
     if not text.strip():
         raise SettingsError("There are no words in the text to send.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise SettingsError("The text holds half a character, which no wire can say.") from error
 
 
 def _check_image(image: SendImage, profile: Profile) -> None:

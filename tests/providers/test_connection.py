@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import traceback
 
 import pytest
 from websockets.asyncio.server import ServerConnection
@@ -188,6 +189,25 @@ def test_a_close_that_says_why_by_its_code_alone(
         await peer.websocket.close(close_code)
 
     assert type(opening_with(script)) is kind
+
+
+def test_a_traceback_holds_no_key_that_the_close_reason_quotes() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.websocket.close(3000, "the key secret-key is wrong")
+
+    failure = opening_with(script)
+    assert "the key secret" not in "".join(traceback.format_exception(failure))
+
+
+@pytest.mark.parametrize(
+    "url", ["ws://user@host/?key=planted#fragment", "ws://pass word@host/?key=planted"]
+)
+def test_a_traceback_holds_nothing_of_the_address(url: str) -> None:
+    try:
+        failure: BaseException = run(opening(url))
+    except CrossfadeError as refused:
+        failure = refused
+    assert "planted" not in "".join(traceback.format_exception(failure))
 
 
 def test_a_refused_configuration() -> None:

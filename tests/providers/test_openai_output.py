@@ -304,3 +304,12 @@ def test_null_lists_and_items_pass_by() -> None:
         done(output=None, usage=None),
     )
     assert events == [STARTED, COMPLETED]
+
+
+@pytest.mark.parametrize("status", ["in_progress", "incomplete", None])
+def test_a_call_that_was_half_written_when_the_response_was_cut_is_none(
+    status: str | None,
+) -> None:
+    item = call_item("call_1", "look", '{"at": "sk') | {"status": status}
+    events = Wire().receive(created(), done(status="cancelled", output=[item]))
+    assert not [event for event in events if isinstance(event, ToolCall)]

@@ -260,6 +260,19 @@ def test_a_failed_transcript_is_final_and_an_error() -> None:
     ]
 
 
+@pytest.mark.parametrize("code", ["model_not_found", "insufficient_quota", "server_error"])
+def test_a_recogniser_that_fails_never_ends_the_session(code: str) -> None:
+    *_, error = Wire().receive(
+        {
+            "type": "conversation.item.input_audio_transcription.failed",
+            "item_id": "u",
+            "error": {"code": code, "message": "No words."},
+        }
+    )
+    assert isinstance(error, ProviderError)
+    assert error.severity is Severity.REQUEST
+
+
 def test_a_turn_of_the_caller_is_cleared_committed_and_answered() -> None:
     wire = Wire(CALLER)
     assert kinds(wire.send(StartTurn())) == ["input_audio_buffer.clear"]

@@ -109,8 +109,17 @@ def test_audio_that_does_not_fit_is_refused() -> None:
             await session.send_audio(bytes(32), channels=2)
         with pytest.raises(SoundError, match="half"):
             await session.send_audio(bytes(33))
-        await session.send_audio(bytes(96), rate_hz=24000, channels=1)
+        session.send_audio_nowait(bytes(96), rate_hz=24000, channels=1)
         assert session.statistics().waiting_audio_ms == 2.0
+
+    talk(hear_everything, use)
+
+
+def test_a_file_may_be_pushed_as_fast_as_the_line_takes_it() -> None:
+    async def use(session: RealtimeSession) -> None:
+        for _ in range(1500):
+            await session.send_audio(bytes(960))
+        assert session.statistics().dropped_audio_ms == 0
 
     talk(hear_everything, use)
 
@@ -118,7 +127,7 @@ def test_audio_that_does_not_fit_is_refused() -> None:
 def test_g711_is_8_khz_and_one_byte_a_sample() -> None:
     async def use(session: RealtimeSession) -> None:
         assert (session.input_rate_hz, session.output_rate_hz) == (8000, 8000)
-        await session.send_audio(bytes(81), rate_hz=8000)
+        session.send_audio_nowait(bytes(81), rate_hz=8000)
         assert session.statistics().waiting_audio_ms == 81 / 8
 
     talk(hear_everything, use, SessionConfig(encoding=Encoding.ULAW))

@@ -145,3 +145,9 @@ def test_audio_must_fit_the_session() -> None:
         check_audio(b"\0\0", pcm, 16000)
     with pytest.raises(SoundError, match="one channel"):
         check_audio(b"\0\0\0\0", pcm, 24000, 2)
+
+
+@pytest.mark.parametrize("command", [SendText(text="\ud83d"), Say(text="\ud83d")])
+def test_half_a_character_is_refused_before_it_is_queued(command: Command) -> None:
+    with pytest.raises(SettingsError, match="half a character"):
+        check_command(command, SessionConfig(), ABLE)
