@@ -6,10 +6,10 @@ Source: https://ai.google.dev/api/live#BidiGenerateContentServerContent
 import pybase64
 
 from crossfade.providers.events import Event, UserTurnCommitted
-from crossfade.providers.gemini_errors import malformed
 from crossfade.providers.gemini_hearing import Hearing
 from crossfade.providers.gemini_keys import child, children
 from crossfade.providers.gemini_turns import Turns
+from crossfade.providers.malformed import malformed
 from crossfade.providers.wire_json import JsonObject, string
 
 

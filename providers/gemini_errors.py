@@ -100,13 +100,6 @@ def as_fault(error: ProviderError, model: str, key_variables: Sequence[str]) -> 
     )
 
 
-def malformed(what: str) -> ProviderError:
-    """What the provider sent makes no sense."""
-    return ProviderError(
-        message=f"The provider sent {what}.", severity=Severity.REQUEST, code="malformed_message"
-    )
-
-
 def _by_words(reason: str) -> ProviderError | None:
     words = reason.lower()
     for part, code, severity in _CAUSES:
@@ -132,5 +125,4 @@ __all__ = [
     "as_fault",
     "classify_close",
     "classify_error",
-    "malformed",
 ]

@@ -36,7 +36,7 @@ from crossfade.providers.events import (
 from crossfade.providers.gemini_address import DeveloperAPI, Service, Vertex, vertex_for
 from crossfade.providers.gemini_calls import Call, Calls, HeldAudio
 from crossfade.providers.gemini_content import Content, speech_alone
-from crossfade.providers.gemini_errors import as_fault, classify_close, classify_error, malformed
+from crossfade.providers.gemini_errors import as_fault, classify_close, classify_error
 from crossfade.providers.gemini_hearing import Hearing
 from crossfade.providers.gemini_ids import Ids
 from crossfade.providers.gemini_keys import child, children, in_camel_case
@@ -59,6 +59,7 @@ from crossfade.providers.gemini_requests import (
 from crossfade.providers.gemini_setup import build_setup, check_setup, declare_tools, load_types
 from crossfade.providers.gemini_turns import Turns
 from crossfade.providers.gemini_usage import read_usage
+from crossfade.providers.malformed import malformed
 from crossfade.providers.profiles import Profile
 from crossfade.providers.protocol import ConnectRequest
 from crossfade.providers.wire_json import JsonObject, decode, encode, string

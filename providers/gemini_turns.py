@@ -6,7 +6,7 @@ messages that the service was seen to send.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from crossfade.conversation.tools import ToolCall
 from crossfade.conversation.usage import Usage
@@ -22,6 +22,7 @@ from crossfade.providers.events import (
 )
 from crossfade.providers.gemini_hearing import Hearing
 from crossfade.providers.gemini_ids import Ids
+from crossfade.providers.sound_format import WholeSamples
 
 _SAMPLE_BYTES = 2
 _MOST_EARLY_CHARACTERS = 20_000
@@ -38,17 +39,9 @@ class _Item:
     """One stretch of speech, up to where its generation ends."""
 
     id: str
-    half_sample: bytes = b""
+    samples: WholeSamples = field(default_factory=WholeSamples)
     sounds: bool = False
     done: bool = False
-
-    def whole_samples(self, audio: bytes) -> bytes:
-        """Give the whole samples that end in `audio`; half a sample waits for the next chunk."""
-        if self.half_sample or len(audio) % _SAMPLE_BYTES:
-            audio = self.half_sample + audio
-            end = len(audio) - len(audio) % _SAMPLE_BYTES
-            audio, self.half_sample = audio[:end], audio[end:]
-        return audio
 
 
 @dataclass(slots=True)
@@ -115,7 +108,7 @@ class Turns:
         item = response.item
         if item is None or item.done:
             item = response.item = _Item(id=self._ids.next("item"))
-        pcm = item.whole_samples(audio)
+        pcm = item.samples.join(audio, _SAMPLE_BYTES)
         if pcm:
             item.sounds = True
             events.append(AudioChunk(response_id=response.id, item_id=item.id, pcm=pcm))

@@ -16,6 +16,7 @@ from crossfade.providers.commands import Command, Interrupt
 from crossfade.providers.config import SessionConfig
 from crossfade.providers.duplex_turns import DuplexTurns, Gate
 from crossfade.providers.events import Event, ProviderError, SessionOpened, Severity
+from crossfade.providers.malformed import malformed
 from crossfade.providers.moshi_codec import RATE_HZ, Codec, opus_codec
 from crossfade.providers.moshi_words import Words
 from crossfade.providers.profiles import Profile
@@ -130,7 +131,7 @@ class MoshiProtocol:
 
     def receive(self, message: str | bytes) -> list[Event]:
         if isinstance(message, str) or not message:
-            return [_malformed("a message that is no binary frame")]
+            return [malformed("a message that is no binary frame")]
         kind, content = message[0], message[1:]
         if kind == _Kind.HANDSHAKE:
             return self._on_handshake(content)
@@ -166,7 +167,7 @@ class MoshiProtocol:
     def _on_handshake(self, content: bytes) -> list[Event]:
         # The Rust server gives two numbers of 32 bits, protocol and model; the Python server none.
         if len(content) not in (0, 8):
-            return [_malformed(f"a handshake of {len(content)} bytes")]
+            return [malformed(f"a handshake of {len(content)} bytes")]
         version = int.from_bytes(content[:4], "little")
         if version != _PROTOCOL_VERSION:
             return [
@@ -186,16 +187,16 @@ class MoshiProtocol:
         try:
             pcm = self._codec.decode(content)
         except ValueError as error:
-            return [_malformed(f"audio that is no Ogg/Opus ({error})")]
+            return [malformed(f"audio that is no Ogg/Opus ({error})")]
         return self._turns.hear(pcm)
 
     def _on_text(self, content: bytes) -> list[Event]:
         if len(content) > _LARGEST_TEXT_BYTES:
-            return [_malformed(f"a piece of a word of {len(content)} bytes")]
+            return [malformed(f"a piece of a word of {len(content)} bytes")]
         try:
             piece = content.decode()
         except UnicodeDecodeError:
-            return [_malformed("text that is no UTF-8")]
+            return [malformed("text that is no UTF-8")]
         text = self._words.add(piece)
         return self._turns.read(text) if text else []
 
@@ -225,12 +226,6 @@ def _check(config: SessionConfig) -> None:
 def _error(content: bytes) -> ProviderError:
     text = content[:_LARGEST_ERROR_BYTES].decode(errors="replace").strip()
     return ProviderError(message=text or "It gives no reason.", severity=Severity.REQUEST)
-
-
-def _malformed(what: str) -> ProviderError:
-    return ProviderError(
-        message=f"The provider sent {what}.", severity=Severity.REQUEST, code="malformed_message"
-    )
 
 
 __all__ = ["MOSHI_DEFAULT_MODEL", "MOSHI_PROFILE", "MoshiProtocol", "moshi_protocol"]

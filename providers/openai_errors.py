@@ -100,13 +100,6 @@ def as_fault(error: ProviderError, model: str, dialect: Dialect) -> ProviderFaul
     return ProviderFault(f"{maker} refused the session: {error.message}{code}", code=error.code)
 
 
-def malformed(what: str) -> ProviderError:
-    """What the provider sent makes no sense."""
-    return ProviderError(
-        message=f"The provider sent {what}.", severity=Severity.REQUEST, code="malformed_message"
-    )
-
-
 def why_not_completed(response: JsonObject) -> str | None:
     """Why a response ended early, from its `status_details`, which some servers send as text."""
     details = response.get("status_details")
@@ -123,6 +116,5 @@ __all__ = [
     "as_fault",
     "classify",
     "classify_close",
-    "malformed",
     "why_not_completed",
 ]

@@ -1,9 +1,9 @@
 """The agent's items: how much audio and text of each has arrived."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from crossfade.providers.sound_format import SoundFormat
+from crossfade.providers.sound_format import SoundFormat, WholeSamples
 
 # What can still be playing, many times over; the oldest are forgotten.
 _MOST_ITEMS = 256
@@ -16,8 +16,7 @@ class Item:
     injected: bool = False
     received_bytes: int = 0
     """Audio that was given to the caller."""
-    half_sample: bytes = b""
-    """A first byte whose second is in the item's next chunk."""
+    samples: WholeSamples = field(default_factory=WholeSamples)
     text_length: int = 0
     """Characters of text that were given to the caller."""
     done: bool = False
@@ -27,10 +26,7 @@ class Item:
 
     def whole_samples(self, audio: bytes, sample_bytes: int) -> bytes:
         """Give the whole samples that end in `audio`; half a sample waits for the next chunk."""
-        if self.half_sample or len(audio) % sample_bytes:
-            audio = self.half_sample + audio
-            end = len(audio) - len(audio) % sample_bytes
-            audio, self.half_sample = audio[:end], audio[end:]
+        audio = self.samples.join(audio, sample_bytes)
         self.received_bytes += len(audio)
         return audio
 

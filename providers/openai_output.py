@@ -15,7 +15,8 @@ from crossfade.providers.events import (
     SpeechDone,
     TextDelta,
 )
-from crossfade.providers.openai_errors import classify, malformed, why_not_completed
+from crossfade.providers.malformed import malformed
+from crossfade.providers.openai_errors import classify, why_not_completed
 from crossfade.providers.openai_items import Item, Items
 from crossfade.providers.openai_requests import INJECTED_KEY, cancel_response, delete_item
 from crossfade.providers.openai_responses import Response, Responses

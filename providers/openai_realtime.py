@@ -24,6 +24,7 @@ from crossfade.providers.commands import (
 )
 from crossfade.providers.config import SessionConfig
 from crossfade.providers.events import Event, ProviderError, SessionOpened, Severity
+from crossfade.providers.malformed import malformed
 from crossfade.providers.openai_dialects import Dialect, find_dialect
 from crossfade.providers.openai_endpoint import check_served, connect_request
 from crossfade.providers.openai_errors import (
@@ -31,7 +32,6 @@ from crossfade.providers.openai_errors import (
     as_fault,
     classify,
     classify_close,
-    malformed,
 )
 from crossfade.providers.openai_input import Input
 from crossfade.providers.openai_items import Items

@@ -8,6 +8,22 @@ from crossfade.providers.profiles import Profile
 _G711_RATE_HZ = 8000
 
 
+@dataclass(slots=True)
+class WholeSamples:
+    """Joins pieces of audio, of which any may end within a sample."""
+
+    half: bytes = b""
+    """The beginning of a sample whose rest is in the next piece."""
+
+    def join(self, audio: bytes, sample_bytes: int) -> bytes:
+        """Give the whole samples that end in `audio`; what is left over waits."""
+        if self.half or len(audio) % sample_bytes:
+            audio = self.half + audio
+            end = len(audio) - len(audio) % sample_bytes
+            audio, self.half = audio[:end], audio[end:]
+        return audio
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundFormat:
     """Mono audio, both ways in the same encoding."""
@@ -40,4 +56,4 @@ def sound_format(encoding: Encoding, profile: Profile) -> SoundFormat:
     )
 
 
-__all__ = ["SoundFormat", "sound_format"]
+__all__ = ["SoundFormat", "WholeSamples", "sound_format"]
