@@ -69,13 +69,18 @@ def _key(request: Request, offered: list[str]) -> str:
 def _check_key(key: str, api_keys: Collection[str] | None) -> None:
     accepted = bool(key) and "invalid" not in key if api_keys is None else key in api_keys
     if not accepted:
-        shown = f"{key[:3]}***{key[-4:]}" if len(key) > 11 else "***" if key else "none"
-        raise SessionRefused(
-            f"Incorrect API key provided: {shown}. You can find your API key at "
-            "https://platform.openai.com/account/api-keys.",
-            code="invalid_api_key",
-            close_code=_BAD_KEY_CLOSE,
-        )
+        raise bad_key(key)
+
+
+def bad_key(key: str) -> SessionRefused:
+    """The refusal of a key, of which it shows the ends."""
+    shown = f"{key[:3]}***{key[-4:]}" if len(key) > 11 else "***" if key else "none"
+    return SessionRefused(
+        f"Incorrect API key provided: {shown}. You can find your API key at "
+        "https://platform.openai.com/account/api-keys.",
+        code="invalid_api_key",
+        close_code=_BAD_KEY_CLOSE,
+    )
 
 
 def _refused(code: str, message: str) -> SessionRefused:

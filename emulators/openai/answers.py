@@ -9,6 +9,8 @@ from typing import Any
 from crossfade.errors import CrossfadeError
 
 from ..backends.backend import Dialogue, Prompt, Reply, Trigger
+from ..faults.moments import State
+from ..tasks import OwnedTasks
 from .configuration import declared_tools
 from .conversation import Conversation, newest_input, tool_outputs
 from .errors import RequestRefused
@@ -18,7 +20,6 @@ from .items import Item
 from .outbox import Outbox
 from .response import Response
 from .response_settings import ResponseSettings
-from .tasks import OwnedTasks
 from .timing import Timing
 from .usage import input_tokens
 
@@ -49,6 +50,7 @@ class Answers:
         outbox: Where events go.
         tasks: Owns the generation.
         timing: The pace.
+        settled: Called when no response of the conversation runs any more.
     """
 
     def __init__(
@@ -61,7 +63,9 @@ class Answers:
         outbox: Outbox,
         tasks: OwnedTasks,
         timing: Timing,
+        settled: Callable[[], None],
     ) -> None:
+        self._settled = settled
         self._conversation = conversation
         self._dialogue = dialogue
         self._heard = heard
@@ -71,6 +75,11 @@ class Answers:
         self._timing = timing
         self._running: dict[str, _Running] = {}
         self._tokens_left = _TOKENS_PER_MINUTE
+
+    @property
+    def active(self) -> bool:
+        """Whether a response of the conversation is being generated."""
+        return self._active is not None
 
     @property
     def _active(self) -> _Running | None:
@@ -97,6 +106,8 @@ class Answers:
         response = Response(settings, self._conversation, self._identifiers, read)
         running = _Running(response)
         self._running[response.id] = running
+        if not settings.out_of_band:
+            self._outbox.line.enter(State.THINKING)
         self._outbox.send(response.created())
         running.task = self._tasks.start(self._run(running, newest_input(context)))
 
@@ -176,6 +187,8 @@ class Answers:
     def _ended(self, running: _Running) -> None:
         response = running.response
         del self._running[response.id]
+        if not response.settings.out_of_band:
+            self._settled()
         self._tokens_left = max(0, self._tokens_left - response.written.total)
         self._tasks.start(self._tell_rate_limits(self._tokens_left))
 

@@ -110,6 +110,14 @@ class Conversation:
         calls = (item.wire for item in self.items if item.type == "function_call")
         return {call["call_id"]: call["name"] for call in calls}
 
+    def pending_calls(self) -> set[str]:
+        """The ids of the calls that the client has not answered."""
+        ids: dict[str, set[str]] = {"function_call": set(), "function_call_output": set()}
+        for item in self.items:
+            if item.type in ids:
+                ids[item.type].add(item.wire["call_id"])
+        return ids["function_call"] - ids["function_call_output"]
+
     def retrieve(self, id: str) -> list[Event]:
         item = self.find(id)
         if item is None:

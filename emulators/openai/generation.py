@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from crossfade.offline.voice import sentences
 
 from ..backends.backend import Call, Dialogue, Part, Reply, Say
+from ..faults.moments import State
 from .configuration import BYTES_PER_MS
 from .outbox import Outbox
 from .response import Response
@@ -67,14 +68,14 @@ class Generation:
 
     async def _speak(self, text: str) -> None:
         response, loop = self._response, asyncio.get_running_loop()
-        self._outbox.send(response.open_message())
+        self._open_message()
         chunk_bytes = self._timing.chunk_ms * BYTES_PER_MS
         due_s = loop.time()
         for number, sentence in enumerate(sentences(text)):
             pcm = await self._dialogue.render(sentence)
             words = _Words(sentence, len(pcm), first=not number)
             for at in range(0, len(pcm), chunk_bytes):
-                await self._outbox.room()
+                await self._outbox.line.room()
                 ahead = at + _TRANSCRIPT_LEAD_MS * BYTES_PER_MS
                 self._outbox.send(response.words(word) for word in words.until(ahead))
                 chunk = pcm[at : at + chunk_bytes]
@@ -88,13 +89,18 @@ class Generation:
 
     async def _write(self, text: str) -> None:
         response = self._response
-        self._outbox.send(response.open_message())
+        self._open_message()
         for word in _Words(text, 0, first=True).until(None):
             self._outbox.send([response.words(word)])
             if self._exhausted:
                 return
             await asyncio.sleep(_WRITTEN_WORD_S)
         self._outbox.send(response.close_item())
+
+    def _open_message(self) -> None:
+        if not self._response.settings.out_of_band:
+            self._outbox.line.enter(State.SPEAKING)
+        self._outbox.send(self._response.open_message())
 
     def _call(self, call: Call) -> None:
         response = self._response

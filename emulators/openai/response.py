@@ -11,6 +11,7 @@ from typing import Any
 
 import pybase64
 
+from ..message import Message
 from .conversation import Conversation, Event
 from .identifiers import Identifiers
 from .items import Item
@@ -144,23 +145,26 @@ class Response:
             type = "response.output_text.delta"
         return {"type": type, **opened.place, **self._delta(delta)}
 
-    def audio(self, pcm: bytes) -> bytes:
+    def audio(self, pcm: bytes) -> Message:
         """More speech of the open message, as a whole message of the wire.
 
         Audio is most of what a session sends; it is joined from bytes, not encoded as JSON.
         """
         opened = self._opened
         opened.item.audio += pcm
-        event_id = self._identifiers.new("event").encode()
-        return b"".join(
+        event_id = self._identifiers.new("event")
+        data = b"".join(
             (
                 b'{"type":"response.output_audio.delta","event_id":"',
-                event_id,
+                event_id.encode(),
                 opened.audio_prefix,
                 pybase64.b64encode(pcm),
                 b'"}',
             )
         )
+        ids = {"response_id": self.id, "item_id": opened.item.id}
+        type = "response.output_audio.delta"
+        return Message(type=type, data=data, audio_bytes=len(pcm), body=ids)
 
     def arguments(self, delta: str) -> Event:
         """More of the open call's arguments."""

@@ -6,10 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed
 
 from ..backends.backend import Dialogue
+from ..faults.moments import State
+from ..faults.script import Fault
+from ..line import Line
+from ..received import Received
+from ..tasks import OwnedTasks
+from ..turn_detection import ScorerFactory
 from .answers import Answers
 from .configuration import Configuration
 from .conversation import Conversation
@@ -23,9 +27,7 @@ from .identifiers import Identifiers
 from .items import decoded_audio
 from .outbox import Outbox
 from .response_settings import ResponseSettings, check_response
-from .tasks import OwnedTasks
 from .timing import Timing
-from .turn_detection import ScorerFactory
 from .user_turns import UserTurns
 from .validation import (
     Check,
@@ -40,7 +42,6 @@ from .validation import (
 logger = logging.getLogger(__name__)
 
 APPEND_LIMIT_BYTES = 15 * 1024 * 1024
-_NORMAL_CLOSE = 1000
 _GOING_AWAY = 1001
 _INTERNAL_ERROR = 1011
 
@@ -74,6 +75,7 @@ class Session:
     """The service's side of one connection.
 
     Args:
+        line: Where it sends.
         configuration: What the session starts with.
         dialogue: Who hears and answers.
         identifiers: Makes ids.
@@ -83,6 +85,7 @@ class Session:
 
     def __init__(
         self,
+        line: Line,
         configuration: Configuration,
         dialogue: Dialogue,
         *,
@@ -90,15 +93,15 @@ class Session:
         timing: Timing,
         scorer: ScorerFactory,
     ) -> None:
+        self.line = line
         self.configuration = configuration
-        self.received: list[ClientEvent] = []
-        """The client's events, in order; of appended audio only its `audio_bytes`."""
         self.failure: BaseException | None = None
         """The error of the emulator itself that ended the session, if one did."""
         self.conversation = Conversation(identifiers)
         self._dialogue = dialogue
         self._timing = timing
-        self._outbox = Outbox(identifiers)
+        self._expiry: asyncio.TimerHandle | None = None
+        self._outbox = Outbox(line, identifiers)
         self._tasks = OwnedTasks(self._fail)
         self._turns = UserTurns(
             self.conversation,
@@ -110,6 +113,7 @@ class Session:
             scorer=scorer,
             interrupted=self._interrupt,
             answer=self._answer_turn,
+            settled=self._settle,
         )
         self._answers = Answers(
             self.conversation,
@@ -119,6 +123,7 @@ class Session:
             outbox=self._outbox,
             tasks=self._tasks,
             timing=timing,
+            settled=self._settle,
         )
         self._handlers: dict[str, Callable[[ClientEvent], None]] = {
             "session.update": self._update,
@@ -137,34 +142,33 @@ class Session:
     def id(self) -> str:
         return str(self.configuration.session["id"])
 
-    async def run(self, connection: ServerConnection) -> None:
-        """Serve the connection until it closes."""
-        loop = asyncio.get_running_loop()
+    @property
+    def received(self) -> Received:
+        """What the client sent, in order."""
+        return self.line.received
+
+    def start(self) -> None:
         self._turns.configure(self.configuration)
-        writer = asyncio.create_task(self._outbox.drain(connection))
-        expiry = loop.call_later(self._timing.session_seconds, self._expire)
+        loop = asyncio.get_running_loop()
+        self._expiry = loop.call_later(self._timing.session_seconds, self._expire)
         self._tell_configuration("session.created")
-        try:
-            async for message in connection:
-                self.receive(message)
-        except ConnectionClosed as closed:
-            logger.debug("session %s: the client is gone: %s", self.id, closed)
-        finally:
-            expiry.cancel()
-            await self._tasks.cancel()
-            self._outbox.finish(_NORMAL_CLOSE, "")
-            await writer
-            await self._dialogue.close()
+
+    async def close(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+        await self._tasks.cancel()
+        await self._dialogue.close()
+
+    def suffer(self, fault: Fault) -> None:
+        raise NotImplementedError(fault)
 
     def receive(self, message: str | bytes) -> None:
         """Handle one message of the client; what is wrong with it becomes an error event."""
-        if self._outbox.finished:
-            return
         event_id = None
         try:
             event = _decoded(message)
             event_id = event.get("event_id")
-            self._handle(event)
+            self._handle(event, len(message))
         except SessionRefused as refusal:
             self._refuse(refusal)
         except RequestRefused as refusal:
@@ -172,13 +176,21 @@ class Session:
         except Exception as error:
             self._fail(error)
 
-    def _handle(self, event: ClientEvent) -> None:
+    def _handle(self, event: ClientEvent, size_bytes: int) -> None:
         type = event["type"]
-        self.received.append(event)
+        self._note(str(type), event, size_bytes)
         if not isinstance(type, str) or type not in CLIENT_EVENTS:
             raise invalid_value("type", type, list(CLIENT_EVENTS))
         CLIENT_EVENTS[type]("", event)
         self._handlers[type](event)
+
+    def _note(self, type: str, event: ClientEvent, size_bytes: int) -> None:
+        audio_bytes = 0
+        if type == "input_audio_buffer.append" and isinstance(event.get("audio"), str):
+            # Without its padding, base64 is four characters for three bytes.
+            audio_bytes = len(event["audio"].rstrip("=")) * 3 // 4
+            event = {name: value for name, value in event.items() if name != "audio"}
+        self.line.note(type, event, size_bytes=size_bytes, audio_bytes=audio_bytes)
 
     def _tell_error(self, refusal: RequestRefused, event_id: str | None) -> None:
         event = error_event(
@@ -188,7 +200,7 @@ class Session:
 
     def _refuse(self, refusal: SessionRefused) -> None:
         self._tell_error(refusal, None)
-        self._outbox.finish(refusal.close_code, refusal.close_reason)
+        self.line.finish(refusal.close_code, refusal.close_reason)
 
     def _expire(self) -> None:
         minutes = self._timing.session_seconds / 60
@@ -206,7 +218,7 @@ class Session:
             self.failure = error
         message = "The server had an error while processing your request."
         self._outbox.send([error_event(message, type="server_error")])
-        self._outbox.finish(_INTERNAL_ERROR, "server_error")
+        self.line.finish(_INTERNAL_ERROR, "server_error")
 
     def _tell_configuration(self, type: str) -> None:
         self._outbox.send([{"type": type, "session": self.configuration.session}])
@@ -221,9 +233,7 @@ class Session:
         self._tell_configuration("session.updated")
 
     def _append(self, event: ClientEvent) -> None:
-        # What is kept in `received` shall not grow with the sound.
-        pcm = decoded_audio("audio", event.pop("audio"))
-        event["audio_bytes"] = len(pcm)
+        pcm = decoded_audio("audio", event["audio"])
         if len(pcm) > APPEND_LIMIT_BYTES:
             raise RequestRefused(
                 f"Invalid 'audio': expected at most {APPEND_LIMIT_BYTES} bytes, got {len(pcm)}.",
@@ -249,6 +259,13 @@ class Session:
     def _create_response(self, event: ClientEvent) -> None:
         request = event.get("response") or {}
         self._answers.create(ResponseSettings.of(self.configuration.session, request))
+
+    def _settle(self) -> None:
+        """Nothing is being generated, and nothing shall be by itself."""
+        if self._turns.speaking or self._answers.active:
+            return
+        pending = self.conversation.pending_calls()
+        self.line.enter(State.TOOL_PENDING if pending else State.IDLE)
 
     def _interrupt(self) -> None:
         self._answers.interrupt()

@@ -8,20 +8,17 @@ from math import ceil
 from crossfade.errors import CrossfadeError
 
 from ..backends.backend import Dialogue
+from ..faults.moments import State
+from ..tasks import OwnedTasks
+from ..turn_detection import ScorerFactory, TurnBegan, TurnDetector, TurnEnded
 from .configuration import SAMPLE_RATE_HZ, Configuration
 from .conversation import Conversation, Event
 from .identifiers import Identifiers
 from .input_audio import InputAudioBuffer
 from .items import Item
 from .outbox import Outbox
-from .tasks import OwnedTasks
 from .timing import Timing
-from .turn_detection import (
-    ScorerFactory,
-    TurnBegan,
-    TurnDetector,
-    TurnEnded,
-)
+from .turn_detection import turn_detector
 from .usage import item_tokens, text_tokens
 
 logger = logging.getLogger(__name__)
@@ -43,6 +40,7 @@ class UserTurns:
         scorer: Makes the scorer of a new detector.
         interrupted: Called when the user speaks and running speech shall stop.
         answer: Called when a turn has ended and shall be answered.
+        settled: Called when a turn has ended and nothing shall follow by itself.
     """
 
     def __init__(
@@ -57,7 +55,9 @@ class UserTurns:
         scorer: ScorerFactory,
         interrupted: Callable[[], None],
         answer: Callable[[], None],
+        settled: Callable[[], None],
     ) -> None:
+        self._settled = settled
         self._conversation = conversation
         self._dialogue = dialogue
         self._identifiers = identifiers
@@ -73,6 +73,11 @@ class UserTurns:
         self._item_id: str | None = None
         self._words: dict[str, asyncio.Task[str]] = {}
 
+    @property
+    def speaking(self) -> bool:
+        """Whether the user is in the middle of a turn."""
+        return self._item_id is not None
+
     def configure(self, configuration: Configuration) -> None:
         """Follow the session's configuration; a new kind of turn detection starts afresh."""
         previous, self._configuration = self._configuration, configuration
@@ -86,7 +91,7 @@ class UserTurns:
         if settings is None:
             self._detector = None
         else:
-            self._detector = TurnDetector(settings, self._buffer.end_ms, self._scorer())
+            self._detector = turn_detector(settings, self._buffer.end_ms, self._scorer())
 
     def append(self, chunk: bytes) -> None:
         """Hear the next audio: any bytes of s16le at 24 kHz.
@@ -100,25 +105,34 @@ class UserTurns:
             return
         for turn in detector.hear(pcm):
             if isinstance(turn, TurnBegan):
-                self._begin(turn, detector)
+                self._begin(turn)
             else:
-                self._end(turn, detector)
+                self._end(turn)
         if self._item_id is None:
             self._buffer.forget_before(self._buffer.end_ms - detector.padding_ms - _NOTICE_MS)
 
-    def _begin(self, turn: TurnBegan, detector: TurnDetector) -> None:
+    def _begin(self, turn: TurnBegan) -> None:
         self._item_id = self._identifiers.new("item")
         self._buffer.forget_before(turn.start_ms)
         start_ms = max(turn.start_ms, self._buffer.start_ms)
+        self._outbox.line.enter(State.USER_SPEAKING)
         self._tell("speech_started", audio_start_ms=start_ms, item_id=self._item_id)
-        if detector.interrupts_response:
+        if self._detects("interrupt_response"):
             self._interrupted()
 
-    def _end(self, turn: TurnEnded, detector: TurnDetector) -> None:
+    def _end(self, turn: TurnEnded) -> None:
         self._tell("speech_stopped", audio_end_ms=turn.end_ms, item_id=self._item_id)
         self._make_item(self._buffer.take(turn.end_ms))
-        if detector.creates_response:
+        if self._detects("create_response"):
             self._answer()
+        else:
+            self._settled()
+
+    def _detects(self, switch: str) -> bool:
+        """Whether turn detection also does what `switch` names."""
+        assert self._configuration is not None, "configured before any audio comes"
+        settings = self._configuration.turn_detection
+        return settings is not None and bool(settings[switch])
 
     def commit(self) -> None:
         """Make an item of the audio, as the client asks.

@@ -37,7 +37,7 @@ def test_a_question_in_a_file_is_answered_into_another(
         backend = ScriptedBackend(parse_scenario(SCENARIO))
         async with OpenAIEmulator(backend) as emulator:
             await talk("openai:", str(QUESTION), str(answer), emulator.url)
-            sent = [message["type"] for message in emulator.sessions[0].received]
+            sent = emulator.sessions[0].received.types
             assert sent.count("conversation.item.create") == 1
             assert sent.count("response.create") == 1
 

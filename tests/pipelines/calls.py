@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crossfade.emulators.openai import OpenAIEmulator
+from crossfade.emulators.received import Received
 from crossfade.observability.call import CallRecord
 from crossfade.observability.call_summary import CallSummary
 from crossfade.observability.live_events import LiveEvent
@@ -27,7 +28,7 @@ class Made:
 
     folder: Path
     summary: CallSummary
-    received: list[dict[str, Any]]
+    received: Received
     """What the provider was sent, in order."""
     events: list[LiveEvent] = field(default_factory=list)
 
@@ -70,5 +71,5 @@ async def make_call(
             api_key="emulated",
         ) as call:
             summary = await asyncio.wait_for(call.run(until=caller.hung_up()), 120)
-        received = list(server.sessions[-1].received)
+        received = server.sessions[-1].received
     return Made(folder, summary, received, events)

@@ -63,7 +63,7 @@ def test_the_interrupted_answer_is_marked_and_holds_only_the_words_that_were_hea
 
 def test_the_provider_was_told_what_was_heard(made: Made) -> None:
     (cut,) = [turn for turn in entries(made, "agent") if turn["interrupted"]]
-    (truncate,) = [m for m in made.received if m["type"] == "conversation.item.truncate"]
+    (truncate,) = made.received.of("conversation.item.truncate")
     assert truncate["item_id"] == cut["items"][0]["id"]
     assert truncate["audio_end_ms"] == pytest.approx(cut["items"][0]["played_ms"], abs=1)
 

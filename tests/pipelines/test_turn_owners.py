@@ -26,11 +26,11 @@ def turns_ms(made: Made) -> list[float]:
     """How much audio was sent for each turn that we found."""
     turns: list[float] = []
     for message in made.received:
-        match message["type"]:
+        match message.type:
             case "input_audio_buffer.clear":
                 turns.append(0)
             case "input_audio_buffer.append":
-                turns[-1] += message["audio_bytes"] / 48
+                turns[-1] += message.audio_bytes / 48
     return turns
 
 
@@ -44,7 +44,7 @@ def test_both_owners_make_the_same_conversation(tmp_path: Path) -> None:
     server, local = calls[TurnDetection.SERVER], calls[TurnDetection.CALLER]
     assert said(local) == said(server)
     assert not [line for line in local.log if line["type"] in ("error", "ErrorFrame")]
-    sent = [message["type"] for message in local.received]
+    sent = local.received.types
     assert sent.count("input_audio_buffer.commit") == 4
     assert "response.cancel" in sent
     for name, sent_ms in zip(LINES, turns_ms(local), strict=True):

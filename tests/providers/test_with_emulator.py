@@ -123,11 +123,7 @@ def test_an_interrupted_answer_is_truncated_where_it_was_cut() -> None:
             await session.send_text("Hello")
             await Answer().listen(session, cut_after_ms=100)
             await asyncio.sleep(0.1)
-            (truncate,) = [
-                message
-                for message in emulator.sessions[0].received
-                if message["type"] == "conversation.item.truncate"
-            ]
+            (truncate,) = emulator.sessions[0].received.of("conversation.item.truncate")
             assert truncate["audio_end_ms"] == 100
             await session.send_text("Hello again")
             assert (await Answer().listen(session)).status is ResponseStatus.COMPLETED

@@ -34,7 +34,7 @@ def types(events: list[Event]) -> list[str]:
 def test_an_audio_delta_is_a_json_message_with_its_place() -> None:
     spoken = response()
     spoken.open_message()
-    delta = orjson.loads(spoken.audio(b"\x01\x02\x03\x04"))
+    delta = orjson.loads(spoken.audio(b"\x01\x02\x03\x04").data)
     assert pybase64.b64decode(delta.pop("delta")) == b"\x01\x02\x03\x04"
     assert delta.pop("event_id").startswith("event_")
     assert delta == {

@@ -7,12 +7,8 @@ import pytest
 
 from crossfade.audio.resample import resample
 from crossfade.audio.sound_file import read_sound
-from crossfade.emulators.openai.turn_detection import (
-    TurnBegan,
-    TurnDetector,
-    TurnEnded,
-    silero_scorer,
-)
+from crossfade.emulators.openai.turn_detection import turn_detector
+from crossfade.emulators.turn_detection import TurnBegan, TurnDetector, TurnEnded, silero_scorer
 from tests.emulators.openai.wire_client import loudness_scorer, quiet, tone
 
 SERVER_VAD = {
@@ -27,7 +23,7 @@ SPEECH = sorted((Path(__file__).parents[3] / "examples" / "audio").glob("*.wav")
 
 
 def detector(origin_ms: int = 0, **settings: Any) -> TurnDetector:
-    return TurnDetector({**SERVER_VAD, **settings}, origin_ms, loudness_scorer())
+    return turn_detector({**SERVER_VAD, **settings}, origin_ms, loudness_scorer())
 
 
 def test_turns_are_placed_by_the_audio_of_the_session() -> None:
@@ -55,7 +51,7 @@ def test_an_eager_detector_ends_turns_sooner(eagerness: str, turns: int) -> None
         "create_response": True,
         "interrupt_response": True,
     }
-    hearing = TurnDetector(semantic, 0, loudness_scorer())
+    hearing = turn_detector(semantic, 0, loudness_scorer())
     found = hearing.hear(tone(500) + quiet(600) + tone(500) + quiet(1200))
     assert len([turn for turn in found if isinstance(turn, TurnEnded)]) == turns
 
@@ -63,7 +59,7 @@ def test_an_eager_detector_ends_turns_sooner(eagerness: str, turns: int) -> None
 @pytest.mark.parametrize("path", SPEECH, ids=lambda path: path.stem)
 def test_silero_hears_speech_begin_within_150_ms(path: Path) -> None:
     sound = read_sound(path)
-    hearing = TurnDetector(SERVER_VAD, 0, silero_scorer())
+    hearing = turn_detector(SERVER_VAD, 0, silero_scorer())
     pcm = quiet(1000) + resample(sound.pcm, sound.rate_hz, 24_000)
     for heard_ms in range(0, 2000, 10):
         if hearing.hear(pcm[heard_ms * 48 : (heard_ms + 10) * 48]):

@@ -35,3 +35,8 @@ class OwnedTasks:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+    async def join(self) -> None:
+        """Wait for the end of everything that still runs."""
+        while self._running:
+            await asyncio.wait(self._running)

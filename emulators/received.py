@@ -1,0 +1,88 @@
+"""What one client sent, in order: what a test asserts on."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+LIMIT = 20_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """One message of the client, or a run of messages with sound."""
+
+    type: str
+    """What the message is called on its wire."""
+    at_s: float
+    """When it came, by the event loop's clock; of a run, when it began."""
+    body: Mapping[str, Any]
+    """The message, without its sound."""
+    audio_bytes: int = 0
+    """How much sound came, after base64."""
+    messages: int = 1
+    """How many messages came: more than one only of sound."""
+
+
+class Received(Sequence[Entry]):
+    """What a client sent. Sound that comes in a row is one entry.
+
+    At most `LIMIT` entries are kept; older ones go first and are counted in `forgotten`.
+    """
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque(maxlen=LIMIT)
+        self.forgotten = 0
+        """How many entries were not kept."""
+
+    def add(self, entry: Entry) -> None:
+        """Take what came next."""
+        last = self._entries[-1] if self._entries else None
+        if entry.audio_bytes and last is not None and last.audio_bytes and last.type == entry.type:
+            last.audio_bytes += entry.audio_bytes
+            last.messages += entry.messages
+            return
+        self.forgotten += len(self._entries) == LIMIT
+        self._entries.append(entry)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Entry]: ...
+    def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
+        if isinstance(index, slice):
+            return list(self._entries)[index]
+        return self._entries[index]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(list(self._entries))
+
+    @property
+    def types(self) -> list[str]:
+        """The types of all entries, in order."""
+        return [entry.type for entry in self]
+
+    @property
+    def audio_bytes(self) -> int:
+        """How much sound there is in all entries."""
+        return sum(entry.audio_bytes for entry in self)
+
+    def of(self, type: str) -> list[Mapping[str, Any]]:
+        """The messages of a type, in order."""
+        return [entry.body for entry in self if entry.type == type]
+
+    def assert_order(self, *types: str) -> None:
+        """Check that messages of these types came in this order, whatever came between.
+
+        Raises:
+            AssertionError: One did not; it names the first that is missing, and what did come.
+        """
+        left = iter(self.types)
+        for number, type in enumerate(types):
+            if type not in left:
+                before = f" after {', '.join(types[:number])}" if number else ""
+                came = ", ".join(self.types) or "nothing"
+                raise AssertionError(f"the client sent no {type}{before}; it sent {came}")

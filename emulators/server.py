@@ -1,0 +1,257 @@
+"""What every emulated service is: a server on loopback that gives each client a session."""
+
+import asyncio
+import random
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+
+from crossfade.errors import SettingsError
+
+from .backends.backend import Backend
+from .backends.scripted import ScriptedBackend
+from .connection import Connection, Listener, Refusal
+from .faults.script import Fault, RefuseHandshake, RefuseKey
+from .http import HttpRequest, HttpResponse
+from .line import Line
+from .message import Message
+from .session import Session
+from .session_log import SessionLog
+from .tasks import OwnedTasks
+
+SESSIONS_KEPT = 1000
+_GOING_AWAY = 1001
+_DISMISS_S = 1.0
+
+S = TypeVar("S", bound=Session)
+
+
+class Refused(Exception):
+    """The WebSocket opens, and the service refuses the client in its own words.
+
+    Args:
+        messages: What it says.
+        code: Of the close.
+        reason: Of the close.
+    """
+
+    def __init__(self, messages: Sequence[Message], code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.messages = messages
+        self.code = code
+        self.reason = reason
+
+
+class Emulator(ABC, Generic[S]):
+    """A service in the caller's event loop.
+
+    Args:
+        backend: Who hears and answers; by default the built-in scenario, hummed.
+        host: Address to listen on.
+        port: Port to listen on; 0 is any free one.
+        tls: Speak TLS with this context; None is plain TCP.
+        faults: What goes wrong, and when.
+        log: Folder for an event log of each session; None writes none.
+        seed: Of all that is random; the same seed and traffic give the same bytes.
+
+    Raises:
+        SettingsError: On entering: the address cannot be listened on, or the backend cannot run.
+        ExceptionGroup: On leaving: errors of the emulator itself that ended sessions.
+    """
+
+    ping_interval_s: float | None = None
+    max_message_bytes = 16 * 1024 * 1024
+    path = "/"
+    """What the URL ends with."""
+
+    def __init__(
+        self,
+        backend: Backend | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        faults: Sequence[Fault] = (),
+        log: Path | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.sessions: list[S] = []
+        """The sessions that were admitted, in order, ended ones too; the newest 1000."""
+        self.failures: list[BaseException] = []
+        """Errors of the emulator itself."""
+        self.backend = ScriptedBackend() if backend is None else backend
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._faults = list(faults)
+        self._log = log
+        self._seed = seed
+        self._connections: set[Connection] = set()
+        self._admitted = 0
+        self._tasks = OwnedTasks(self.failures.append)
+        self._server: asyncio.Server | None = None
+
+    @abstractmethod
+    def open(self, line: Line, request: Request, chance: random.Random) -> S:
+        """The session of a client.
+
+        Args:
+            line: Where it sends.
+            request: The WebSocket request.
+            chance: The session's own source of what is random.
+
+        Raises:
+            Refused: The client is refused in the service's own words.
+            Refusal: It is refused by HTTP.
+        """
+
+    @abstractmethod
+    def refuse_key(self) -> Refused | Refusal:
+        """How this service refuses a key that it does not know."""
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request that is no WebSocket."""
+        return HttpResponse(status=404, body={"error": {"message": f"no {request.path} here"}})
+
+    def protocol(self) -> ServerProtocol:
+        """The WebSocket protocol of a new connection."""
+        return ServerProtocol(max_size=self.max_message_bytes)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on, while it does."""
+        assert self._server is not None, "the emulator listens only inside its `async with`"
+        return int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """The endpoint for clients."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        scheme = "ws" if self._tls is None else "wss"
+        return f"{scheme}://{host}:{self.port}{self.path}"
+
+    async def __aenter__(self) -> Self:
+        await self.backend.start()
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: Connection(self), self._host, self._port, ssl=self._tls
+            )
+        except OSError as error:
+            await self.backend.close()
+            raise SettingsError(
+                f"cannot listen on {self._host} port {self._port}: {error.strerror}; "
+                "choose another port, or 0 for any free one"
+            ) from error
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._server is not None, "left without being entered"
+        self._server.close()
+        await self._dismiss()
+        await self._server.wait_closed()
+        await self._tasks.join()
+        await self.backend.close()
+        failures = [session.failure for session in self.sessions if session.failure is not None]
+        if failures + self.failures and error is None:
+            raise BaseExceptionGroup("sessions of the emulator failed", failures + self.failures)
+
+    async def _dismiss(self) -> None:
+        """Close every connection; those that do not take it are dropped."""
+        for connection in list(self._connections):
+            connection.close(_GOING_AWAY, "")
+        leaving = [connection.gone for connection in self._connections]
+        if leaving:
+            await asyncio.wait(leaving, timeout=_DISMISS_S)
+        for connection in list(self._connections):
+            connection.abort()
+        if leaving:
+            await asyncio.wait(leaving)
+
+    def made(self, connection: Connection) -> None:
+        self._connections.add(connection)
+
+    def left(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+
+    def admit(self, connection: Connection, request: Request) -> Listener:
+        """Who shall hear the connection that this request opens.
+
+        Raises:
+            Refusal: Nobody shall.
+        """
+        self._admitted += 1
+        number = self._admitted
+        faults = [fault for fault in self._faults if fault.session in (number, "every")]
+        for fault in faults:
+            if isinstance(fault, RefuseHandshake):
+                raise Refusal(fault.status, "refused by a fault\n")
+        chance = random.Random(f"{self._seed}:{number}")
+        log = None if self._log is None else SessionLog(self._log, number)
+        line = Line(connection, faults, chance, log)
+        try:
+            if any(isinstance(fault, RefuseKey) for fault in faults):
+                raise self.refuse_key()
+            session = self.open(line, request, chance)
+        except Refused as refused:
+            return _Refusing(line, refused)
+        line.bind(session.suffer)
+        self.sessions.append(session)
+        del self.sessions[:-SESSIONS_KEPT]
+        return _Serving(line, session, self._tasks)
+
+
+class _Serving:
+    """Brings a session what its client sends."""
+
+    def __init__(self, line: Line, session: Session, tasks: OwnedTasks) -> None:
+        self._line = line
+        self._session = session
+        self._tasks = tasks
+
+    def opened(self) -> None:
+        self._session.start()
+        self._line.opened()
+
+    def receive(self, message: str | bytes) -> None:
+        if not self._line.finished:
+            self._session.receive(message)
+
+    def roomy(self) -> None:
+        self._line.roomy()
+
+    def closed(self) -> None:
+        self._line.closed()
+        self._tasks.start(self._session.close())
+
+
+class _Refusing:
+    """Tells a client that it is refused."""
+
+    def __init__(self, line: Line, refused: Refused) -> None:
+        self._line = line
+        self._refused = refused
+
+    def opened(self) -> None:
+        self._line.send(*self._refused.messages)
+        self._line.finish(self._refused.code, self._refused.reason)
+
+    def receive(self, message: str | bytes) -> None:
+        """Nobody listens."""
+
+    def roomy(self) -> None:
+        self._line.roomy()
+
+    def closed(self) -> None:
+        self._line.closed()
