@@ -1,4 +1,4 @@
-"""CPU of a provider's audio messages, ours against the least it could cost, and others beside."""
+"""CPU of a minute of audio each way, ours against the least it could cost, and others beside."""
 
 import asyncio
 import gc
@@ -15,10 +15,18 @@ from rich.table import Table
 from .dated import write_dated
 from .wire_clients import Client, Opener, floor, gemini_floor, session
 from .wire_peers import PEERS, installed
-from .wire_server import ANSWER_MESSAGES, CHUNK, served
+from .wire_server import served
 
-GOAL = 1.5
-_SPOKEN_MESSAGES = 1000
+GOAL_RATIO = 1.5
+GOAL_DOWN_MS = 15.0
+GOAL_UP_MS = 40.0
+_SPOKEN_MESSAGES = 3000
+"""Of 20 ms each: a minute."""
+_SPOKEN: Mapping[str, bytes] = {
+    "openai": bytes(range(240)) * 4,
+    "gemini": bytes(range(160)) * 4,
+}
+"""20 ms of audio, at 24 and 16 kHz."""
 
 OWN: Mapping[str, Mapping[str, Opener]] = {
     "openai": {"floor": floor, "crossfade": session("openai:gpt-realtime-2.1", "openai")},
@@ -28,12 +36,15 @@ OWN: Mapping[str, Mapping[str, Opener]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Medians of process CPU per audio message of 20 ms, in µs and in floors."""
+    """Medians of process CPU per minute of audio, in ms and in floors.
+
+    Down come messages of 100 ms, up go messages of 20 ms.
+    """
 
     wire: str
     client: str
-    down_us: float
-    up_us: float
+    down_ms: float
+    up_ms: float
     down_ratio: float
     up_ratio: float
 
@@ -77,7 +88,7 @@ async def _measure_wire(
         # The first round warms up.
         for number in range(rounds + 1):
             for name, client in clients.items():
-                heard, spoken = await _hear_us(client), await _speak_us(client)
+                heard, spoken = await _hear_ms(client), await _speak_ms(client, wire)
                 if number:
                     down[name].append(heard)
                     up[name].append(spoken)
@@ -86,8 +97,8 @@ async def _measure_wire(
         Cost(
             wire=wire,
             client=name,
-            down_us=round(statistics.median(down[name]), 2),
-            up_us=round(statistics.median(up[name]), 2),
+            down_ms=round(statistics.median(down[name]), 2),
+            up_ms=round(statistics.median(up[name]), 2),
             down_ratio=_ratio(down[name], down["floor"]),
             up_ratio=_ratio(up[name], up["floor"]),
         )
@@ -95,35 +106,36 @@ async def _measure_wire(
     ]
 
 
-def _ratio(ours: Sequence[float], floor_us: Sequence[float]) -> float:
+def _ratio(ours: Sequence[float], floor_ms: Sequence[float]) -> float:
     """The median of the rounds' ratios: what slows the machine down slows both of a round."""
-    return round(statistics.median(a / b for a, b in zip(ours, floor_us, strict=True)), 2)
+    return round(statistics.median(a / b for a, b in zip(ours, floor_ms, strict=True)), 2)
 
 
-async def _hear_us(client: Client) -> float:
+async def _hear_ms(client: Client) -> float:
     gc.collect()
     before = time.process_time()
     await client.hear()
-    return (time.process_time() - before) * 1e6 / ANSWER_MESSAGES
+    return (time.process_time() - before) * 1e3
 
 
-async def _speak_us(client: Client) -> float:
+async def _speak_ms(client: Client, wire: str) -> float:
     gc.collect()
+    pcm = _SPOKEN[wire]
     before = time.process_time()
     for _ in range(_SPOKEN_MESSAGES):
-        await client.speak(CHUNK)
+        await client.speak(pcm)
         # As from a microphone or a line: each piece comes in a turn of the loop of its own.
         await asyncio.sleep(0)
     await client.flush()
-    return (time.process_time() - before) * 1e6 / _SPOKEN_MESSAGES
+    return (time.process_time() - before) * 1e3
 
 
 def table(result: WireResult) -> Table:
     """The result for the terminal."""
-    shown = Table(title="CPU per audio message of 20 ms", min_width=60)
+    shown = Table(title="CPU per minute of audio: 100 ms down, 20 ms up", min_width=60)
     for heading in ("wire", "client"):
         shown.add_column(heading)
-    for heading in ("down µs", "× floor", "up µs", "× floor"):
+    for heading in ("down ms", "× floor", "up ms", "× floor"):
         shown.add_column(heading, justify="right")
     wire = ""
     for cost in result.costs:
@@ -133,9 +145,9 @@ def table(result: WireResult) -> Table:
         shown.add_row(
             cost.wire,
             cost.client,
-            f"{cost.down_us:.1f}",
+            f"{cost.down_ms:.1f}",
             f"{cost.down_ratio:.2f}",
-            f"{cost.up_us:.1f}",
+            f"{cost.up_ms:.1f}",
             f"{cost.up_ratio:.2f}",
         )
     return shown
@@ -148,8 +160,11 @@ def write_result(result: WireResult, folder: Path, now: datetime) -> Path:
         SettingsError: The folder cannot be written.
     """
     content = {
-        "measurement": "process CPU per audio message of 20 ms, medians, client side of loopback",
-        "goal_ratio": GOAL,
+        "measurement": "process CPU in ms per minute of audio, medians, client side of loopback; "
+        "messages of 100 ms down, of 20 ms up",
+        "goal_ratio": GOAL_RATIO,
+        "goal_down_ms": GOAL_DOWN_MS,
+        "goal_up_ms": GOAL_UP_MS,
         **asdict(result),
     }
     return write_dated("wire", content, folder, now)

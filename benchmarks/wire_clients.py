@@ -26,7 +26,7 @@ class Client(Protocol):
     """One open session."""
 
     async def hear(self) -> None:
-        """Ask for an answer and take all the audio of it."""
+        """Ask for a minute of speech and take all the audio of it."""
         ...
 
     async def speak(self, pcm: bytes) -> None:

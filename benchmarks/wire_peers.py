@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from .wire_clients import Client, Opener
-from .wire_server import ANSWER_MESSAGES, CHUNK
+from .wire_server import ANSWER_MESSAGES, DELTA
 
-_ANSWER_BYTES = ANSWER_MESSAGES * len(CHUNK)
+_ANSWER_BYTES = ANSWER_MESSAGES * len(DELTA)
 _RATE_HZ = 24000
 
 

@@ -16,13 +16,13 @@ import orjson
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-ANSWER_MESSAGES = 1500
-"""Audio messages of one answer, 20 ms each: half a minute."""
-CHUNK = bytes(range(240)) * 4
-"""20 ms at 24 kHz."""
+ANSWER_MESSAGES = 600
+"""Audio messages of one answer, 100 ms each: a minute."""
+DELTA = bytes(range(240)) * 20
+"""100 ms at 24 kHz."""
 
-_AUDIO = base64.b64encode(CHUNK).decode()
-_SHORTER_THAN_AUDIO = 1000
+_AUDIO = base64.b64encode(DELTA).decode()
+_SHORTER_THAN_AUDIO = 800
 _RESPONSE = {"id": "resp_1", "object": "realtime.response", "status": "in_progress", "output": []}
 _ITEM = {"id": "item_1", "object": "realtime.item", "type": "message", "role": "assistant"}
 _PLACE = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}

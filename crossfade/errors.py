@@ -48,9 +48,20 @@ class ConnectionLost(CrossfadeError):
 
     Args:
         message: What happened and what to do, without secrets.
-        close_code: The WebSocket close code, where there was one.
+        close_code: The WebSocket close code, where there was one; 1006 for a line that was cut.
+        code: The provider's own word for why, where it gave one, such as `session_expired`.
+        reason: The provider's own sentence, without secrets; empty where there was none.
     """
 
-    def __init__(self, message: str, *, close_code: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        close_code: int | None = None,
+        code: str | None = None,
+        reason: str = "",
+    ) -> None:
         super().__init__(message)
         self.close_code = close_code
+        self.code = code
+        self.reason = reason

@@ -226,7 +226,8 @@ class SpeechToSpeech(Processor):
             case Interruption():
                 await self._cut(event)
             case ProviderError():
-                if event.severity is not Severity.HARMLESS:
+                # Of a response that failed, its end has told already.
+                if event.severity is not Severity.HARMLESS and event.response_id is None:
                     await self.push_error(event.message)
             case _:
                 await self._user_event(event)

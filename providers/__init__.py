@@ -5,10 +5,12 @@ Each wire has a pure protocol (`openai_realtime`); `connection` puts a WebSocket
 """
 
 from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
+from crossfade.providers.commands import Delivery
 from crossfade.providers.config import (
     Eagerness,
     Encoding,
     Modality,
+    NoiseReduction,
     Reasoning,
     SessionConfig,
     TurnDetection,
@@ -20,6 +22,8 @@ from crossfade.providers.events import (
     Event,
     Interruption,
     ProviderError,
+    RateLimit,
+    RateLimits,
     ResponseDone,
     ResponseStarted,
     ResponseStatus,
@@ -41,13 +45,17 @@ from crossfade.providers.tap import WireDirection, WireTap
 
 __all__ = [
     "AudioChunk",
+    "Delivery",
     "Eagerness",
     "Encoding",
     "Event",
     "Interruption",
     "Modality",
+    "NoiseReduction",
     "Profile",
     "ProviderError",
+    "RateLimit",
+    "RateLimits",
     "RealtimeSession",
     "Reasoning",
     "ResponseDone",

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from crossfade.conversation.tools import ToolDeclaration, ToolResult
-from crossfade.providers.config import SessionConfig
+from crossfade.providers.config import Modality, SessionConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +26,24 @@ class SendImage:
     """image/jpeg or image/png."""
 
 
+class Delivery(Enum):
+    """When the agent speaks of the result of a tool."""
+
+    INTERRUPT = "interrupt"
+    """At once: what it says is cut."""
+    WHEN_IDLE = "when_idle"
+    """When it has said what it says."""
+    SILENT = "silent"
+    """Not before it is asked: it only knows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendToolResult:
     """Answer a call; of several parts the last is `final`."""
 
     result: ToolResult
     final: bool = True
+    delivery: Delivery = Delivery.WHEN_IDLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +74,22 @@ class Say:
     """The agent shall say these words outside the conversation."""
 
     text: str
+    label: str = ""
+    """Comes back as `ResponseStarted.label`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RespondAside:
+    """The agent shall answer outside the conversation, beside whatever else it does."""
+
+    instructions: str
+    """What it shall do, instead of the session's instructions."""
+    text: str | None = None
+    """What it knows; nothing if empty, the conversation so far if None."""
+    modality: Modality | None = None
+    """The session's if None."""
+    label: str = ""
+    """Comes back as `ResponseStarted.label`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +111,25 @@ class EndTurn:
 
 
 Command = (
-    SendText | SendImage | SendToolResult | Update | Respond | Say | Interrupt | StartTurn | EndTurn
+    SendText
+    | SendImage
+    | SendToolResult
+    | Update
+    | Respond
+    | RespondAside
+    | Say
+    | Interrupt
+    | StartTurn
+    | EndTurn
 )
 
 __all__ = [
     "Command",
+    "Delivery",
     "EndTurn",
     "Interrupt",
     "Respond",
+    "RespondAside",
     "Say",
     "SendImage",
     "SendText",

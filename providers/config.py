@@ -19,7 +19,7 @@ class TurnDetection(Enum):
 
 
 class Eagerness(Enum):
-    """How soon a pause is taken for the end of a turn, where that is judged by what is said."""
+    """How soon a pause is taken for the end of a turn, where that is a matter of degree."""
 
     LOW = "low"
     AUTO = "auto"
@@ -45,6 +45,15 @@ class Reasoning(Enum):
     HIGH = "high"
 
 
+class NoiseReduction(Enum):
+    """What the provider takes out of the sound before it listens."""
+
+    NEAR_FIELD = "near_field"
+    """Noise around a microphone at the mouth, as of a headset."""
+    FAR_FIELD = "far_field"
+    """Noise and echo of a room, as of a laptop or a loudspeaker."""
+
+
 class Encoding(Enum):
     """How audio is given to the session and comes from it, both ways alike."""
 
@@ -68,7 +77,7 @@ class SessionConfig:
     voice: str | None = None
     """A neutral name (warm, bright, calm, deep) or the provider's own; None is its default."""
     speed: float | None = None
-    """Pace of the speech; 1 is the voice's own."""
+    """Pace of the speech, 0.25 to 1.5; 1 is the voice's own."""
     languages: Sequence[str] = ()
     """BCP 47 tags of the user's languages, the likeliest first."""
     modality: Modality = Modality.AUDIO
@@ -82,13 +91,16 @@ class SessionConfig:
     silence_ms: int = 500
     """Silence that ends the user's turn, where the provider goes by sound."""
     eagerness: Eagerness = Eagerness.AUTO
-    """Where the provider goes by what is said."""
+    """Where the provider goes by what is said, or is more or less sensitive to pauses."""
     interruptible: bool = True
     """Whether the user's speech cuts the agent's answer; else the answer goes on."""
     idle_timeout_ms: int | None = None
     """Silence of the user after which the agent speaks up by itself."""
     transcribe: bool = True
     """Whether the user's words are wanted as text."""
+    transcription_model: str | None = None
+    """The provider's own name of the model that writes them down."""
+    noise_reduction: NoiseReduction | None = None
     max_output_tokens: int | None = None
     reasoning: Reasoning | None = None
     compress_context: bool = True

@@ -7,27 +7,35 @@ from crossfade.conversation.history import HistoryItem
 from crossfade.errors import SettingsError
 from crossfade.providers.address import check_url
 from crossfade.providers.config import SessionConfig
+from crossfade.providers.profiles import Profile
 from crossfade.providers.protocol import WireProtocol
 from crossfade.providers.session import ApiKey, RealtimeSession
 from crossfade.providers.tap import WireTap
 
-_MakeProtocol = Callable[[str, str | None, str | None], WireProtocol]
-"""Makes a protocol of model (may be empty), dialect and base URL. Wires are loaded when used."""
+_MakeProtocol = Callable[[str, str | None, str | None, str | None], WireProtocol]
+"""Makes a protocol of model (may be empty), dialect, base URL and the handle to resume by, which
+is looked at where sessions can be resumed. Wires are loaded when used."""
 
 
-def _openai(model: str, dialect: str | None, base_url: str | None) -> WireProtocol:
+def _openai(
+    model: str, dialect: str | None, base_url: str | None, resume: str | None
+) -> WireProtocol:
     from crossfade.providers.openai_realtime import openai_protocol
 
     return openai_protocol(model, dialect, base_url)
 
 
-def _gemini(model: str, dialect: str | None, base_url: str | None) -> WireProtocol:
+def _gemini(
+    model: str, dialect: str | None, base_url: str | None, resume: str | None
+) -> WireProtocol:
     from crossfade.providers.gemini_live import gemini_protocol
 
-    return gemini_protocol(model, dialect, base_url)
+    return gemini_protocol(model, dialect, base_url, resume)
 
 
-def _moshi(model: str, dialect: str | None, base_url: str | None) -> WireProtocol:
+def _moshi(
+    model: str, dialect: str | None, base_url: str | None, resume: str | None
+) -> WireProtocol:
     from crossfade.providers.moshi import moshi_protocol
 
     return moshi_protocol(model, dialect)
@@ -44,6 +52,7 @@ def connect(
     api_key: ApiKey | None = None,
     dialect: str | None = None,
     history: Sequence[HistoryItem] = (),
+    resume: str | None = None,
     tap: WireTap | None = None,
 ) -> RealtimeSession:
     """Prepare a session; it connects when it is entered or opened.
@@ -61,6 +70,8 @@ def connect(
             from the environment.
         dialect: The spelling of the provider's protocol that the endpoint speaks, by name.
         history: What was said before.
+        resume: Handle of the session to take up, from its last ResumptionHandle. The provider
+            knows what was said in it, so no history is told. Close that session first.
         tap: Sees every message.
 
     Raises:
@@ -75,7 +86,8 @@ def connect(
         )
     if base_url is not None:
         check_url(base_url)
-    protocol = make(model, dialect, base_url)
+    protocol = make(model, dialect, base_url, resume)
+    _check_resume(resume, protocol.profile)
     return RealtimeSession(
         protocol,
         config or SessionConfig(),
@@ -84,6 +96,21 @@ def connect(
         history=history,
         tap=tap,
     )
+
+
+def _check_resume(handle: str | None, profile: Profile) -> None:
+    if handle is None:
+        return
+    if not profile.resumption:
+        raise SettingsError(
+            f"{profile.model} takes no session up again. Begin a new one, with its history. "
+            "See `profile.resumption`."
+        )
+    if not handle:
+        raise SettingsError(
+            "The handle to resume by is empty: that session could not be resumed just then. "
+            "Begin a new one, with its history."
+        )
 
 
 def _key(provider: str, variables: Sequence[str]) -> str:

@@ -2,52 +2,39 @@
 
 import asyncio
 import contextlib
-import logging
-import ssl
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import NoReturn
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidProxy,
-    InvalidStatus,
-    InvalidURI,
-)
-from websockets.typing import Subprotocol
+from websockets.exceptions import ConnectionClosed
 
 from crossfade.conversation.history import HistoryItem
-from crossfade.errors import (
-    ConnectionLost,
-    CredentialsRefused,
-    CrossfadeError,
-    ProviderFault,
-    SettingsError,
-)
-from crossfade.providers.address import host_and_port, is_loopback
+from crossfade.errors import ConnectionLost, CrossfadeError, ProviderFault
+from crossfade.providers.address import host_and_port
 from crossfade.providers.commands import Command, EndTurn, StartTurn
 from crossfade.providers.config import SessionConfig
-from crossfade.providers.events import Event, ProviderError, ResponseDone, SessionOpened, Severity
+from crossfade.providers.dial import dial
+from crossfade.providers.events import (
+    AudioChunk,
+    Event,
+    ProviderError,
+    ResponseDone,
+    ResponseStarted,
+    SessionOpened,
+    Severity,
+)
 from crossfade.providers.protocol import ConnectRequest, WireProtocol
 from crossfade.providers.send_queue import SendQueue, SendQueueFull
 from crossfade.providers.tap import WireDirection, WireTap
+from crossfade.providers.websocket import MessageSocket
 
-# At DEBUG the library logs the headers, and the key with them.
-_websocket_logger = logging.getLogger(f"{__name__}.websocket")
-_websocket_logger.setLevel(logging.INFO)
-
-_CONNECT_TIMEOUT_S = 10.0
 _SETUP_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 2.0
 # Anything shorter is no key, and may be part of a word.
 _SHORTEST_SECRET = 8
-_PING_TIMEOUT_S = 20.0
-# Twice the largest message that a provider takes.
-_LARGEST_MESSAGE_BYTES = 32 * 2**20
 # RFC 6455, 7.1.5: what a connection without a close frame is said to have.
 _NO_CLOSE_FRAME = 1006
+# Of much that waits to be read, so many messages are read before others may run.
+_MESSAGES_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,30 +47,30 @@ class Statistics:
     waiting_audio_ms: float
     dropped_audio_ms: float
     """User audio that waited too long to be sent."""
-
-
-class _Dial(connect):
-    """Follows no redirect: keys in headers of their own would go along to another host."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
+    unread_bytes: int
+    """What has arrived and waits for the caller to iterate."""
 
 
 class Connection:
-    """Opened once, closed once. Messages are read only inside `open` and `receive`."""
+    """Opened once, closed once. Messages are understood only inside `open` and `receive`."""
 
     def __init__(self, protocol: WireProtocol, tap: WireTap | None = None) -> None:
         self._protocol = protocol
         self._tap = tap
         self._address = ""
-        self._websocket: ClientConnection | None = None
+        self._websocket: MessageSocket | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._last_sent_s = 0.0
         self._queue = SendQueue()
         self._secret = ""
         self._failure: Exception | None = None
+        self._last_error: ProviderError | None = None
         self._sent = 0
         self._received = 0
+
+    @property
+    def waiting_messages(self) -> int:
+        return len(self._queue)
 
     def statistics(self) -> Statistics:
         return Statistics(
@@ -92,6 +79,7 @@ class Connection:
             waiting_messages=len(self._queue),
             waiting_audio_ms=self._queue.waiting_audio_ms,
             dropped_audio_ms=self._queue.dropped_audio_ms,
+            unread_bytes=0 if self._websocket is None else self._websocket.unread_bytes,
         )
 
     async def open(
@@ -102,7 +90,7 @@ class Connection:
         *,
         secret: str = "",
     ) -> list[Event]:
-        """Connect and wait until the provider accepts the session.
+        """Connect and wait until the provider accepts the session. Cancelled, it cuts the line.
 
         Args:
             request: Where to connect.
@@ -119,10 +107,12 @@ class Connection:
             ConnectionLost: Nothing answers, or nothing that speaks this wire.
             SettingsError: The address or the configuration cannot be used.
         """
+        if (prepare := self._protocol.preparation()) is not None:
+            await asyncio.to_thread(prepare)
         first_messages = self._protocol.start(config, history)
         self._address = host_and_port(request.url)
         self._secret = secret
-        websocket = self._websocket = await self._dial(request)
+        websocket = self._websocket = await dial(request, self._protocol.key_variables)
         try:
             async with asyncio.timeout(_SETUP_TIMEOUT_S):
                 # Who is refused is told before the line is closed: read on.
@@ -130,7 +120,11 @@ class Connection:
                     for message in first_messages:
                         await self._write(websocket, message)
                 self._begin_sending(websocket)
-                return await self._until_opened(websocket)
+                return await self._until_opened()
+        except asyncio.CancelledError:
+            websocket.transport.abort()
+            await self.close()
+            raise
         except TimeoutError as error:
             await self.close()
             raise ConnectionLost(
@@ -143,8 +137,19 @@ class Connection:
             raise
 
     def send_audio(self, audio: bytes, duration_ms: float) -> None:
-        """Queue audio; of what waits too long the oldest is dropped, and counted."""
-        if message := self._protocol.append_audio(audio):
+        """Send audio, or queue it; of what waits too long the oldest is dropped, and counted."""
+        message = self._protocol.append_audio(audio)
+        if not message:
+            return
+        websocket = self._websocket
+        # Who waits for something to send need not be woken for what the line takes at once.
+        if (
+            websocket is not None
+            and self._queue.starving
+            and websocket.write(message, text=self._protocol.text_frames)
+        ):
+            self._count_sent(websocket, message)
+        else:
             self._queue.put_audio(message, duration_ms)
 
     def send(self, command: Command) -> None:
@@ -158,134 +163,97 @@ class Connection:
         self._put_control(messages, after_audio=isinstance(command, StartTurn | EndTurn))
 
     async def receive(self) -> list[Event]:
-        """Wait for the next events.
+        """Wait for the next events; there may be none, as after `wake`.
 
         Raises:
             CredentialsRefused: The key was refused in the middle.
             ProviderFault: The provider ended the session for good.
             ConnectionLost: The connection died.
         """
-        assert self._websocket is not None
-        while self._failure is None:
-            events = await self._read(self._websocket)
-            if events:
-                return events
-        raise self._failure
+        websocket = self._websocket
+        assert websocket is not None
+        if self._failure is not None:
+            raise self._failure
+        if not self._received % _MESSAGES_AT_ONCE:
+            await asyncio.sleep(0)
+        message = websocket.take()
+        if message is None:
+            if websocket.ended:
+                self._failure = self._cause_of_end(websocket)
+                raise self._failure
+            await websocket.wait()
+            message = websocket.take()
+        return [] if message is None else self._understand(message)
+
+    def wake(self) -> None:
+        """Have `receive` return."""
+        if self._websocket is not None:
+            self._websocket.wake()
 
     async def close(self) -> None:
-        """Close the connection. What waits to be sent is dropped."""
+        """Close the connection. What waits to be sent is dropped. Cancelled, it cuts the line."""
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        if self._websocket is not None:
-            await self._websocket.close()
-
-    async def _dial(self, request: ConnectRequest) -> ClientConnection:
         try:
-            return await _Dial(
-                request.url,
-                additional_headers=dict(request.headers),
-                subprotocols=[Subprotocol(name) for name in request.subprotocols] or None,
-                compression=None,
-                proxy=None if is_loopback(request.url) else True,
-                open_timeout=_CONNECT_TIMEOUT_S,
-                close_timeout=_CLOSE_TIMEOUT_S,
-                ping_interval=request.ping_interval_s,
-                ping_timeout=_PING_TIMEOUT_S,
-                max_size=_LARGEST_MESSAGE_BYTES,
-                logger=_websocket_logger,
-            )
-        except (OSError, InvalidHandshake, InvalidURI, InvalidProxy, UnicodeError) as error:
-            self._fail_to_connect(error)
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+        finally:
+            if self._websocket is not None:
+                await _hang_up(self._websocket)
 
-    def _fail_to_connect(self, error: Exception) -> NoReturn:
-        where = self._address
-        match error:
-            case InvalidStatus():
-                raise self._refused_upgrade(error.response.status_code) from error
-            case InvalidHandshake():
-                raise ConnectionLost(f"{where} does not speak WebSocket.") from error
-            case InvalidURI() | InvalidProxy() | UnicodeError():
-                # The cause quotes the address, in which there may be a password or a key.
-                raise SettingsError(
-                    f"The address of {where}, or of the proxy before it, cannot be used."
-                ) from None
-            case ssl.SSLError():
-                raise ConnectionLost(
-                    f"No secure connection to {where}: {error.reason or 'TLS failed'}. "
-                    "Check whether it shall be ws:// or wss://, and its certificate."
-                ) from error
-            case TimeoutError():
-                raise ConnectionLost(
-                    f"{where} did not answer within {_CONNECT_TIMEOUT_S:g} s."
-                ) from error
-        raise ConnectionLost(
-            f"Nothing answers at {where}. Check the address and the network."
-        ) from error
-
-    def _refused_upgrade(self, status: int) -> ProviderFault:
-        if status in (401, 403):
-            return CredentialsRefused(
-                f"{self._address} refused the key (HTTP {status}). "
-                f"Check {' or '.join(self._protocol.key_variables) or 'the address'}.",
-                code=str(status),
-            )
-        return ProviderFault(
-            f"{self._address} refused the connection (HTTP {status}). "
-            "Check that the address is the provider's realtime endpoint.",
-            code=str(status),
-        )
-
-    async def _until_opened(self, websocket: ClientConnection) -> list[Event]:
+    async def _until_opened(self) -> list[Event]:
         events: list[Event] = []
         while not any(isinstance(event, SessionOpened) for event in events):
-            if self._failure is not None:
-                raise self._failure
-            new = await self._read(websocket)
+            new = await self.receive()
             events += new
             for event in new:
-                if isinstance(event, ProviderError) and event.severity is Severity.REQUEST:
+                if not isinstance(event, ProviderError):
+                    continue
+                if event.severity is Severity.FATAL:
+                    raise self._protocol.fault(event)
+                if event.severity is Severity.REQUEST:
                     raise ProviderFault(
                         f"{self._address} refused the session: {event.message}", code=event.code
                     )
         return events
 
-    async def _read(self, websocket: ClientConnection) -> list[Event]:
-        """Read one message. A fatal error it holds is raised by the next call of `receive`."""
-        try:
-            message = await websocket.recv(decode=False)
-        except ConnectionClosed as closed:
-            if self._failure is None:
-                self._failure = self._cause_of(closed)
-            # The cause quotes the close reason, which may quote the key.
-            raise self._failure from None
+    def _understand(self, message: bytes) -> list[Event]:
         self._received += 1
         if self._tap is not None:
             self._tap.message(WireDirection.RECEIVED, message)
         events = self._protocol.receive(message)
         for index, event in enumerate(events):
-            if isinstance(event, ProviderError):
-                event = events[index] = replace(event, message=self._redacted(event.message))
-                if event.severity is Severity.FATAL:
-                    self._failure = self._protocol.fault(event)
-            elif isinstance(event, ResponseDone) and event.reason is not None:
-                events[index] = replace(event, reason=self._redacted(event.reason))
+            match event:
+                case AudioChunk():
+                    pass
+                case ProviderError():
+                    event = events[index] = replace(event, message=self._redacted(event.message))
+                    if event.severity in (Severity.RETRY, Severity.FATAL):
+                        self._last_error = event
+                case ResponseStarted():
+                    # Who answers again did not mean to end the session.
+                    self._last_error = None
+                case ResponseDone(reason=str(reason)):
+                    events[index] = replace(event, reason=self._redacted(reason))
         if replies := self._protocol.replies():
             self._put_control(replies)
         return events
 
-    def _cause_of(self, closed: ConnectionClosed) -> CrossfadeError:
-        code = closed.rcvd.code if closed.rcvd is not None else _NO_CLOSE_FRAME
-        reason = self._redacted(closed.rcvd.reason) if closed.rcvd is not None else ""
+    def _cause_of_end(self, websocket: MessageSocket) -> CrossfadeError:
+        """Say why the line is dead: by its close code, or by the error that came before."""
+        code = websocket.close_code or _NO_CLOSE_FRAME
+        reason = self._redacted(websocket.close_reason or "")
         error = self._protocol.closed(code, reason)
+        if error is None or error.severity is not Severity.FATAL:
+            error = self._last_error or error
         if error is not None and error.severity is Severity.FATAL:
             return self._protocol.fault(error)
         return ConnectionLost(
             f"The connection to {self._address} ended (close code {code}"
             f"{': ' + reason if reason else ''}). Open a new session to go on.",
             close_code=code,
+            code=None if error is None else error.code,
+            reason=reason or (error.message if error is not None else ""),
         )
 
     def _redacted(self, text: str) -> str:
@@ -302,43 +270,64 @@ class Connection:
                 self._websocket.transport.abort()
             raise self._failure from error
 
-    def _begin_sending(self, websocket: ClientConnection) -> None:
-        self._tasks.append(asyncio.create_task(self._send_queued(websocket), name="provider-send"))
+    def _begin_sending(self, websocket: MessageSocket) -> None:
+        self._start(websocket, self._send_queued(websocket), "provider-send")
         idle_s = self._protocol.keepalive_s
         if idle_s is not None:
             self._last_sent_s = websocket.loop.time()
-            self._tasks.append(
-                asyncio.create_task(self._keep_alive(idle_s), name="provider-keepalive")
-            )
+            self._start(websocket, self._keep_alive(idle_s), "provider-keepalive")
 
-    async def _send_queued(self, websocket: ClientConnection) -> None:
+    def _start(
+        self, websocket: MessageSocket, work: Coroutine[None, None, None], name: str
+    ) -> None:
+        self._tasks.append(asyncio.create_task(self._told(websocket, work), name=name))
+
+    async def _told(self, websocket: MessageSocket, work: Coroutine[None, None, None]) -> None:
+        """Work until the line ends; what else ends it is told to who iterates."""
         try:
-            while True:
-                await self._write(websocket, await self._queue.get())
+            await work
         except ConnectionClosed:
             # `receive` meets the same end and says why.
             return
         except Exception as error:
-            self._failure = error
-            await websocket.close()
+            self._failure = self._failure or error
+            await _hang_up(websocket)
+
+    async def _send_queued(self, websocket: MessageSocket) -> None:
+        while True:
+            await self._write(websocket, await self._queue.get())
 
     async def _keep_alive(self, idle_s: float) -> None:
         """Keep the line open: a task of its own, so that no message pays for a timer."""
         loop = asyncio.get_running_loop()
-        # Who has stopped reading is told to the caller by the next verb.
-        with contextlib.suppress(ConnectionLost):
-            while True:
-                await asyncio.sleep(self._last_sent_s + idle_s - loop.time())
-                if loop.time() >= self._last_sent_s + idle_s:
-                    self._last_sent_s = loop.time()
-                    self._put_control(self._protocol.keepalive())
+        while True:
+            await asyncio.sleep(self._last_sent_s + idle_s - loop.time())
+            if loop.time() >= self._last_sent_s + idle_s:
+                self._last_sent_s = loop.time()
+                self._put_control(self._protocol.keepalive())
 
-    async def _write(self, websocket: ClientConnection, message: bytes) -> None:
-        await websocket.send(message, text=self._protocol.text_frames)
+    async def _write(self, websocket: MessageSocket, message: bytes) -> None:
+        text = self._protocol.text_frames
+        if not websocket.write(message, text=text):
+            await websocket.send(message, text=text)
+        self._count_sent(websocket, message)
+
+    def _count_sent(self, websocket: MessageSocket, message: bytes) -> None:
         self._sent += 1
         self._last_sent_s = websocket.loop.time()
         if self._tap is not None:
             self._tap.message(WireDirection.SENT, message)
+
+
+async def _hang_up(websocket: MessageSocket) -> None:
+    """Say goodbye and close the socket; cut the line of who does not answer in time."""
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await websocket.close()
+    finally:
+        websocket.transport.abort()
+    await websocket.wait_closed()
 
 
 __all__ = ["Connection", "Statistics"]

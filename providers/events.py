@@ -79,6 +79,8 @@ class ResponseStarted:
     response_id: str
     injected: bool = False
     """The response stands outside the conversation, such as an acknowledgement."""
+    label: str = ""
+    """The name that the caller gave to what it asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,15 @@ class SpeechDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interruption:
-    """The provider cut a response because the user spoke. What comes after is dropped."""
+    """The user spoke into an answer, and the provider finds the turns: stop playing what is left.
+
+    If the response still runs, the provider has cut it, what comes of it is dropped, and its
+    ResponseDone says INTERRUPTED. If it is done already, its sound may still be playing: the
+    provider has generated faster than it is played. Either way what is left of it, and of what
+    came before it, is not to be heard; `interrupt` tells the model how far it was. Each response
+    is interrupted once at most. Nothing tells of it where the caller finds the turns, where the
+    answer goes on (`interruptible` off), and for speech outside the conversation.
+    """
 
     response_id: str
 
@@ -156,6 +166,27 @@ class ProviderError:
     message: str
     severity: Severity
     code: str | None = None
+    response_id: str | None = None
+    """The response that failed by it, of which ResponseDone has told just before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """What may still be asked for within a span of time."""
+
+    name: str
+    """What is counted, such as requests or tokens."""
+    limit: int
+    remaining: int
+    reset_s: float
+    """After so long all of it is available again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimits:
+    """How much the provider still allows, told after a response. Only some providers do."""
+
+    limits: tuple[RateLimit, ...]
 
 
 Event = (
@@ -175,6 +206,7 @@ Event = (
     | SessionExpiring
     | ResumptionHandle
     | ProviderError
+    | RateLimits
 )
 
 __all__ = [
@@ -182,6 +214,8 @@ __all__ = [
     "Event",
     "Interruption",
     "ProviderError",
+    "RateLimit",
+    "RateLimits",
     "ResponseDone",
     "ResponseStarted",
     "ResponseStatus",

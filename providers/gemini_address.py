@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from crossfade.errors import SettingsError
 
@@ -69,6 +70,13 @@ class Vertex:
 Service = DeveloperAPI | Vertex
 
 
+def is_googles(base_url: str | None) -> bool:
+    """Whether Google itself is dialled, by default or by name."""
+    if base_url is None:
+        return True
+    return (urlsplit(base_url).hostname or "").endswith(".googleapis.com")
+
+
 def vertex_for(model: str, environment: Mapping[str, str]) -> Vertex:
     """Find project and location in the path of a model, else in the environment.
 
@@ -87,4 +95,4 @@ def vertex_for(model: str, environment: Mapping[str, str]) -> Vertex:
     return Vertex(project=project, location=location)
 
 
-__all__ = ["DeveloperAPI", "Service", "Vertex", "vertex_for"]
+__all__ = ["DeveloperAPI", "Service", "Vertex", "is_googles", "vertex_for"]

@@ -3,8 +3,15 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from crossfade.providers.gemini_requests import INPUT_RATE_HZ, append_audio
+from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
+from crossfade.errors import SettingsError
+from crossfade.providers.commands import Delivery
+from crossfade.providers.gemini_ids import Ids
+from crossfade.providers.gemini_profiles import Generation
+from crossfade.providers.gemini_requests import INPUT_RATE_HZ, answer_call, append_audio
+from crossfade.providers.wire_json import JsonObject, encode, string
 
 # Far more than run at a time; the oldest are forgotten.
 _MOST_CALLS = 256
@@ -15,7 +22,7 @@ _MOST_HELD_MARKS = 256
 
 
 @dataclass(slots=True, kw_only=True)
-class Call:
+class _Call:
     name: str
     blocking: bool
     """The model waits for the answer."""
@@ -25,10 +32,17 @@ class Call:
 
 
 class Calls:
-    """The calls of a session, by id."""
+    """The calls of a session, by id.
 
-    def __init__(self) -> None:
-        self._calls: OrderedDict[str, Call] = OrderedDict()
+    Args:
+        generation: What the model takes.
+        ids: Names for calls that come without; those are answered without.
+    """
+
+    def __init__(self, generation: Generation, ids: Ids) -> None:
+        self._generation = generation
+        self._ids = ids
+        self._calls: OrderedDict[str, _Call] = OrderedDict()
         self._blocking = 0
 
     @property
@@ -36,21 +50,76 @@ class Calls:
         """Whether the model waits for an answer. Audio sent now would end the session."""
         return self._blocking > 0
 
-    def add(self, call_id: str, call: Call) -> None:
-        self._settle(self._calls.get(call_id))
-        self._calls[call_id] = call
-        self._blocking += call.blocking
-        if len(self._calls) > _MOST_CALLS:
-            self._settle(self._calls.popitem(last=False)[1])
+    def read(self, made: Sequence[JsonObject], tools: Sequence[ToolDeclaration]) -> list[ToolCall]:
+        """Read calls as they were made; one that was made before is the same call, sent twice.
 
-    def get(self, call_id: str) -> Call | None:
-        return self._calls.get(call_id)
+        Args:
+            made: They have a name.
+            tools: Those that are declared.
+        """
+        declared = {tool.name: tool.blocking for tool in tools}
+        return [
+            self._read(fields, declared.get(fields["name"]))
+            for fields in made
+            if string(fields, "id") not in self._calls
+        ]
+
+    def answer(self, result: ToolResult, delivery: Delivery, *, final: bool) -> list[bytes]:
+        """Give the message that answers a call; none if it is not to be answered any more.
+
+        Raises:
+            SettingsError: There is no such call, or the model would speak of the result anyway.
+        """
+        call = self._calls.get(result.call_id)
+        if call is None:
+            raise SettingsError(
+                f"There is no tool call {result.call_id} in this session. Answer the calls that "
+                "it made; those of an earlier session are told as history."
+            )
+        # What was taken back must not be answered; who waits is answered once.
+        if not call.open or (call.blocking and not final):
+            return []
+        scheduling = self._scheduling(call, delivery)
+        answer = answer_call(
+            result, call.name, with_id=call.has_id, scheduling=scheduling, final=final
+        )
+        if final:
+            self._settle(call)
+        return [answer]
 
     def settle(self, call_id: str) -> bool:
         """The call is not to be answered any more; False if it was not to be."""
         return self._settle(self._calls.get(call_id))
 
-    def _settle(self, call: Call | None) -> bool:
+    def _read(self, fields: JsonObject, declared: bool | None) -> ToolCall:
+        name, call_id = string(fields, "name"), string(fields, "id")
+        call = _Call(
+            name=name, blocking=self._generation.blocks(declared=declared), has_id=bool(call_id)
+        )
+        call_id = call_id or self._ids.next("call")
+        self._calls[call_id] = call
+        self._blocking += call.blocking
+        if len(self._calls) > _MOST_CALLS:
+            self._settle(self._calls.popitem(last=False)[1])
+        arguments: Any = fields.get("args")
+        if arguments is None or isinstance(arguments, dict):
+            return ToolCall(id=call_id, name=name, arguments=arguments or {})
+        return ToolCall(id=call_id, name=name, arguments={}, unparsed=encode(arguments).decode())
+
+    def _scheduling(self, call: _Call, delivery: Delivery) -> str | None:
+        """Say when the model shall speak of a result, unless it does so in any case."""
+        if self._generation.delivery and not call.blocking:
+            return delivery.name
+        if delivery is Delivery.SILENT:
+            why = (
+                f"waits for the result of {call.name}, and speaks of it"
+                if call.blocking
+                else "cannot be told on Vertex AI to keep silent about a result"
+            )
+            raise SettingsError(f"{self._generation.profile.model} {why}. Use Delivery.WHEN_IDLE.")
+        return None
+
+    def _settle(self, call: _Call | None) -> bool:
         if call is None or not call.open:
             return False
         call.open = False
@@ -101,4 +170,4 @@ class HeldAudio:
         del self._parts[place]
 
 
-__all__ = ["Call", "Calls", "HeldAudio"]
+__all__ = ["Calls", "HeldAudio"]

@@ -7,6 +7,7 @@ service was seen to make.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from crossfade.errors import CredentialsRefused, ProviderFault
 from crossfade.providers.events import ProviderError, Severity
@@ -35,6 +36,7 @@ _CAUSES = (
     ("session not found", HANDLE, Severity.RETRY),
     ("not supported for bidigeneratecontent", MODEL, Severity.FATAL),
     ("is not found for api version", MODEL, Severity.FATAL),
+    ("publisher model", MODEL, Severity.FATAL),
     ("quota", QUOTA, Severity.FATAL),
     ("is not implemented, or supported, or enabled", UNSUPPORTED, Severity.RETRY),
     ("aborted", ABORTED, Severity.RETRY),
@@ -60,11 +62,14 @@ def classify_close(
     if code not in (_BAD_PAYLOAD, _POLICY, _INTERNAL_ERROR):
         return None
     error = _by_words(reason)
-    # A dead handle is refused in the words of any other mistake.
-    if error is None and resuming and not opened:
-        return _error(reason, HANDLE, Severity.RETRY)
-    if error is not None:
+    if error is not None and (opened or error.code != UNSUPPORTED):
         return error
+    # A dead handle is refused in the words of any other mistake.
+    if resuming and not opened:
+        return _error(reason, HANDLE, Severity.RETRY)
+    # What the set-up asks for will not be had the next time.
+    if error is not None:
+        return replace(error, severity=Severity.FATAL)
     if code == _INTERNAL_ERROR:
         return _error(reason, UNAVAILABLE, Severity.RETRY)
     # In a running session this is also how a full context ends.

@@ -7,16 +7,18 @@ import os
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from crossfade.conversation.history import HistoryItem
-from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
+from crossfade.conversation.tools import ToolResult
 from crossfade.errors import ProviderFault, SettingsError
 from crossfade.providers.commands import (
     Command,
+    Delivery,
     EndTurn,
     Interrupt,
     Respond,
+    RespondAside,
     Say,
     SendImage,
     SendText,
@@ -33,8 +35,14 @@ from crossfade.providers.events import (
     SessionOpened,
     ToolCallCancelled,
 )
-from crossfade.providers.gemini_address import DeveloperAPI, Service, Vertex, vertex_for
-from crossfade.providers.gemini_calls import Call, Calls, HeldAudio
+from crossfade.providers.gemini_address import (
+    DeveloperAPI,
+    Service,
+    Vertex,
+    is_googles,
+    vertex_for,
+)
+from crossfade.providers.gemini_calls import Calls, HeldAudio
 from crossfade.providers.gemini_content import Content, speech_alone
 from crossfade.providers.gemini_errors import as_fault, classify_close, classify_error
 from crossfade.providers.gemini_hearing import Hearing
@@ -48,7 +56,6 @@ from crossfade.providers.gemini_profiles import (
 from crossfade.providers.gemini_prompts import Prompts
 from crossfade.providers.gemini_requests import (
     INPUT_RATE_HZ,
-    answer_call,
     append_audio,
     earlier_content,
     end_activity,
@@ -56,17 +63,27 @@ from crossfade.providers.gemini_requests import (
     start_activity,
     update_context,
 )
-from crossfade.providers.gemini_setup import build_setup, check_setup, declare_tools, load_types
+from crossfade.providers.gemini_setup import (
+    build_setup,
+    check_setup,
+    declare_tools,
+    load_types,
+    load_types_ahead,
+    types_loaded,
+)
 from crossfade.providers.gemini_turns import Turns
 from crossfade.providers.gemini_usage import read_usage
 from crossfade.providers.malformed import malformed
-from crossfade.providers.profiles import Profile
+from crossfade.providers.profiles import Profile, check_served
 from crossfade.providers.protocol import ConnectRequest
 from crossfade.providers.wire_json import JsonObject, decode, encode, string
 
 # An idle connection is cut after 150 s, without a warning: a tenth of a second of silence keeps it.
 _KEEPALIVE_S = 30.0
 _SILENCE = bytes(2 * INPUT_RATE_HZ // 10)
+# Its pongs take up to half a minute: a line is dead when one takes twice that.
+_PING_INTERVAL_S = 20.0
+_PING_TIMEOUT_S = 60.0
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
 
@@ -104,9 +121,9 @@ class GeminiLiveProtocol:
         self._turns = Turns(self._ids, self._hearing)
         self._content = Content(self._turns, self._hearing)
         self._prompts = Prompts(self._generation)
-        self._calls = Calls()
+        self._calls = Calls(self._generation, self._ids)
         self._held = HeldAudio()
-        self._tools: Mapping[str, ToolDeclaration] = {}
+        self._config = SessionConfig()
         self._history: list[bytes] = []
 
     @property
@@ -121,12 +138,15 @@ class GeminiLiveProtocol:
     def profile(self) -> Profile:
         return self._generation.profile
 
+    def preparation(self) -> Callable[[], None] | None:
+        return None if types_loaded() else load_types
+
     def connect_request(self, base_url: str | None, api_key: str) -> ConnectRequest:
         return ConnectRequest(
             url=base_url or self._service.url(api_key),
             headers=self._service.headers(api_key),
-            # Its pongs may take half a minute.
-            ping_interval_s=None,
+            ping_interval_s=_PING_INTERVAL_S,
+            ping_timeout_s=_PING_TIMEOUT_S,
         )
 
     def start(self, config: SessionConfig, history: Sequence[HistoryItem] = ()) -> list[bytes]:
@@ -142,7 +162,7 @@ class GeminiLiveProtocol:
             announce_history=announced and bool(self._history),
         )
         check_setup(setup)
-        self._tools = {tool.name: tool for tool in config.tools}
+        self._config = config
         self._hearing.transcribe = config.transcribe
         return [encode({"setup": setup})]
 
@@ -160,8 +180,8 @@ class GeminiLiveProtocol:
                 self._say(text, respond=respond)
             case Respond():
                 self._ask()
-            case SendToolResult(result=result, final=final):
-                messages = self._answer(result, final=final)
+            case SendToolResult(result=result, final=final, delivery=delivery):
+                messages = self._answer(result, delivery, final=final)
             case SendImage(data=data, media_type=media_type):
                 messages = self._in_place(show_image(data, media_type))
             case Interrupt():
@@ -173,7 +193,7 @@ class GeminiLiveProtocol:
                 messages = self._in_place(end_activity())
             case Update():
                 messages = self._update(command)
-            case Say():
+            case Say() | RespondAside():
                 raise SettingsError(f"{self._model} cannot speak outside the conversation.")
         return messages + self._due()
 
@@ -221,36 +241,25 @@ class GeminiLiveProtocol:
         self._prompts.ask()
         self._prompted()
 
-    def _answer(self, result: ToolResult, *, final: bool) -> list[bytes]:
-        call = self._calls.get(result.call_id)
-        if call is None:
-            raise SettingsError(
-                f"There is no tool call {result.call_id} in this session. Answer the calls that "
-                "it made; those of an earlier session are told as history."
-            )
-        # What was taken back must not be answered; who waits is answered once.
-        if not call.open or (call.blocking and not final):
-            return []
-        takes_scheduling = not call.blocking and not isinstance(self._service, Vertex)
-        answer = answer_call(
-            result,
-            call.name,
-            with_id=call.has_id,
-            scheduling="WHEN_IDLE" if takes_scheduling else None,
-            final=final,
-        )
-        if final:
-            self._calls.settle(result.call_id)
-            self._prompts.tool_answered()
-        self._prompted()
-        return [answer]
+    def _answer(self, result: ToolResult, delivery: Delivery, *, final: bool) -> list[bytes]:
+        answer = self._calls.answer(result, delivery, final=final)
+        if answer and delivery is not Delivery.SILENT:
+            if final:
+                self._prompts.tool_answered()
+            self._prompted()
+        return answer
 
     def _update(self, update: Update) -> list[bytes]:
+        now, then = self._config, update.applied_to(self._config)
+        instructions = None if then.instructions == now.instructions else then.instructions
         tools = None
-        if update.tools is not None:
-            tools = declare_tools(update.tools, self._generation, self._service)
-            self._tools = {tool.name: tool for tool in update.tools}
-        return [update_context(update.instructions, tools)]
+        if list(then.tools) != list(now.tools):
+            tools = declare_tools(then.tools, self._generation)
+            check_setup({"tools": tools})
+        self._config = then
+        if instructions is None and tools is None:
+            return []
+        return [update_context(instructions, tools)]
 
     def _in_place(self, message: bytes) -> list[bytes]:
         """Send it with the audio around it, which may wait."""
@@ -286,22 +295,11 @@ class GeminiLiveProtocol:
         return [classify_error(fields)]
 
     def _on_tool_call(self, fields: JsonObject) -> list[Event]:
-        calls = [call for call in map(self._call, children(fields, "functionCalls")) if call]
-        return self._turns.calls(calls) if calls else [malformed("a call of no tool")]
-
-    def _call(self, fields: JsonObject) -> ToolCall | None:
-        name, call_id = string(fields, "name"), string(fields, "id")
-        if not name:
-            return None
-        has_id = bool(call_id)
-        call_id = call_id or self._ids.next("call")
-        tool = self._tools.get(name)
-        blocking = self._generation.blocks(declared=None if tool is None else tool.blocking)
-        self._calls.add(call_id, Call(name=name, blocking=blocking, has_id=has_id))
-        arguments: Any = fields.get("args")
-        if arguments is None or isinstance(arguments, dict):
-            return ToolCall(id=call_id, name=name, arguments=arguments or {})
-        return ToolCall(id=call_id, name=name, arguments={}, unparsed=encode(arguments).decode())
+        made = [call for call in children(fields, "functionCalls") if string(call, "name")]
+        if not made:
+            return [malformed("a call of no tool")]
+        calls = self._calls.read(made, self._config.tools)
+        return self._turns.calls(calls) if calls else []
 
     def _on_cancellation(self, fields: JsonObject) -> list[Event]:
         ids = fields.get("ids")
@@ -334,7 +332,10 @@ _READERS: Mapping[str, Callable[[GeminiLiveProtocol, JsonObject], list[Event]]] 
 
 
 def gemini_protocol(
-    model: str, dialect: str | None = None, base_url: str | None = None
+    model: str,
+    dialect: str | None = None,
+    base_url: str | None = None,
+    resume: str | None = None,
 ) -> GeminiLiveProtocol:
     """Make the protocol for a model; an empty name is the default one.
 
@@ -343,6 +344,7 @@ def gemini_protocol(
         dialect: "vertex", for Vertex AI in the project and location of GOOGLE_CLOUD_PROJECT and
             GOOGLE_CLOUD_LOCATION; else the Gemini API.
         base_url: The endpoint, if it is not Google's.
+        resume: Handle of an earlier session to take up.
 
     Raises:
         SettingsError: The dialect is none of these, the model was shut down, or the project is
@@ -351,12 +353,12 @@ def gemini_protocol(
     if dialect not in (None, "vertex"):
         raise SettingsError(f'Gemini has no dialect "{dialect}". There is: vertex.')
     model = model or GEMINI_DEFAULT_MODEL
-    successor = GEMINI_SHUT_DOWN.get(model.rpartition("/")[2])
-    if successor is not None and base_url is None:
-        raise SettingsError(f"{model} was shut down. Use gemini:{successor}.")
-    load_types()
+    name = model.rpartition("/")[2]
+    check_served(name, GEMINI_SHUT_DOWN, maker="Google", own_host=is_googles(base_url))
+    load_types_ahead()
     vertex = dialect == "vertex" or model.startswith("projects/")
-    return GeminiLiveProtocol(model, service=vertex_for(model, os.environ) if vertex else None)
+    service = vertex_for(model, os.environ) if vertex else None
+    return GeminiLiveProtocol(model, service=service, resume=resume)
 
 
 __all__ = ["GeminiLiveProtocol", "gemini_protocol"]

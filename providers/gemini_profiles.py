@@ -4,15 +4,11 @@ Sources: https://ai.google.dev/gemini-api/docs/live-api/capabilities and
 https://ai.google.dev/gemini-api/docs/live-api/tools
 """
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import lru_cache
 
-from crossfade.providers.profiles import Profile
-
-_logger = logging.getLogger(__name__)
+from crossfade.providers.profiles import Profile, find_model
 
 
 class Thinking(Enum):
@@ -32,6 +28,15 @@ class ToolMode(Enum):
     ASYNC = "always"
 
 
+# What it comes to where no tool can be declared one or the other.
+_AS_IT_IS = {
+    ToolMode.BLOCKING: ToolMode.BLOCKING,
+    ToolMode.BLOCKING_BY_DEFAULT: ToolMode.BLOCKING,
+    ToolMode.ASYNC_BY_DEFAULT: ToolMode.ASYNC,
+    ToolMode.ASYNC: ToolMode.ASYNC,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
     """Models that take the same set-up and the same messages."""
@@ -49,6 +54,8 @@ class Generation:
     """The lowest level of thinking."""
     thinks_always: bool = False
     """A level must be named."""
+    delivery: bool = True
+    """It can be told when to speak of a result that it does not wait for."""
 
     @property
     def takes_behavior(self) -> bool:
@@ -56,8 +63,15 @@ class Generation:
         return self.tool_mode in (ToolMode.BLOCKING_BY_DEFAULT, ToolMode.ASYNC_BY_DEFAULT)
 
     def on_vertex(self) -> "Generation":
-        """The same models on Vertex AI, which takes one result for each call."""
-        return replace(self, profile=replace(self.profile, partial_tool_results=False))
+        """The same models on Vertex AI, which takes one result for each call, and no wishes."""
+        tool_mode = _AS_IT_IS[self.tool_mode]
+        profile = replace(
+            self.profile,
+            async_tools=tool_mode is ToolMode.ASYNC,
+            partial_tool_results=False,
+            interrupting_results=False,
+        )
+        return replace(self, profile=profile, tool_mode=tool_mode, delivery=False)
 
     def blocks(self, *, declared: bool | None) -> bool:
         """Whether the model waits for the answer of a tool that is declared so."""
@@ -87,6 +101,7 @@ _GEMINI_3_8 = Profile(
     hold=True,
     async_tools=True,
     partial_tool_results=True,
+    interrupting_results=True,
     update_instructions=True,
     update_tools=True,
     resumption=True,
@@ -109,6 +124,7 @@ _FLASH_3_1 = Generation(
         model="gemini-3.1-flash-live-preview",
         async_tools=False,
         partial_tool_results=False,
+        interrupting_results=False,
     ),
     thinking=Thinking.LEVEL,
     tool_mode=ToolMode.BLOCKING,
@@ -128,7 +144,7 @@ GEMINI_GENERATIONS: Mapping[str, Generation] = {
     for generation in (_LIVE_3_8, _EXTENDED_THINKING_3_8, _FLASH_3_1, _NATIVE_AUDIO_2_5)
 }
 GEMINI_SHUT_DOWN: Mapping[str, str] = {
-    "gemini-2.0-flash-live-001": GEMINI_DEFAULT_MODEL,
+    "gemini-2.0-flash-live": GEMINI_DEFAULT_MODEL,
     "gemini-live-2.5-flash-preview": GEMINI_DEFAULT_MODEL,
 }
 """Models that are served no more → their successors."""
@@ -137,29 +153,21 @@ _FAMILIES: Mapping[str, Generation] = {
     "gemini-3.8-live": _LIVE_3_8,
     "gemini-3.1-flash-live": _FLASH_3_1,
     "gemini-2.5-flash-native-audio": _NATIVE_AUDIO_2_5,
+    # As Vertex AI calls it.
+    "gemini-live-2.5-flash-native-audio": _NATIVE_AUDIO_2_5,
     "gemini-live-2.5-flash": _NATIVE_AUDIO_2_5,
+    "gemini-2.0-flash-live": _NATIVE_AUDIO_2_5,
 }
 
 
 def gemini_generation(model: str) -> Generation:
     """Find the generation of a model, by its short name or its full path.
 
-    A dated or preview name belongs to the family it continues. Any other is taken for the
-    newest generation; the log says so once.
+    Any name that is not known is taken for the newest generation; the log says so once.
     """
     name = model.rpartition("/")[2]
-    family = max((known for known in _FAMILIES if name.startswith(known)), key=len, default="")
-    if not family:
-        _say_unknown(name)
-    generation = _FAMILIES.get(family, _LIVE_3_8)
+    generation = find_model(_FAMILIES, name, maker="Google", fallback=GEMINI_DEFAULT_MODEL)
     return replace(generation, profile=replace(generation.profile, model=model))
-
-
-@lru_cache(maxsize=256)
-def _say_unknown(model: str) -> None:
-    _logger.warning(
-        'The Gemini model "%s" is not known here; taken to be like %s.', model, GEMINI_DEFAULT_MODEL
-    )
 
 
 __all__ = [

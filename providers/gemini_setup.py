@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from crossfade.conversation.tools import ToolDeclaration
 from crossfade.errors import SettingsError
-from crossfade.providers.config import Reasoning, SessionConfig, TurnDetection
-from crossfade.providers.gemini_address import Service, Vertex
+from crossfade.providers.config import Eagerness, Reasoning, SessionConfig, TurnDetection
+from crossfade.providers.gemini_address import Service
 from crossfade.providers.gemini_profiles import Generation, Thinking
 from crossfade.providers.gemini_schema import gemini_schema
 from crossfade.providers.wire_json import JsonObject
@@ -35,26 +35,42 @@ _THINKING_LEVELS = {
 _EVEN_THRESHOLD = 0.5
 
 _types: ModuleType | None = None
+_looked_for_types = False
 
 
-def load_types() -> None:
-    """Load google-genai's types, which check what `check_setup` is given.
+def types_loaded() -> bool:
+    """Whether google-genai's types are loaded, or known not to be installed."""
+    return _looked_for_types
 
-    They cost up to a second: nothing is loaded while an event loop runs, nor where google-genai
-    is not installed (the extra `gemini`).
-    """
-    global _types
+
+def load_types_ahead() -> None:
+    """Load google-genai's types now, unless an event loop runs: it would stand still."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        try:
-            _types = importlib.import_module("google.genai.types")
-        except ImportError:
-            _types = None
+        load_types()
+
+
+def load_types() -> None:
+    """Load google-genai's types, by which `check_setup` checks.
+
+    They cost up to a second: not to be called on an event loop, but in a thread beside it.
+    Without google-genai (the extra `gemini`) nothing is checked.
+    """
+    global _types, _looked_for_types
+    if _looked_for_types:
+        return
+    try:
+        _types = importlib.import_module("google.genai.types")
+    except ImportError:
+        _types = None
+    _looked_for_types = True
+    # The first use builds the validators, which takes a while, too.
+    check_setup({"tools": [{}]})
 
 
 def check_setup(setup: JsonObject) -> None:
-    """Check a set-up by google-genai's types, if they were loaded.
+    """Check a set-up, or a part of one, by google-genai's types, if they were loaded.
 
     Raises:
         SettingsError: Gemini knows no such field, or not this value of it.
@@ -102,7 +118,7 @@ def build_setup(
     if config.instructions:
         setup["systemInstruction"] = {"role": "user", "parts": [{"text": config.instructions}]}
     if config.tools:
-        setup["tools"] = declare_tools(config.tools, generation, service)
+        setup["tools"] = declare_tools(config.tools, generation)
     if config.compress_context:
         setup["contextWindowCompression"] = {"slidingWindow": {}}
     if announce_history:
@@ -110,11 +126,9 @@ def build_setup(
     return setup
 
 
-def declare_tools(
-    tools: Sequence[ToolDeclaration], generation: Generation, service: Service
-) -> list[JsonObject]:
+def declare_tools(tools: Sequence[ToolDeclaration], generation: Generation) -> list[JsonObject]:
     """Declare tools, and where it may be said whether the model waits for them, say it."""
-    behaves = generation.takes_behavior and not isinstance(service, Vertex)
+    behaves = generation.takes_behavior
     return [{"functionDeclarations": [_declare(tool, behaves=behaves) for tool in tools]}]
 
 
@@ -171,10 +185,19 @@ def _realtime_input(config: SessionConfig) -> JsonObject:
         if config.threshold is not None:
             high = config.threshold < _EVEN_THRESHOLD
             detection["startOfSpeechSensitivity"] = f"START_SENSITIVITY_{'HIGH' if high else 'LOW'}"
+        if config.eagerness is not Eagerness.AUTO:
+            detection["endOfSpeechSensitivity"] = f"END_SENSITIVITY_{config.eagerness.name}"
     realtime: JsonObject = {"automaticActivityDetection": detection}
     if not config.interruptible:
         realtime["activityHandling"] = "NO_INTERRUPTION"
     return realtime
 
 
-__all__ = ["build_setup", "check_setup", "declare_tools", "load_types"]
+__all__ = [
+    "build_setup",
+    "check_setup",
+    "declare_tools",
+    "load_types",
+    "load_types_ahead",
+    "types_loaded",
+]

@@ -70,6 +70,8 @@ class Turns:
         # Of the last response some may still be playing, so it can be interrupted, once.
         self._last_id = ""
         self._early_text = ""
+        # Words may run ahead of the answer that is awaited; else they trail the last one.
+        self._answer_awaited = True
         self._loose_usage: Usage | None = None
 
     @property
@@ -80,6 +82,7 @@ class Turns:
     def prompted(self) -> None:
         """Something new is to be answered: words without sound until here belong to the past."""
         self._early_text = ""
+        self._answer_awaited = True
 
     def cut(self) -> None:
         """The caller interrupts: what still comes of this response is dropped."""
@@ -119,10 +122,11 @@ class Turns:
     def spoken_text(self, text: str) -> list[Event]:
         """The words of the speech, which run ahead of it or trail it.
 
-        They begin no response: some come alone, long after the speech.
+        They begin no response: some come alone, long after the speech. Those that come when the
+        turn is over, and before anything new is to be answered, are its own, and are dropped.
         """
         response = self._response
-        if response is not None and response.cut:
+        if not self._answer_awaited if response is None else response.cut:
             return []
         room = _MOST_EARLY_CHARACTERS - len(self._early_text)
         self._early_text += text[:room]
@@ -145,7 +149,9 @@ class Turns:
         begun, response = self._current()
         events += begun
         events += [replace(call, response_id=response.id) for call in calls]
-        return events + self._end(ResponseStatus.COMPLETED)
+        events += self._end(ResponseStatus.COMPLETED)
+        self._answer_awaited = True
+        return events
 
     def generated(self) -> list[Event]:
         """All that the model had to say has arrived."""
@@ -199,6 +205,7 @@ class Turns:
             events += self._hearing.answered()
             self._response = _Response(id=self._ids.next("response"), usage=self._loose_usage)
             self._loose_usage = None
+            self._answer_awaited = False
             events.append(ResponseStarted(response_id=self._response.id))
         return events, self._response
 

@@ -37,6 +37,8 @@ MOSHI_PROFILE = Profile(
     text_input=False,
     instructions=False,
     user_transcripts=False,
+    max_output_tokens=False,
+    keep_context=False,
     usage=False,
 )
 
@@ -102,6 +104,9 @@ class MoshiProtocol:
     def profile(self) -> Profile:
         return self._profile
 
+    def preparation(self) -> None:
+        return None
+
     def connect_request(self, base_url: str | None, api_key: str) -> ConnectRequest:
         # The query holds the sampling parameters of the Rust server.
         return ConnectRequest(
@@ -110,7 +115,9 @@ class MoshiProtocol:
         )
 
     def start(self, config: SessionConfig, history: Sequence[HistoryItem] = ()) -> list[bytes]:
-        _check(config)
+        # No flag of the profile speaks of the voice.
+        if config.voice is not None:
+            raise SettingsError("Moshi has one voice. Leave it out of the configuration.")
         return []
 
     def append_audio(self, pcm: bytes) -> bytes:
@@ -210,17 +217,6 @@ def moshi_protocol(model: str, dialect: str | None) -> MoshiProtocol:
     if dialect is not None:
         raise SettingsError(f'Moshi has no dialects, so none is called "{dialect}".')
     return MoshiProtocol(model or MOSHI_DEFAULT_MODEL)
-
-
-def _check(config: SessionConfig) -> None:
-    """Refuse what the profile does not speak of."""
-    refused = {
-        "has one voice": config.voice is not None,
-        "cannot be limited in what it says": config.max_output_tokens is not None,
-    }
-    reasons = [reason for reason, asked in refused.items() if asked]
-    if reasons:
-        raise SettingsError(f"Moshi {', '.join(reasons)}. Leave that out of the configuration.")
 
 
 def _error(content: bytes) -> ProviderError:

@@ -76,12 +76,10 @@ class Dialect:
     nested_tools: bool = False
     typed_voices: bool = False
     """A voice is an object that says whose it is."""
-    token_limit: str | None = "max_output_tokens"
+    token_limit: str = "max_output_tokens"
     efforts: Mapping[Reasoning, str] = field(default_factory=dict)
     event_names: Mapping[str, str] = field(default_factory=lambda: _EARLIER_NAMES)
     """Name on this wire → name since general availability; both are understood."""
-    harmless_messages: Sequence[str] = ()
-    """Parts of messages, in lower case, that tell of a benign race."""
     retired_models: Mapping[str, str] = field(default_factory=dict)
     """Beginning of a model's name → its successor, at the maker's own endpoint."""
 
@@ -110,7 +108,14 @@ _OPENAI = Dialect(
     },
 )
 _AZURE_KEY = "AZURE_OPENAI_API_KEY"
-_NOT_IN_BETA = ("async_tools", "idle_timeout", "images", "parallel_tools", "reasoning")
+_NOT_IN_BETA = (
+    "async_tools",
+    "idle_timeout",
+    "images",
+    "keep_context",
+    "parallel_tools",
+    "reasoning",
+)
 _BETA = replace(
     _OPENAI,
     name="openai-beta",
@@ -149,7 +154,14 @@ DIALECTS: Mapping[str, Dialect] = {
             headers={},
             model_parameter="deployment",
             query={"api-version": "2024-10-01-preview"},
-            without=(*_NOT_IN_BETA, "hold", "out_of_band", "semantic_vad", "speed"),
+            without=(
+                *_NOT_IN_BETA,
+                "hold",
+                "noise_reduction",
+                "out_of_band",
+                "semantic_vad",
+                "speed",
+            ),
             turn_switches=False,
         ),
         replace(
@@ -160,7 +172,7 @@ DIALECTS: Mapping[str, Dialect] = {
             headers={},
             query={"api-version": "2026-07-15"},
             session={"input_audio_sampling_rate": 24000},
-            without=(*_NOT_IN_BETA, "g711", "out_of_band", "speed"),
+            without=(*_NOT_IN_BETA, "g711", "noise_reduction", "out_of_band", "speed"),
             recogniser="azure-speech",
             semantic_vad="azure_semantic_vad",
             eagerness=False,
@@ -174,8 +186,6 @@ DIALECTS: Mapping[str, Dialect] = {
             shape=Shape.MIXED,
             language_field="language_hint",
             turn_switches=False,
-            token_limit=None,
-            harmless_messages=("no active response",),
         ),
         replace(
             _BETA,

@@ -1,14 +1,12 @@
 """Where a session of OpenAI's protocol is asked for."""
 
-import logging
-from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from crossfade.errors import SettingsError
 from crossfade.providers.openai_dialects import DIALECTS, Dialect, Shape
+from crossfade.providers.profiles import check_served, refuse_shut_down
 from crossfade.providers.protocol import ConnectRequest
 
-_logger = logging.getLogger(__name__)
 _OPENAI_HOST = "api.openai.com"
 # Tokens of Microsoft Entra are JSON web tokens; keys never begin so.
 _TOKEN_HEAD = "eyJ"
@@ -36,7 +34,7 @@ def connect_request(
     )
 
 
-def check_served(dialect: Dialect, model: str, base_url: str | None) -> None:
+def check_endpoint(dialect: Dialect, model: str, base_url: str | None) -> None:
     """Find what was shut down, before anything is dialled.
 
     At another endpoint than the maker's it may still be served: the log warns once.
@@ -44,15 +42,21 @@ def check_served(dialect: Dialect, model: str, base_url: str | None) -> None:
     Raises:
         SettingsError: The maker does not serve this any more, or there is no endpoint at all.
     """
-    ours = urlsplit(_url(dialect, base_url)).hostname
-    if dialect.shape is Shape.FLAT and ours == _OPENAI_HOST:
-        raise SettingsError('OpenAI has shut its Realtime beta down. Use the dialect "openai".')
-    for beginning, successor in dialect.retired_models.items():
-        if not model.startswith(beginning):
-            continue
-        if base_url is None or ours == _host(dialect.url):
-            raise SettingsError(f'{dialect.family.maker} has shut "{model}" down. Use {successor}.')
-        _warn_retired(dialect.family.maker, model, successor)
+    host = _host(_url(dialect, base_url))
+    maker = dialect.family.maker
+    if dialect.shape is Shape.FLAT and (host == _OPENAI_HOST or dialect is _beta()):
+        refuse_shut_down(
+            "its Realtime beta",
+            'the dialect "openai"',
+            maker="OpenAI",
+            own_host=host == _OPENAI_HOST,
+        )
+    own_host = base_url is None or host == _host(dialect.url)
+    check_served(model, dialect.retired_models, maker=maker, own_host=own_host)
+
+
+def _beta() -> Dialect:
+    return DIALECTS["openai-beta"]
 
 
 def _url(dialect: Dialect, base_url: str | None) -> str:
@@ -61,7 +65,7 @@ def _url(dialect: Dialect, base_url: str | None) -> str:
         shut = ' OpenAI itself has shut its beta down: use the dialect "openai" there.'
         raise SettingsError(
             f'The dialect "{dialect.name}" has no endpoint of its own. Give base_url.'
-            f"{shut if dialect is DIALECTS['openai-beta'] else ''}"
+            f"{shut if dialect is _beta() else ''}"
         )
     return url
 
@@ -76,9 +80,4 @@ def _credentials(dialect: Dialect, api_key: str) -> dict[str, str]:
     return {dialect.key_header: api_key}
 
 
-@lru_cache(maxsize=64)
-def _warn_retired(maker: str, model: str, successor: str) -> None:
-    _logger.warning("%s has shut %s down; its successor is %s.", maker, model, successor)
-
-
-__all__ = ["check_served", "connect_request"]
+__all__ = ["check_endpoint", "connect_request"]

@@ -5,7 +5,6 @@ that the service was seen to send.
 """
 
 import re
-from collections.abc import Sequence
 
 from crossfade.errors import CredentialsRefused, ProviderFault
 from crossfade.providers.events import ProviderError, Severity
@@ -32,11 +31,24 @@ _SEVERITIES = {
     "item_retrieve_invalid_item_id": Severity.HARMLESS,
     "item_already_truncated": Severity.HARMLESS,
 }
-# Some races are reported without a code.
+# Some races are reported without a code, or with one of the server's own.
+_ACTIVE_MESSAGE = "already has an active response"
 _HARMLESS_MESSAGES = (
+    _ACTIVE_MESSAGE,
     "is already shorter than",
     "only model output audio messages can be truncated",
-    "no active response found",
+    "no active response",
+)
+# Beginnings of codes that tell of something else than a response.
+_ELSEWHERE = (
+    "audio_",
+    "cannot_update_",
+    "input_audio_",
+    "invalid_event",
+    "invalid_json",
+    "invalid_tool_call",
+    "item_",
+    "session_",
 )
 _CLOSE_CODES = {
     3000: ProviderError(
@@ -52,21 +64,41 @@ _CLOSE_CODES = {
 _KEY = re.compile(r"\b(?:sk|ek|xai)[-_][\w*.\-]+")
 
 
-def classify(error: JsonObject, harmless: Sequence[str] = ()) -> ProviderError:
-    """Read the body of an `error` event or of a failed response.
-
-    Args:
-        error: The body.
-        harmless: Further parts of messages, in lower case, that tell of a benign race.
-    """
+def classify(error: JsonObject) -> ProviderError:
+    """Read the body of an `error` event or of a failed response."""
     code = string(error, "code") or None
     message = _KEY.sub("[key]", string(error, "message")) or "no reason given"
     severity = _SEVERITIES.get(code or "")
     if severity is None:
         told = message.lower()
-        race = any(part in told for part in (*_HARMLESS_MESSAGES, *harmless))
+        race = any(part in told for part in _HARMLESS_MESSAGES)
         severity = Severity.HARMLESS if race else Severity.REQUEST
     return ProviderError(message=message, severity=severity, code=code)
+
+
+def meets_active(error: ProviderError) -> bool:
+    """Whether a response was refused because another one runs."""
+    return error.code == ACTIVE_RESPONSE or _ACTIVE_MESSAGE in error.message.lower()
+
+
+def names_item(error: JsonObject) -> bool:
+    """Whether an `error` event says that an item of ours cannot be taken."""
+    return string(error, "param").startswith("item.") or error.get("param") == "item"
+
+
+def may_concern_response(body: JsonObject, error: ProviderError) -> bool:
+    """Whether an error that names no message of ours may be about a response.
+
+    Args:
+        body: Of the `error` event.
+        error: The same, classified.
+    """
+    if meets_active(error):
+        return True
+    if error.severity is Severity.HARMLESS or (error.code or "").startswith(_ELSEWHERE):
+        return False
+    parameter = string(body, "param")
+    return not parameter or parameter.startswith("response")
 
 
 def classify_close(close_code: int, reason: str = "") -> ProviderError | None:
@@ -116,5 +148,8 @@ __all__ = [
     "as_fault",
     "classify",
     "classify_close",
+    "may_concern_response",
+    "meets_active",
+    "names_item",
     "why_not_completed",
 ]

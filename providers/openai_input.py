@@ -14,10 +14,12 @@ from crossfade.providers.events import (
     UserTurnCommitted,
 )
 from crossfade.providers.openai_errors import classify
+from crossfade.providers.openai_playout import Playout
 from crossfade.providers.openai_responses import Responses
+from crossfade.providers.openai_sent_items import SentItems
 from crossfade.providers.openai_transcripts import Transcripts
 from crossfade.providers.transcript_order import TranscriptOrder
-from crossfade.providers.wire_json import JsonObject, child, children, string, whole
+from crossfade.providers.wire_json import JsonObject, child, string, whole
 
 
 class Input:
@@ -25,10 +27,14 @@ class Input:
 
     Args:
         responses: Those of the session; told who has the floor, and cut when the user speaks.
+        sent_items: Told what became part of the conversation.
+        playout: Of the answers, stopped when the user speaks.
     """
 
-    def __init__(self, responses: Responses) -> None:
+    def __init__(self, responses: Responses, sent_items: SentItems, playout: Playout) -> None:
         self._responses = responses
+        self._sent_items = sent_items
+        self._playout = playout
         self._config = SessionConfig()
         self._transcripts = Transcripts()
         self._order = TranscriptOrder()
@@ -58,12 +64,17 @@ class Input:
         if self._service_finds_turns:
             self._responses.user_speaks()
         if self._service_answers:
-            for response in self._responses:
-                # The service cuts what belongs to the conversation, and nothing else.
-                if not response.cut and not response.injected:
-                    response.cut = True
-                    events.append(Interruption(response_id=response.id))
+            events += self._cut_answers()
         return events
+
+    def _cut_answers(self) -> list[Event]:
+        # The service cuts what belongs to the conversation, and nothing else.
+        running = [one for one in self._responses if not (one.cut or one.injected)]
+        for response in running:
+            response.cut = True
+        still_playing = self._playout.stop()
+        names = [response.id for response in running] or [still_playing]
+        return [Interruption(response_id=name) for name in names if name]
 
     def _on_speech_stopped(self, fields: JsonObject) -> list[Event]:
         if self._service_answers:
@@ -83,7 +94,7 @@ class Input:
             self._responses.answer_due()
         elif self._service_finds_turns:
             self._responses.floor_free()
-            self._responses.ask()
+            self._responses.ask(of_turn=True)
         item_id = string(fields, "item_id")
         if item_id and item_id == self._silent_item:
             return []
@@ -98,12 +109,7 @@ class Input:
         return []
 
     def _on_item_added(self, fields: JsonObject) -> list[Event]:
-        item = child(fields, "item")
-        part = next(iter(children(item, "content")), {})
-        # What the user spoke and what the agent says are items too, but not sent by us.
-        sent = ("input_text", "input_image")
-        if string(item, "type") == "function_call_output" or string(part, "type") in sent:
-            self._responses.item_arrived()
+        self._sent_items.arrive(child(fields, "item"))
         return []
 
     def _on_item_deleted(self, fields: JsonObject) -> list[Event]:

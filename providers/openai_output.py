@@ -1,6 +1,7 @@
 """What the agent says and calls: reads the messages of OpenAI's responses."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pybase64
 
@@ -8,6 +9,7 @@ from crossfade.conversation.tools import ToolCall
 from crossfade.providers.events import (
     AudioChunk,
     Event,
+    ProviderError,
     ResponseDone,
     ResponseStarted,
     ResponseStatus,
@@ -18,11 +20,13 @@ from crossfade.providers.events import (
 from crossfade.providers.malformed import malformed
 from crossfade.providers.openai_errors import classify, why_not_completed
 from crossfade.providers.openai_items import Item, Items
+from crossfade.providers.openai_playout import Playout
 from crossfade.providers.openai_requests import INJECTED_KEY, cancel_response, delete_item
 from crossfade.providers.openai_responses import Response, Responses
 from crossfade.providers.openai_usage import read_usage
 from crossfade.providers.wire_json import JsonObject, child, children, decode, string
 
+_MOST_CALLS = 128
 _STATUSES = {
     "completed": ResponseStatus.COMPLETED,
     "cancelled": ResponseStatus.INTERRUPTED,
@@ -37,11 +41,15 @@ class Output:
     Args:
         responses: Those of the session; begun and ended here.
         items: Those of the session; filled here.
+        playout: Told of all audio of the conversation.
         deletes: Whether items can be taken out of the conversation.
     """
 
-    def __init__(self, responses: Responses, items: Items, *, deletes: bool = True) -> None:
+    def __init__(
+        self, responses: Responses, items: Items, playout: Playout, *, deletes: bool = True
+    ) -> None:
         self._deletes = deletes
+        self._playout = playout
         self._responses = responses
         self._items = items
         self._replies: list[bytes] = []
@@ -61,7 +69,7 @@ class Output:
         response = self._responses.get(response_id)
         if response is not None:
             return read(self, response, fields)
-        events = self._begin(response_id)
+        events = self._begin(response_id, announced=False)
         response = self._responses.get(response_id)
         # What trails behind the end of a response is late.
         return events if response is None else events + read(self, response, fields)
@@ -76,19 +84,31 @@ class Output:
         response_id = string(body, "id")
         if not response_id:
             return [malformed("a response without an id")]
-        return self._begin(response_id, injected=INJECTED_KEY in child(body, "metadata"))
+        return self._begin(response_id, child(body, "metadata"))
 
-    def _begin(self, response_id: str, *, injected: bool = False) -> list[Event]:
-        response = self._responses.begin(response_id, injected=injected)
+    def _begin(
+        self, response_id: str, metadata: JsonObject | None = None, *, announced: bool = True
+    ) -> list[Event]:
+        metadata = metadata or {}
+        injected = INJECTED_KEY in metadata
+        response = self._responses.begin(
+            response_id,
+            injected=injected,
+            announced=announced,
+            request_id=string(metadata, INJECTED_KEY),
+        )
         if response is None:
             return []
         if response.cut:
             self._replies.append(cancel_response(response_id))
-        return [ResponseStarted(response_id=response_id, injected=injected)]
+        return [ResponseStarted(response_id=response_id, injected=injected, label=response.label)]
 
     def _on_done(self, fields: JsonObject) -> list[Event]:
-        events = self._on_created(fields)
         body = child(fields, "response")
+        if not string(body, "id"):
+            # Whichever it was, it is over.
+            self._responses.end("")
+        events = self._on_created(fields)
         response = self._responses.get(string(body, "id"))
         if response is None:
             return events
@@ -110,8 +130,7 @@ class Output:
                 reason=why_not_completed(body),
             )
         )
-        error = classify(child(child(body, "status_details"), "error"))
-        return [*events, error] if error.severity is Severity.FATAL else events
+        return [*events, _failure(body)] if status is ResponseStatus.FAILED else events
 
     def _on_audio(self, response: Response, fields: JsonObject) -> list[Event]:
         item_id = string(fields, "item_id")
@@ -127,6 +146,8 @@ class Output:
         except ValueError:
             return [malformed("audio that is no base64")]
         pcm = item.whole_samples(audio, self._items.sound.sample_bytes)
+        if not response.injected:
+            self._playout.add(response.id, len(pcm))
         return [AudioChunk(response_id=response.id, item_id=item_id, pcm=pcm)] if pcm else []
 
     def _on_transcript(self, response: Response, fields: JsonObject) -> list[Event]:
@@ -169,6 +190,8 @@ class Output:
         # Some servers name the function only in the finished item, which follows.
         if response.cut or not call_id or not name or call_id in response.call_ids:
             return []
+        if len(response.call_ids) >= _MOST_CALLS:
+            return [malformed(f"more than {_MOST_CALLS} calls in one response")]
         response.call_ids.add(call_id)
         text = string(fields, "arguments")
         arguments = decode(text or "{}")
@@ -190,6 +213,17 @@ _READERS: Mapping[str, Callable[[Output, Response, JsonObject], list[Event]]] = 
     "response.function_call_arguments.done": Output._on_arguments,
     "response.output_item.done": Output._on_item_done,
 }
+
+
+def _failure(response: JsonObject) -> ProviderError:
+    """Why a response failed. Whatever it was, the session goes on until its line is closed."""
+    error = classify(child(child(response, "status_details"), "error"))
+    return replace(
+        error,
+        message=why_not_completed(response) or error.message,
+        severity=Severity.REQUEST,
+        response_id=string(response, "id"),
+    )
 
 
 def _is_call(item: JsonObject) -> bool:

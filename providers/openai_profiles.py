@@ -4,16 +4,10 @@ Sources: https://platform.openai.com/docs/models, https://docs.x.ai/docs/guides/
 https://www.alibabacloud.com/help/en/model-studio/realtime
 """
 
-import logging
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
-from crossfade.providers.profiles import Profile
-
-_logger = logging.getLogger(__name__)
-_SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+from crossfade.providers.profiles import Profile, find_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,31 +18,19 @@ class Family:
     default_model: str
     profiles: Mapping[str, Profile]
     fallback: Profile
-    """What every model of the maker can do."""
+    """What every model of the maker can do; one of the profiles."""
 
     def profile(self, model: str) -> Profile:
-        """Find the profile of a model.
-
-        A name that is not known, such as a deployment, has the profile of the longest known name
-        it continues, else the fallback; the log says so once. A dated snapshot is known.
-        """
-        known = self.profiles.get(model) or self.profiles.get(_SNAPSHOT.sub("", model))
-        if known is None:
-            names = (name for name in self.profiles if model.startswith(f"{name}-"))
-            known = self.profiles.get(max(names, key=len, default=""), self.fallback)
-            _say_unknown(self.maker, model, known.model)
+        """Find the profile of a model or a deployment; the log tells once of a name unknown."""
+        known = find_model(self.profiles, model, maker=self.maker, fallback=self.fallback.model)
         return replace(known, model=model)
-
-
-@lru_cache(maxsize=256)
-def _say_unknown(maker: str, model: str, like: str) -> None:
-    _logger.warning('The %s model "%s" is not known here; taken to be like %s.', maker, model, like)
 
 
 def _by_name(profiles: Iterable[Profile]) -> Mapping[str, Profile]:
     return {profile.model: profile for profile in profiles}
 
 
+_LARGEST_EVENT_BYTES = 15 * 2**20
 _GPT_REALTIME = Profile(
     model="gpt-realtime",
     input_rate_hz=24000,
@@ -69,6 +51,9 @@ _GPT_REALTIME = Profile(
     text_output=True,
     speed=True,
     g711=True,
+    noise_reduction=True,
+    transcription_model=True,
+    image_limit_bytes=_LARGEST_EVENT_BYTES * 3 // 4 - 4096,
     update_instructions=True,
     update_tools=True,
     update_voice=True,
@@ -107,6 +92,8 @@ _GROK_VOICE = Profile(
     partial_tool_results=True,
     speed=True,
     g711=True,
+    max_output_tokens=False,
+    keep_context=False,
     update_instructions=True,
     update_tools=True,
     update_voice=True,
@@ -127,6 +114,7 @@ _QWEN_OMNI = Profile(
     server_vad=True,
     tools=True,
     text_output=True,
+    keep_context=False,
     update_instructions=True,
     update_tools=True,
 )

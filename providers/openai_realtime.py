@@ -9,12 +9,14 @@ from enum import Enum
 from typing import ClassVar
 
 from crossfade.conversation.history import HistoryItem, Speaker, Utterance
+from crossfade.conversation.tools import ToolResult
 from crossfade.errors import ProviderFault, SettingsError
 from crossfade.providers.commands import (
     Command,
     EndTurn,
     Interrupt,
     Respond,
+    RespondAside,
     Say,
     SendImage,
     SendText,
@@ -22,35 +24,42 @@ from crossfade.providers.commands import (
     StartTurn,
     Update,
 )
-from crossfade.providers.config import SessionConfig
-from crossfade.providers.events import Event, ProviderError, SessionOpened, Severity
+from crossfade.providers.config import Modality, SessionConfig
+from crossfade.providers.events import Event, ProviderError, SessionOpened
 from crossfade.providers.malformed import malformed
 from crossfade.providers.openai_dialects import Dialect, find_dialect
-from crossfade.providers.openai_endpoint import check_served, connect_request
+from crossfade.providers.openai_endpoint import check_endpoint, connect_request
 from crossfade.providers.openai_errors import (
-    ACTIVE_RESPONSE,
     as_fault,
     classify,
     classify_close,
+    may_concern_response,
+    meets_active,
+    names_item,
 )
 from crossfade.providers.openai_input import Input
 from crossfade.providers.openai_items import Items
 from crossfade.providers.openai_output import Output
+from crossfade.providers.openai_playout import Playout
 from crossfade.providers.openai_requests import (
+    OWN_IDS,
     append_audio,
     cancel_response,
     clear_audio,
     commit_audio,
-    create_image,
+    conversation_item,
     create_item,
-    create_partial_result,
     create_response,
     delete_item,
+    image_item,
     out_of_band_response,
+    partial_result_item,
     truncate_item,
 )
 from crossfade.providers.openai_responses import Responses
+from crossfade.providers.openai_sent_items import SentItems
 from crossfade.providers.openai_session import change, configure
+from crossfade.providers.openai_usage import read_limits
 from crossfade.providers.profiles import Profile
 from crossfade.providers.protocol import ConnectRequest
 from crossfade.providers.sound_format import sound_format
@@ -84,10 +93,14 @@ class OpenAIRealtimeProtocol:
         self._config = SessionConfig()
         self._sound = sound_format(self._config.encoding, self._profile)
         self._turn_bytes = 0
-        self._responses = Responses()
+        self._sent_items = SentItems()
+        self._responses = Responses(self._sent_items)
         self._items = Items(self._sound)
-        self._input = Input(self._responses)
-        self._output = Output(self._responses, self._items, deletes=self._profile.truncation)
+        self._playout = Playout(self._sound)
+        self._input = Input(self._responses, self._sent_items, self._playout)
+        self._output = Output(
+            self._responses, self._items, self._playout, deletes=self._profile.truncation
+        )
 
     @property
     def key_variables(self) -> Sequence[str]:
@@ -101,12 +114,16 @@ class OpenAIRealtimeProtocol:
     def profile(self) -> Profile:
         return self._profile
 
+    def preparation(self) -> None:
+        return None
+
     def connect_request(self, base_url: str | None, api_key: str) -> ConnectRequest:
         return connect_request(self._dialect, self._model, base_url, api_key)
 
     def start(self, config: SessionConfig, history: Sequence[HistoryItem] = ()) -> list[bytes]:
         self._config = config
-        self._sound = self._items.sound = sound_format(config.encoding, self._profile)
+        sound = sound_format(config.encoding, self._profile)
+        self._sound = self._items.sound = self._playout.sound = sound
         self._input.configure(config)
         return [
             configure(config, self._profile, self._dialect),
@@ -115,29 +132,30 @@ class OpenAIRealtimeProtocol:
 
     def append_audio(self, pcm: bytes) -> bytes:
         self._turn_bytes += len(pcm)
+        self._playout.heard_bytes += len(pcm)
         return append_audio(pcm)
 
     def send(self, command: Command) -> list[bytes]:
         match command:
             case SendText(text=text, respond=respond):
                 message = self._create_item(Utterance(speaker=Speaker.USER, text=text))
-                if not respond:
-                    return [message]
-                self._responses.ask()
-                return [message, *self._next_response()]
+                if respond:
+                    self._responses.ask()
+                return [message, *self._next_response()] if respond else [message]
             case SendImage():
-                return [self._item_sent(create_image(command))]
-            case SendToolResult(result=result, final=True):
-                return [self._create_item(result)]
-            case SendToolResult(result=result):
-                return [self._item_sent(create_partial_result(result))]
+                return [self._send_item(image_item(command))]
+            case SendToolResult(result=result, final=final):
+                return [self._create_item(result) if final else self._tell_part(result)]
             case Update():
                 return self._change(command)
             case Respond():
                 self._responses.ask()
-            case Say(text=text):
-                body = out_of_band_response(text, self._config.modality, self._dialect)
-                self._responses.ask(body)
+            case Say(text=text, label=label):
+                self._responses.ask(self._aside(f'Say exactly: "{text}"', ""), label=label)
+            case RespondAside(label=label):
+                body = self._aside(command.instructions, command.text, command.modality)
+                request = self._responses.ask_aside(body, label)
+                return [create_response(request.event_id, body)]
             case Interrupt(played_ms=played_ms):
                 return self._interrupt(played_ms)
             case StartTurn():
@@ -156,6 +174,8 @@ class OpenAIRealtimeProtocol:
             return self._on_session_updated(fields)
         if kind == "error":
             return self._on_error(fields)
+        if kind == "rate_limits.updated":
+            return read_limits(fields)
         events = self._input.receive(kind, fields)
         return self._output.receive(kind, fields) if events is None else events
 
@@ -172,11 +192,19 @@ class OpenAIRealtimeProtocol:
         return as_fault(error, self._model, self._dialect)
 
     def _create_item(self, item: HistoryItem) -> bytes:
-        return self._item_sent(create_item(item, self._dialect))
+        return self._send_item(conversation_item(item, self._dialect))
 
-    def _item_sent(self, message: bytes) -> bytes:
-        self._responses.item_sent()
-        return message
+    def _send_item(self, item: JsonObject) -> bytes:
+        return create_item(item, self._sent_items.send(item))
+
+    def _tell_part(self, result: ToolResult) -> bytes:
+        return self._send_item(partial_result_item(result))
+
+    def _aside(
+        self, instructions: str, text: str | None, modality: Modality | None = None
+    ) -> JsonObject:
+        modality = modality or self._config.modality
+        return out_of_band_response(instructions, text, modality, self._dialect)
 
     def _change(self, update: Update) -> list[bytes]:
         """Send what differs: a voice that is named again after it has spoken is refused."""
@@ -212,6 +240,7 @@ class OpenAIRealtimeProtocol:
         return messages + self._next_response()
 
     def _interrupt(self, played_ms: Mapping[str, float]) -> list[bytes]:
+        self._playout.stop()
         messages = [cancel_response(response.id) for response in self._responses.interrupt()]
         if not self._profile.truncation:
             return messages
@@ -247,9 +276,16 @@ class OpenAIRealtimeProtocol:
 
     def _on_error(self, fields: JsonObject) -> list[Event]:
         body = child(fields, "error")
-        error = classify(body, self._dialect.harmless_messages)
-        self._responses.refuse(string(body, "event_id"), active=error.code == ACTIVE_RESPONSE)
-        if error.severity is not Severity.HARMLESS:
+        error = classify(body)
+        named = string(body, "event_id")
+        if not named.startswith(OWN_IDS):
+            named = ""
+        if (named or names_item(body)) and self._sent_items.refuse(named):
+            return [error]
+        concerns = may_concern_response(body, error)
+        if named or concerns:
+            self._responses.refuse(named, active=meets_active(error))
+        if not named and concerns and not meets_active(error):
             self._responses.answer_doubtful()
         return [error]
 
@@ -265,7 +301,7 @@ def openai_protocol(
     """
     spelling = find_dialect(dialect)
     model = model or spelling.family.default_model
-    check_served(spelling, model, base_url)
+    check_endpoint(spelling, model, base_url)
     return OpenAIRealtimeProtocol(model, spelling)
 
 

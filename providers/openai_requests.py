@@ -14,7 +14,11 @@ from crossfade.providers.openai_session import modalities
 from crossfade.providers.wire_json import JsonObject, encode
 
 INJECTED_KEY = "crossfade_injected"
-"""Metadata that marks a response outside the conversation; the service sends it back."""
+"""Metadata that marks a response outside the conversation, by the name of its request; the service
+sends it back."""
+
+OWN_IDS = "crossfade_"
+"""How the ids begin that we give to messages and items."""
 
 _APPEND_HEAD, _APPEND_TAIL = b'{"type":"input_audio_buffer.append","audio":"', b'"}'
 
@@ -32,19 +36,21 @@ def clear_audio() -> bytes:
     return encode({"type": "input_audio_buffer.clear"})
 
 
-def create_item(item: HistoryItem, dialect: Dialect) -> bytes:
-    return _create(_item(item, dialect))
+def create_item(item: JsonObject, item_id: str) -> bytes:
+    """Put an item into the conversation; what is refused is named by the same id."""
+    named = {"id": item_id, **item}
+    return encode({"type": "conversation.item.create", "event_id": item_id, "item": named})
 
 
-def create_image(image: SendImage) -> bytes:
+def image_item(image: SendImage) -> JsonObject:
     url = f"data:{image.media_type};base64,{pybase64.b64encode(image.data).decode()}"
-    return _create(_message("user", {"type": "input_image", "image_url": url}))
+    return _message("user", {"type": "input_image", "image_url": url})
 
 
-def create_partial_result(result: ToolResult) -> bytes:
+def partial_result_item(result: ToolResult) -> JsonObject:
     """Tell a part of a result beside the call, which takes one output only."""
     text = f"Progress of the call {result.call_id}, not its result yet: {_tool_output(result)}"
-    return _create(_message("system", {"type": "input_text", "text": text}))
+    return _message("system", {"type": "input_text", "text": text})
 
 
 def truncate_item(item_id: str, heard_ms: int) -> bytes:
@@ -65,7 +71,7 @@ def delete_item(item_id: str) -> bytes:
 def create_response(event_id: str, body: JsonObject | None) -> bytes:
     create: JsonObject = {"type": "response.create", "event_id": event_id}
     if body is not None:
-        create["response"] = body
+        create["response"] = {**body, "metadata": {INJECTED_KEY: event_id}}
     return encode(create)
 
 
@@ -73,23 +79,29 @@ def cancel_response(response_id: str) -> bytes:
     return encode({"type": "response.cancel", "response_id": response_id})
 
 
-def out_of_band_response(text: str, modality: Modality, dialect: Dialect) -> JsonObject:
-    """Build the body of a response that says `text` and leaves no trace in the conversation."""
-    return {
+def out_of_band_response(
+    instructions: str, text: str | None, modality: Modality, dialect: Dialect
+) -> JsonObject:
+    """Build the body of a response that leaves no trace in the conversation.
+
+    Args:
+        instructions: What it shall do.
+        text: What it knows; nothing if empty, the conversation so far if None.
+        modality: Whether it is spoken or written.
+        dialect: How the server spells it.
+    """
+    body: JsonObject = {
         "conversation": "none",
-        "input": [],
         "tools": [],
         **modalities(modality, dialect),
-        "instructions": f'Say exactly: "{text}"',
-        "metadata": {INJECTED_KEY: "true"},
+        "instructions": instructions,
     }
+    if text is not None:
+        body["input"] = [_message("user", {"type": "input_text", "text": text})] if text else []
+    return body
 
 
-def _create(item: JsonObject) -> bytes:
-    return encode({"type": "conversation.item.create", "item": item})
-
-
-def _item(item: HistoryItem, dialect: Dialect) -> JsonObject:
+def conversation_item(item: HistoryItem, dialect: Dialect) -> JsonObject:
     if isinstance(item, ToolCall):
         return {
             "type": "function_call",
@@ -120,15 +132,17 @@ def _tool_output(result: ToolResult) -> str:
 
 __all__ = [
     "INJECTED_KEY",
+    "OWN_IDS",
     "append_audio",
     "cancel_response",
     "clear_audio",
     "commit_audio",
-    "create_image",
+    "conversation_item",
     "create_item",
-    "create_partial_result",
     "create_response",
     "delete_item",
+    "image_item",
     "out_of_band_response",
+    "partial_result_item",
     "truncate_item",
 ]

@@ -4,11 +4,12 @@ A response that is asked for while another one runs, or while the user speaks, i
 answer to the user's turn also answers what was held before it, if it knew of all that was sent.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
+from crossfade.providers.openai_sent_items import SentItems
 from crossfade.providers.wire_json import JsonObject
 
 # Ends that are remembered, so that what trails behind them is known for what it is.
@@ -18,6 +19,8 @@ _MOST_RUNNING = 16
 _MOST_UNHEARD = 64
 # Phrases that wait to be said; beyond that the oldest is dropped.
 _MOST_PHRASES_HELD = 8
+# Out-of-band responses that have not begun; beyond that the oldest loses its label.
+_MOST_ASIDES = 64
 
 
 class Floor(Enum):
@@ -29,12 +32,39 @@ class Floor(Enum):
     """The service will answer the user's turn by itself."""
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class Request:
+    """A response that was asked for."""
+
+    event_id: str
+    body: JsonObject | None
+    """What is special about it; None for the ordinary next answer."""
+    label: str = ""
+    of_turn: bool = False
+    """It answers a turn of the user that no interruption takes back."""
+    withdrawn: bool = False
+    """Interrupted before it began."""
+    overtaken: bool = False
+    """The service's own answer came first."""
+
+    @property
+    def phrase(self) -> bool:
+        return self.body is not None
+
+
 @dataclass(slots=True, kw_only=True)
 class Response:
     """A response that runs."""
 
     id: str
     injected: bool
+    label: str = ""
+    aside: bool = False
+    """It runs beside the others: it waits for none, and no interruption ends it."""
+    blocks: bool = True
+    """No other may be asked for until it ends."""
+    request: Request | None = None
+    """The request that it was taken for the answer to."""
     cut: bool = False
     """Interrupted: what still comes of it is dropped."""
     unheard_items: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_UNHEARD))
@@ -43,65 +73,78 @@ class Response:
     """Tool calls that were given to the caller."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Request:
-    """A response that was asked for."""
-
-    event_id: str
-    body: JsonObject | None
-    """What is special about it; None for the ordinary next answer."""
-    withdrawn: bool = False
-    """Interrupted before it began."""
-
-
 class Responses:
-    """Running, requested and held responses of one session."""
+    """Running, requested and held responses of one session.
 
-    def __init__(self) -> None:
+    Args:
+        sent_items: What the service's own answer may not know of yet.
+    """
+
+    def __init__(self, sent_items: SentItems | None = None) -> None:
+        self._sent_items = SentItems() if sent_items is None else sent_items
         self._running: dict[str, Response] = {}
         self._ended: deque[str] = deque(maxlen=_MOST_ENDED)
         self._held: deque[Request] = deque()
         self._requested: Request | None = None
+        self._asides: OrderedDict[str, str] = OrderedDict()
         self._floor = Floor.FREE
         # The service runs a response that we do not know of; it will tell us of its end.
         self._blocked = False
         self._requests = 0
-        self._items_on_the_way = 0
 
     def __iter__(self) -> Iterator[Response]:
         return iter(tuple(self._running.values()))
 
-    def ask(self, body: JsonObject | None = None) -> None:
+    def ask(
+        self, body: JsonObject | None = None, *, label: str = "", of_turn: bool = False
+    ) -> None:
         """Hold a request until `next_request` lets it go. Ordinary answers are asked for once."""
-        if body is None and any(request.body is None for request in self._held):
+        if body is None and (held := self._held_answer()) is not None:
+            held.of_turn |= of_turn
+            # Who asks again is not kept waiting by a response that nobody has seen.
+            self._blocked = False
             return
-        phrases = [request for request in self._held if request.body is not None]
+        phrases = [request for request in self._held if request.phrase]
         if body is not None and len(phrases) >= _MOST_PHRASES_HELD:
             self._held.remove(phrases[0])
-        self._requests += 1
-        self._held.append(Request(event_id=f"crossfade_response_{self._requests}", body=body))
+        request = Request(event_id=self._next_id(), body=body, label=label, of_turn=of_turn)
+        self._held.append(request)
+
+    def ask_aside(self, body: JsonObject, label: str) -> Request:
+        """Give a request that is sent at once, whatever else runs or waits."""
+        request = Request(event_id=self._next_id(), body=body, label=label)
+        self._asides[request.event_id] = label
+        if len(self._asides) > _MOST_ASIDES:
+            self._asides.popitem(last=False)
+        return request
 
     def next_request(self) -> Request | None:
         """Give the request to send now, if the floor is free for one."""
-        busy = self._running or self._requested or self._blocked or self._floor is not Floor.FREE
-        if busy or not self._held:
+        waits = self._requested is not None or self._blocked or self._floor is not Floor.FREE
+        if waits or not self._held or any(one.blocks for one in self._running.values()):
             return None
         self._requested = self._held.popleft()
         return self._requested
 
-    def begin(self, response_id: str, *, injected: bool) -> Response | None:
-        """Note that a response began; None if it is known already."""
+    def begin(
+        self, response_id: str, *, injected: bool, announced: bool = True, request_id: str = ""
+    ) -> Response | None:
+        """Note that a response began; None if it is known already.
+
+        Args:
+            response_id: The response.
+            injected: Whether it stands outside the conversation.
+            announced: Off if only something that came of it told of it; its end may never come.
+            request_id: The request, where the service repeats it.
+        """
         if response_id in self._running or response_id in self._ended:
             return None
-        response = Response(id=response_id, injected=injected)
-        request = self._requested
-        if request is not None and (request.body is not None) == injected:
-            response.cut = request.withdrawn
-            self._requested = None
-        elif not injected and self._floor is Floor.ANSWER_DUE:
-            self._drop_held_answered()
-        if not injected and self._floor is Floor.ANSWER_DUE:
-            self._floor = Floor.FREE
+        response = Response(id=response_id, injected=injected, blocks=announced)
+        if request_id in self._asides:
+            response.label = self._asides.pop(request_id)
+            response.aside, response.blocks = True, False
+        else:
+            self._attribute(response)
         self._running[response_id] = response
         if len(self._running) > _MOST_RUNNING:
             self.end(next(iter(self._running)))
@@ -119,44 +162,44 @@ class Responses:
         """Note that a request was refused.
 
         Args:
-            event_id: The request; empty if the service did not say.
+            event_id: The request; empty if the service did not say, and it may be ours.
             active: Because another response runs: it is asked for again after that one.
         """
-        request = self._requested
-        if request is None or not (event_id == request.event_id or (active and not event_id)):
+        if self._asides.pop(event_id, None) is not None:
             return
-        self._requested = None
-        if active and not request.withdrawn:
-            self._held.appendleft(request)
+        request = self._refused(event_id, active=active)
+        if request is not None:
+            self._give_up(request)
+            if active and not request.withdrawn:
+                self._hold_again(request)
+        elif active and not event_id and self._floor is Floor.ANSWER_DUE:
+            # The service failed to answer the user's turn by itself.
+            self._floor = Floor.FREE
+            self.ask(of_turn=True)
             self._blocked = not self._running
 
     def interrupt(self) -> list[Response]:
-        """Cut everything, and forget what was held.
+        """Cut everything, and forget what was held but the answer to a turn that is over.
 
         Returns:
             The responses that were not cut before; they are to be cancelled.
         """
-        self._held.clear()
-        if self._requested is not None:
+        self._held = deque(request for request in self._held if request.of_turn)
+        if self._requested is not None and not self._requested.of_turn:
             self._requested.withdrawn = True
-        running = [response for response in self._running.values() if not response.cut]
+        running = [one for one in self._running.values() if not (one.cut or one.aside)]
         for response in running:
             response.cut = True
         return running
-
-    def item_sent(self) -> None:
-        """An item was sent to the conversation."""
-        self._items_on_the_way += 1
-
-    def item_arrived(self) -> None:
-        """An item that was sent became part of the conversation."""
-        self._items_on_the_way = max(0, self._items_on_the_way - 1)
 
     def user_speaks(self) -> None:
         self._blocked = False
         self._floor = Floor.USER_SPEAKS
 
     def answer_due(self) -> None:
+        # What the user interrupted is not taken for the answer to what they said then.
+        if self._requested is not None and self._requested.withdrawn:
+            self._requested = None
         self._floor = Floor.ANSWER_DUE
 
     def floor_free(self) -> None:
@@ -167,11 +210,66 @@ class Responses:
         if self._floor is Floor.ANSWER_DUE:
             self._floor = Floor.FREE
 
+    def _next_id(self) -> str:
+        self._requests += 1
+        return f"crossfade_response_{self._requests}"
+
+    def _held_answer(self) -> Request | None:
+        return next((request for request in self._held if not request.phrase), None)
+
+    def _attribute(self, response: Response) -> None:
+        """Find the request that a response answers, if it answers one."""
+        due = self._floor is Floor.ANSWER_DUE and not response.injected
+        request = self._requested
+        if request is not None and request.phrase == response.injected:
+            self._requested = None
+            response.request, response.label = request, request.label
+            response.cut = request.withdrawn
+        elif due:
+            self._drop_held_answered()
+            if request is not None:
+                # A phrase is out. One that was overtaken twice will not come.
+                self._requested = None if request.overtaken else request
+                request.overtaken = True
+        elif not response.injected:
+            # Nothing else was to come: the service does not repeat what marks a phrase.
+            self._requested = None
+        if due:
+            self._floor = Floor.FREE
+        if response.blocks:
+            # One at a time: whatever ran before holds nobody up any more, its end told or not.
+            for other in self._running.values():
+                other.blocks = False
+
     def _drop_held_answered(self) -> None:
-        answers = [request for request in self._held if request.body is None]
+        answers = [request for request in self._held if not request.phrase]
         self._held.clear()
-        if self._items_on_the_way:
+        if self._sent_items:
             self._held.extend(answers)
+
+    def _refused(self, event_id: str, *, active: bool) -> Request | None:
+        """The request that an error is about."""
+        request = self._requested
+        if request is not None and event_id in ("", request.event_id):
+            return request
+        # The service's own answer may have been taken for the one that was asked for.
+        for response in self._running.values():
+            taken = response.request
+            if taken is not None and (event_id == taken.event_id or (active and not event_id)):
+                return taken
+        return None
+
+    def _give_up(self, request: Request) -> None:
+        if self._requested is request:
+            self._requested = None
+        for response in self._running.values():
+            if response.request is request:
+                response.request = None
+
+    def _hold_again(self, request: Request) -> None:
+        if request.phrase or self._held_answer() is None:
+            self._held.appendleft(request)
+        self._blocked = not self._running
 
 
 __all__ = ["Floor", "Request", "Response", "Responses"]

@@ -20,7 +20,7 @@ def configure(config: SessionConfig, profile: Profile, dialect: Dialect) -> byte
     session["tools"] = _tools(config, dialect)
     if config.tools and profile.parallel_tools:
         session["parallel_tool_calls"] = True
-    if config.max_output_tokens is not None and dialect.token_limit is not None:
+    if config.max_output_tokens is not None:
         session[dialect.token_limit] = config.max_output_tokens
     if config.reasoning is not None and (effort := dialect.efforts.get(config.reasoning)):
         session["reasoning"] = {"effort": effort}
@@ -80,6 +80,8 @@ def _flat(config: SessionConfig, profile: Profile, dialect: Dialect) -> JsonObje
         "input_audio_transcription": _transcription(config, dialect),
         "turn_detection": _turn_detection(config, dialect),
     }
+    if config.noise_reduction is not None:
+        session["input_audio_noise_reduction"] = {"type": config.noise_reduction.value}
     if config.voice is not None:
         session["voice"] = _voice(config.voice, profile, dialect)
     if config.speed is not None:
@@ -102,13 +104,13 @@ def _audio(config: SessionConfig, profile: Profile, dialect: Dialect) -> JsonObj
     output: JsonObject = {"format": _format(config.encoding, profile.output_rate_hz)}
     if config.speed is not None:
         output["speed"] = config.speed
-    return {
-        "input": {
-            "format": _format(config.encoding, profile.input_rate_hz),
-            "transcription": _transcription(config, dialect),
-        },
-        "output": output,
+    heard: JsonObject = {
+        "format": _format(config.encoding, profile.input_rate_hz),
+        "transcription": _transcription(config, dialect),
     }
+    if config.noise_reduction is not None:
+        heard["noise_reduction"] = {"type": config.noise_reduction.value}
+    return {"input": heard, "output": output}
 
 
 def _format(encoding: Encoding, rate_hz: int) -> JsonObject:
@@ -145,11 +147,13 @@ def _transcription(config: SessionConfig, dialect: Dialect) -> JsonObject | None
         return None
     # Recognisers take ISO 639-1: the first subtag.
     languages = [tag.partition("-")[0].lower() for tag in config.languages]
-    if len(languages) > 1 and dialect.recogniser_of_several is not None:
-        return {"model": dialect.recogniser_of_several, "languages": languages}
+    of_several = dialect.recogniser_of_several
+    wanted = config.transcription_model or of_several
+    if len(languages) > 1 and of_several is not None and wanted == of_several:
+        return {"model": of_several, "languages": languages}
     transcription: JsonObject = {}
-    if dialect.recogniser is not None:
-        transcription["model"] = dialect.recogniser
+    if (model := config.transcription_model or dialect.recogniser) is not None:
+        transcription["model"] = model
     if languages:
         transcription[dialect.language_field] = languages[0]
     return transcription

@@ -1,10 +1,16 @@
-"""Tokens of a response, as OpenAI counts them.
+"""What OpenAI counts: tokens of a response, and what is left of the limits.
 
-Source: https://platform.openai.com/docs/api-reference/realtime-server-events/response/done
+Source: https://platform.openai.com/docs/api-reference/realtime-server-events/response/done and
+https://platform.openai.com/docs/api-reference/realtime-server-events/rate_limits/updated
 """
 
+import math
+
 from crossfade.conversation.usage import Usage
-from crossfade.providers.wire_json import JsonObject, child, whole
+from crossfade.providers.events import Event, RateLimit, RateLimits
+from crossfade.providers.wire_json import JsonObject, child, children, string, whole
+
+_MOST_LIMITS = 16
 
 
 def read_usage(usage: JsonObject) -> Usage | None:
@@ -29,9 +35,28 @@ def read_usage(usage: JsonObject) -> Usage | None:
     )
 
 
+def read_limits(fields: JsonObject) -> list[Event]:
+    """Read `rate_limits.updated`; those without a name say nothing."""
+    limits = tuple(
+        RateLimit(
+            name=string(limit, "name"),
+            limit=whole(limit, "limit"),
+            remaining=whole(limit, "remaining"),
+            reset_s=_seconds(limit.get("reset_seconds")),
+        )
+        for limit in children(fields, "rate_limits")[:_MOST_LIMITS]
+        if string(limit, "name")
+    )
+    return [RateLimits(limits=limits)] if limits else []
+
+
+def _seconds(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and 0 <= value < math.inf else 0.0
+
+
 def _text(totals: JsonObject, total: str, details: JsonObject, others: int) -> int:
     """Text tokens: as detailed, or what the total leaves for them."""
     return max(whole(details, "text_tokens"), whole(totals, total) - others)
 
 
-__all__ = ["read_usage"]
+__all__ = ["read_limits", "read_usage"]

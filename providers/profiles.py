@@ -1,7 +1,19 @@
-"""What a model can do and cannot."""
+"""What a model can do and cannot, and how a model is found by its name."""
 
+import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TypeVar
+
+from crossfade.errors import SettingsError
+
+_logger = logging.getLogger(__name__)
+# What may follow the name of a model without making another one of it: a date, a stage.
+_EDITION = re.compile(r"(-(preview|latest|\d{2,8}))*")
+
+M = TypeVar("M")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +51,23 @@ class Profile:
     """It goes on talking while a tool runs; else it is silent until the call is answered."""
     partial_tool_results: bool = False
     """It takes several results for one call, the last one final."""
+    interrupting_results: bool = False
+    """The result of a tool can cut what it says (`Delivery.INTERRUPT`)."""
     text_output: bool = False
     """It can answer in writing instead of speaking."""
     reasoning: bool = False
     speed: bool = False
     g711: bool = False
+    noise_reduction: bool = False
+    """It can be told how near the microphone is, to clean what it hears."""
+    transcription_model: bool = False
+    """Another model may be named for the user's transcripts."""
+    max_output_tokens: bool = True
+    """It can be limited in what it says."""
+    keep_context: bool = True
+    """It can be told to forget nothing of a long conversation (`compress_context` off)."""
+    image_limit_bytes: int | None = None
+    """The largest image it takes, where it says so."""
     update_instructions: bool = False
     update_tools: bool = False
     update_voice: bool = False
@@ -69,4 +93,70 @@ class Profile:
         return None if name is None else self.voices.get(name, name)
 
 
-__all__ = ["Profile"]
+def find_model(models: Mapping[str, M], model: str, *, maker: str, fallback: str) -> M:
+    """Find what is known of a model.
+
+    An edition of a known model (dated, preview) is that model. Any other name is taken for the
+    longest known name it continues, else for the fallback, and the log says so once.
+
+    Args:
+        models: Name → what is known.
+        model: The name asked for, which may be that of a deployment.
+        maker: Who serves it, for the log.
+        fallback: Name in `models` that stands for the family.
+    """
+    like = next((name for name in _longest_first(models) if _is_edition(model, name)), None)
+    if like is None:
+        beginnings = (name for name in _longest_first(models) if model.startswith(f"{name}-"))
+        like = next(beginnings, fallback)
+        _say_unknown(maker, model, like)
+    return models[like]
+
+
+def check_served(model: str, shut_down: Mapping[str, str], *, maker: str, own_host: bool) -> None:
+    """Refuse a model that was shut down, or an edition of one.
+
+    Args:
+        model: The name asked for.
+        shut_down: Name → its successor.
+        maker: Who served it.
+        own_host: Whether its maker is dialled; elsewhere it may still be served.
+
+    Raises:
+        SettingsError: The maker does not serve it any more.
+    """
+    for name, successor in shut_down.items():
+        if _is_edition(model, name):
+            refuse_shut_down(f'"{model}"', successor, maker=maker, own_host=own_host)
+
+
+def refuse_shut_down(what: str, successor: str, *, maker: str, own_host: bool) -> None:
+    """Refuse what was shut down where its maker is dialled; elsewhere the log warns once.
+
+    Raises:
+        SettingsError: The maker does not serve it any more.
+    """
+    if own_host:
+        raise SettingsError(f"{maker} has shut {what} down. Use {successor}.")
+    _say_shut_down(maker, what, successor)
+
+
+def _is_edition(model: str, name: str) -> bool:
+    return model.startswith(name) and _EDITION.fullmatch(model, len(name)) is not None
+
+
+def _longest_first(names: Mapping[str, M]) -> list[str]:
+    return sorted(names, key=len, reverse=True)
+
+
+@lru_cache(maxsize=256)
+def _say_unknown(maker: str, model: str, like: str) -> None:
+    _logger.warning('The %s model "%s" is not known here; taken to be like %s.', maker, model, like)
+
+
+@lru_cache(maxsize=64)
+def _say_shut_down(maker: str, what: str, successor: str) -> None:
+    _logger.warning("%s has shut %s down; its successor is %s.", maker, what, successor)
+
+
+__all__ = ["Profile", "check_served", "find_model", "refuse_shut_down"]

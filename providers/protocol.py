@@ -4,7 +4,7 @@ A protocol does no I/O, knows no clock and awaits nothing. It turns commands int
 write, and messages that were read into events.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -24,7 +24,9 @@ class ConnectRequest:
     headers: Mapping[str, str] = field(repr=False)
     subprotocols: Sequence[str] = ()
     ping_interval_s: float | None = 20.0
-    """How often to look whether the provider still answers; None where its pongs are too slow."""
+    """How often to look whether the provider still answers; None: never."""
+    ping_timeout_s: float = 20.0
+    """How long an answer to that may take; without one the line is dead."""
 
 
 class WireProtocol(Protocol):
@@ -45,6 +47,10 @@ class WireProtocol(Protocol):
 
     @property
     def profile(self) -> Profile: ...
+
+    def preparation(self) -> Callable[[], None] | None:
+        """Give what must be done once before `start`, in a thread, for it takes long; or None."""
+        ...
 
     def connect_request(self, base_url: str | None, api_key: str) -> ConnectRequest:
         """Say where to connect: at `base_url`, the whole endpoint, or at the provider's own."""

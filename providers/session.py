@@ -1,22 +1,24 @@
 """RealtimeSession: what callers hold."""
 
 import asyncio
-import inspect
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
 from crossfade.conversation.history import HistoryItem
 from crossfade.conversation.tools import ToolDeclaration, ToolResult
-from crossfade.errors import CallerError, CrossfadeError, SettingsError
+from crossfade.errors import CallerError, CrossfadeError
+from crossfade.providers.api_key import ApiKey, resolve_key
 from crossfade.providers.commands import (
     Command,
+    Delivery,
     EndTurn,
     Interrupt,
     Respond,
+    RespondAside,
     Say,
     SendImage,
     SendText,
@@ -24,7 +26,7 @@ from crossfade.providers.commands import (
     StartTurn,
     Update,
 )
-from crossfade.providers.config import SessionConfig
+from crossfade.providers.config import Modality, SessionConfig
 from crossfade.providers.connection import Connection, Statistics
 from crossfade.providers.events import Event, SessionExpiring, SessionOpened
 from crossfade.providers.profiles import Profile
@@ -34,25 +36,45 @@ from crossfade.providers.tap import WireTap
 from crossfade.providers.validation import check_audio, check_command, check_config
 
 _EXPIRY_WARNING_S = 60.0
-
-ApiKey = str | Callable[[], str | Awaitable[str]]
-"""A key, or what gives one when a connection is opened."""
+_MANY_WAITING = 64
 
 
 class _State(Enum):
     NEW = "new"
+    OPENING = "opening"
     OPEN = "open"
     ENDED = "ended"
+    """By itself: the connection died, or the provider ended it."""
+    CLOSING = "closing"
     CLOSED = "closed"
+    """By the caller, or because it could not be opened."""
+
+
+_NEXT: Mapping[_State, Sequence[_State]] = {
+    _State.NEW: (_State.OPENING, _State.CLOSING),
+    _State.OPENING: (_State.OPEN, _State.CLOSING),
+    _State.OPEN: (_State.ENDED, _State.CLOSING),
+    _State.ENDED: (_State.CLOSING,),
+    _State.CLOSING: (_State.CLOSING, _State.CLOSED),
+    _State.CLOSED: (_State.CLOSED,),
+}
+_NOT_OPEN: Mapping[_State, str] = {
+    _State.NEW: "The session is not open yet.",
+    _State.OPENING: "The session is still opening; wait for `open`.",
+    _State.CLOSING: "The session is closed.",
+    _State.CLOSED: "The session is closed.",
+}
+_OPENED_BEFORE = "A session is opened once. Connect again for a new one."
 
 
 class RealtimeSession:
     """A live conversation with a native speech-to-speech model. Made by `connect`.
 
     It is an async context manager, or is opened and closed by `open` and `close`. Iterated, it
-    gives its events, SessionOpened first; messages are read only while someone iterates. The
-    iteration ends when the session is closed by `close`. When the connection dies, or after a
-    fatal ProviderError, it raises what `open` could have raised, once all events are delivered.
+    gives its events, SessionOpened first, to one task. Messages are understood only while that
+    iterates; up to 64 MiB of them wait if it does not, and the line stays alive. The iteration
+    ends when the session is closed by `close`. When the connection dies, it raises what `open`
+    could have raised, once all events are delivered.
 
     No verb waits for the provider. A verb raises CallerError, and sends nothing, before `open`,
     after `close` and if its argument cannot be used; once the session has ended by itself it
@@ -81,8 +103,8 @@ class RealtimeSession:
         self._state = _State.NEW
         self._end: CrossfadeError | None = None
         self._expiry: asyncio.TimerHandle | None = None
-        self._waiting: asyncio.Task[Any] | None = None
-        self._woken = False
+        self._opening: asyncio.Task[None] | None = None
+        self._reading = False
 
     @property
     def config(self) -> SessionConfig:
@@ -120,49 +142,78 @@ class RealtimeSession:
         await self.close()
 
     async def open(self) -> None:
-        """Connect and configure the session.
+        """Connect and configure the session. Cancelled, it leaves nothing open.
 
         Raises:
             CredentialsRefused: The key was refused.
             ProviderFault: The model or the configuration was refused.
             ConnectionLost: Nothing answers, or nothing that speaks this wire.
             SettingsError: Key, address or configuration cannot be used.
+            CallerError: It was opened before, or is closed meanwhile.
         """
-        if self._state is not _State.NEW:
-            raise CallerError("A session is opened once. Connect again for a new one.")
-        key = await self._resolve_key()
-        self._state = _State.CLOSED
-        request = self._protocol.connect_request(self._base_url, key)
-        self._events.extend(
-            await self._connection.open(request, self._config, self._history, secret=key)
-        )
-        self._state = _State.OPEN
+        if not self._is(_State.NEW):
+            opening = self._is(_State.OPENING)
+            raise CallerError("The session is opening already." if opening else _OPENED_BEFORE)
+        self._become(_State.OPENING)
+        # A task of its own, which `close` can cancel without cancelling the caller.
+        self._opening = asyncio.create_task(self._open(), name="provider-open")
+        try:
+            await self._opening
+        except BaseException as error:
+            if self._is(_State.OPENING):
+                await self.close()
+                raise
+            task = asyncio.current_task()
+            if not isinstance(error, asyncio.CancelledError) or (task and task.cancelling()):
+                raise
+        if not self._is(_State.OPENING):
+            raise CallerError("The session was closed while it was opening.")
+        self._become(_State.OPEN)
         self._watch_expiry()
 
     async def close(self) -> None:
-        """End the session. Does nothing if it has never been opened or is closed already."""
+        """End the session, also one that is opening: its `open` raises CallerError then.
+
+        Nothing of it is left on return. Cancelled, it cuts the line instead of saying goodbye.
+        """
+        if self._state is _State.CLOSED:
+            return
+        self._become(_State.CLOSING)
         self._forget_expiry()
-        if self._state in (_State.OPEN, _State.ENDED):
-            self._state = _State.CLOSED
+        try:
+            if self._opening is not None:
+                self._opening.cancel()
+                await asyncio.wait([self._opening])
             await self._connection.close()
+        finally:
+            self._become(_State.CLOSED)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Event:
         while not self._events:
-            if self._state is _State.CLOSED:
+            if self._is(_State.CLOSING, _State.CLOSED):
                 raise StopAsyncIteration
             self._check_open()
+            if self._reading:
+                raise CallerError(
+                    "Another task waits for this session's events. Let one task iterate, and have "
+                    "it hand on what others need."
+                )
+            self._reading = True
             try:
-                self._events.extend(await self._receive())
+                self._events.extend(await self._connection.receive())
             except CrossfadeError as error:
                 # Closed while we waited: the caller's own doing.
-                if self._state is not _State.OPEN:
+                if not self._is(_State.OPEN):
                     raise StopAsyncIteration from error
-                self._state, self._end = _State.ENDED, error
+                self._become(_State.ENDED)
+                self._end = error
                 self._forget_expiry()
                 raise
+            finally:
+                self._reading = False
         return self._events.popleft()
 
     def send_audio_nowait(
@@ -170,8 +221,8 @@ class RealtimeSession:
     ) -> None:
         """Send audio of the user, any number of whole samples.
 
-        It is queued; of what waits longer than 10 s the oldest is dropped and counted in
-        `statistics`.
+        Where the line takes it, it is sent at once. Else it waits, no more than 10 s of it and no
+        more than 10 000 pieces: the oldest is dropped, and counted in `statistics`.
 
         Args:
             pcm: Mono at `input_rate_hz`: s16le, or G.711 if `SessionConfig.encoding` says so.
@@ -195,7 +246,7 @@ class RealtimeSession:
 
     async def send_text(self, text: str, *, respond: bool = True) -> None:
         """Say something as the user, in writing, and have it answered unless `respond` is off."""
-        self._send(SendText(text=text, respond=respond))
+        await self._send(SendText(text=text, respond=respond))
 
     async def send_image(self, data: bytes, media_type: str) -> None:
         """Show something as the user. The model speaks of it in its next answer.
@@ -207,10 +258,16 @@ class RealtimeSession:
         Raises:
             SettingsError: The model sees no images, or not of this kind.
         """
-        self._send(SendImage(data=data, media_type=media_type))
+        await self._send(SendImage(data=data, media_type=media_type))
 
     async def send_tool_response(
-        self, call_id: str, output: Any, *, is_error: bool = False, final: bool = True
+        self,
+        call_id: str,
+        output: Any,
+        *,
+        is_error: bool = False,
+        final: bool = True,
+        delivery: Delivery = Delivery.WHEN_IDLE,
     ) -> None:
         """Answer a tool call. The model speaks of it after `respond`.
 
@@ -221,12 +278,14 @@ class RealtimeSession:
             output: Anything JSON can say; text goes as it is.
             is_error: Whether the call failed and `output` says why.
             final: Off for a part of the result, with more to follow.
+            delivery: When the model speaks of it, where it talks on while the tool runs.
 
         Raises:
-            SettingsError: JSON cannot say it, or the model takes no partial results.
+            SettingsError: JSON cannot say it, or the model takes no partial results, cannot be
+                cut by a result, or waits for it and so cannot keep silent about it.
         """
         result = ToolResult(call_id=call_id, output=output, is_error=is_error)
-        self._send(SendToolResult(result=result, final=final))
+        await self._send(SendToolResult(result=result, final=final, delivery=delivery))
 
     async def update(
         self,
@@ -241,23 +300,53 @@ class RealtimeSession:
             SettingsError: The model cannot change this any more, or not at all.
         """
         update = Update(instructions=instructions, tools=tools, voice=voice)
-        self._send(update)
+        await self._send(update)
         self._config = update.applied_to(self._config)
 
     async def respond(self) -> None:
         """Have the agent answer, when no other response is in the way any more."""
-        self._send(Respond())
+        await self._send(Respond())
 
-    async def say(self, text: str) -> None:
+    async def respond_aside(
+        self,
+        instructions: str,
+        *,
+        text: str | None = None,
+        modality: Modality | None = None,
+        label: str = "",
+    ) -> None:
+        """Have the agent answer out of band: the conversation never learns of it.
+
+        It runs at once, beside whatever else is said or waits, and no interruption ends it: for
+        summaries and checks in writing, and for phrases that are kept to be played later. Its
+        response is marked as injected and carries the label.
+
+        Args:
+            instructions: What it shall do, instead of the session's instructions.
+            text: What it knows: the conversation so far if None, nothing if empty.
+            modality: Whether it is spoken or written; as the session's if None.
+            label: What its ResponseStarted is to be known by.
+
+        Raises:
+            SettingsError: The model cannot answer outside the conversation, or in writing.
+        """
+        wish = RespondAside(instructions=instructions, text=text, modality=modality, label=label)
+        await self._send(wish)
+
+    async def say(self, text: str, *, label: str = "") -> None:
         """Have the agent say these words outside the conversation, when nothing is in the way.
 
         Its response is marked as injected. An interruption, or the answer to the user's next
         turn, drops it while it waits.
 
+        Args:
+            text: The words.
+            label: What its ResponseStarted is to be known by.
+
         Raises:
             SettingsError: The model cannot speak outside the conversation.
         """
-        self._send(Say(text=text))
+        await self._send(Say(text=text, label=label))
 
     async def interrupt(self, played_ms: Mapping[str, float]) -> None:
         """End the running response, and tell the model what the user heard of it.
@@ -269,7 +358,7 @@ class RealtimeSession:
             played_ms: For each item that was not wholly played, how much of its audio was; 0 for
                 those that wait.
         """
-        self._send(Interrupt(played_ms=played_ms))
+        await self._send(Interrupt(played_ms=played_ms))
 
     async def start_turn(self) -> None:
         """Begin the user's turn with the audio sent from now on, pre-roll included.
@@ -277,7 +366,7 @@ class RealtimeSession:
         Raises:
             SettingsError: The provider finds the turns (`TurnDetection.SERVER`).
         """
-        self._send(StartTurn())
+        await self._send(StartTurn())
 
     async def end_turn(self) -> None:
         """End the user's turn and have it answered. One too short for the provider is dropped.
@@ -285,28 +374,22 @@ class RealtimeSession:
         Raises:
             SettingsError: The provider finds the turns (`TurnDetection.SERVER`).
         """
-        self._send(EndTurn())
+        await self._send(EndTurn())
 
-    def _send(self, command: Command) -> None:
+    async def _send(self, command: Command) -> None:
         self._check_open()
         check_command(command, self._config, self.profile)
         self._connection.send(command)
+        # Who asks for much without a pause does not keep it from being sent.
+        if self._connection.waiting_messages > _MANY_WAITING:
+            await asyncio.sleep(0)
 
-    async def _receive(self) -> list[Event]:
-        """Wait for the next events; nothing if the session's end is near instead."""
-        # What asyncio.timeout does, without its cost: every message comes this way.
-        task = self._waiting = asyncio.current_task()
-        assert task is not None
-        cancelled_before = task.cancelling()
-        try:
-            return await self._connection.receive()
-        except asyncio.CancelledError:
-            woken, self._woken = self._woken, False
-            if not woken or task.uncancel() > cancelled_before:
-                raise
-            return []
-        finally:
-            self._waiting = None
+    async def _open(self) -> None:
+        key = await resolve_key(self._api_key, self._protocol.key_variables)
+        request = self._protocol.connect_request(self._base_url, key)
+        self._events.extend(
+            await self._connection.open(request, self._config, self._history, secret=key)
+        )
 
     def _watch_expiry(self) -> None:
         opened = next(event for event in self._events if isinstance(event, SessionOpened))
@@ -325,30 +408,21 @@ class RealtimeSession:
 
     def _expires(self, in_s: float) -> None:
         self._events.append(SessionExpiring(in_s=in_s))
-        if self._waiting is not None:
-            self._woken = True
-            self._waiting.cancel()
+        self._connection.wake()
+
+    def _is(self, *states: _State) -> bool:
+        return self._state in states
+
+    def _become(self, state: _State) -> None:
+        assert state in _NEXT[self._state], (self._state, state)
+        self._state = state
 
     def _check_open(self) -> None:
         if self._state is _State.OPEN:
             return
         if self._end is not None and self._state is _State.ENDED:
             raise self._end
-        state = "not open yet" if self._state is _State.NEW else "closed"
-        raise CallerError(f"The session is {state}.")
-
-    async def _resolve_key(self) -> str:
-        key = self._api_key() if callable(self._api_key) else self._api_key
-        if inspect.isawaitable(key):
-            key = await key
-        key = key.strip()
-        variables = self._protocol.key_variables
-        if (variables and not key) or not (key.isascii() and key.isprintable()):
-            raise SettingsError(
-                "The API key is empty or holds characters that no key has. "
-                f"Check {' or '.join((*variables, 'the api_key given'))}."
-            )
-        return key
+        raise CallerError(_NOT_OPEN[self._state])
 
 
 __all__ = ["ApiKey", "RealtimeSession"]

@@ -29,11 +29,13 @@ class _Waiting:
 class TranscriptOrder:
     """Holds what comes too early, and drops what follows a final transcript.
 
-    Transcripts of items that were never announced pass by.
+    An item that was not announced yet belongs behind those that were: its final transcript waits
+    for them, its partials pass by.
     """
 
     def __init__(self) -> None:
         self._items: OrderedDict[str, _Waiting] = OrderedDict()
+        self._early: OrderedDict[str, UserTranscript] = OrderedDict()
         self._finished: deque[str] = deque(maxlen=_MOST_FINISHED)
 
     def announce(self, item_id: str, after: str | None = None) -> list[UserTranscript]:
@@ -46,9 +48,11 @@ class TranscriptOrder:
         Returns:
             Transcripts that are due now.
         """
-        if not item_id or item_id in self._items or item_id in self._finished:
+        early = self._early.pop(item_id, None)
+        known = item_id in self._items or (item_id in self._finished and early is None)
+        if not item_id or known:
             return []
-        self._items[item_id] = _Waiting()
+        self._items[item_id] = _Waiting([] if early is None else [early])
         if after is not None and after in self._items:
             order = list(self._items)
             for other in order[order.index(after) + 1 : -1]:
@@ -64,13 +68,17 @@ class TranscriptOrder:
             self._finished.append(item_id)
         waiting = self._items.get(item_id)
         if waiting is None:
-            return [transcript]
+            if not (transcript.final and item_id and self._items):
+                return [transcript]
+            self._early[item_id] = transcript
+            return self._release()
         waiting.transcripts = [transcript]
         return self._release()
 
     def forget(self, item_id: str) -> list[UserTranscript]:
         """Note that an item left the conversation."""
         self._items.pop(item_id, None)
+        self._early.pop(item_id, None)
         return self._release()
 
     def _release(self) -> list[UserTranscript]:
@@ -83,10 +91,13 @@ class TranscriptOrder:
             if not done and not self._overdue():
                 break
             del self._items[item_id]
+        if not self._items:
+            due += self._early.values()
+            self._early.clear()
         return due
 
     def _overdue(self) -> bool:
-        final = sum(waiting.final for waiting in self._items.values())
+        final = sum(waiting.final for waiting in self._items.values()) + len(self._early)
         return final >= _MOST_FINAL_BEHIND or len(self._items) > _MOST_WAITING
 
 

@@ -1,6 +1,8 @@
 """What a caller may ask of a model: everything is checked before anything is sent."""
 
-from collections.abc import Callable, Sequence
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from crossfade.conversation.history import HistoryItem
@@ -8,7 +10,10 @@ from crossfade.conversation.tools import ToolDeclaration
 from crossfade.errors import SettingsError, SoundError
 from crossfade.providers.commands import (
     Command,
+    Delivery,
     EndTurn,
+    Interrupt,
+    RespondAside,
     Say,
     SendImage,
     SendText,
@@ -21,6 +26,10 @@ from crossfade.providers.profiles import Profile
 from crossfade.providers.sound_format import SoundFormat
 
 _IMAGE_TYPES = ("image/jpeg", "image/png")
+_SLOWEST, _FASTEST = 0.25, 1.5
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+# Wider than any provider's own, so that all that they call can be answered.
+_CALL_ID = re.compile(r"[!-~]{1,256}")
 
 
 class _Need(NamedTuple):
@@ -69,6 +78,26 @@ _NEEDS = (
         "idle_timeout",
         "does not speak up by itself",
     ),
+    _Need(
+        lambda config: config.noise_reduction is not None,
+        "noise_reduction",
+        "cannot be told what noise to expect",
+    ),
+    _Need(
+        lambda config: config.transcription_model is not None,
+        "transcription_model",
+        "chooses by itself who writes down the user's words",
+    ),
+    _Need(
+        lambda config: config.max_output_tokens is not None,
+        "max_output_tokens",
+        "cannot be limited in what it says",
+    ),
+    _Need(
+        lambda config: not config.compress_context,
+        "keep_context",
+        "decides by itself what it forgets of a long conversation (compress_context)",
+    ),
 )
 
 
@@ -102,21 +131,19 @@ def check_command(command: Command, config: SessionConfig, profile: Profile) -> 
             _check_words(text)
         case SendImage():
             _check_image(command, profile)
-        case SendToolResult(final=final):
-            if not final and not profile.partial_tool_results:
-                raise _lacks(profile, "partial_tool_results", "takes one result for each call")
+        case SendToolResult():
+            _check_call_id(command.result.call_id)
+            _check_result(command, profile)
         case Say(text=text):
             if not profile.out_of_band:
                 raise _lacks(profile, "out_of_band", "cannot speak outside the conversation")
             _check_words(text)
+        case RespondAside():
+            _check_aside(command, profile)
+        case Interrupt(played_ms=played_ms):
+            _check_played(played_ms)
         case StartTurn() | EndTurn():
-            if not profile.caller_turns:
-                raise _lacks(profile, "caller_turns", "cannot be told the user's turns")
-            if config.turn_detection is not TurnDetection.CALLER:
-                raise SettingsError(
-                    "The provider finds the user's turns in this session. To mark them yourself, "
-                    "use SessionConfig(turn_detection=TurnDetection.CALLER)."
-                )
+            _check_turns(config, profile)
         case Update():
             _check_update(command, profile)
 
@@ -140,6 +167,33 @@ def check_audio(
         raise SoundError(f"Audio is 16-bit samples; {len(audio)} bytes end in half of one.")
 
 
+def _check_result(result: SendToolResult, profile: Profile) -> None:
+    if not result.final and not profile.partial_tool_results:
+        raise _lacks(profile, "partial_tool_results", "takes one result for each call")
+    if result.delivery is Delivery.INTERRUPT and not profile.interrupting_results:
+        raise _lacks(profile, "interrupting_results", "is not cut by a result: interrupt it first")
+
+
+def _check_turns(config: SessionConfig, profile: Profile) -> None:
+    if not profile.caller_turns:
+        raise _lacks(profile, "caller_turns", "cannot be told the user's turns")
+    if config.turn_detection is not TurnDetection.CALLER:
+        raise SettingsError(
+            "The provider finds the user's turns in this session. To mark them yourself, "
+            "use SessionConfig(turn_detection=TurnDetection.CALLER)."
+        )
+
+
+def _check_aside(wish: RespondAside, profile: Profile) -> None:
+    if not profile.out_of_band:
+        raise _lacks(profile, "out_of_band", "cannot answer outside the conversation")
+    if wish.modality is Modality.TEXT and not profile.text_output:
+        raise _lacks(profile, "text_output", "does not answer in writing")
+    _check_words(wish.instructions)
+    if wish.text:
+        _check_words(wish.text)
+
+
 def _check_update(update: Update, profile: Profile) -> None:
     for field in ("instructions", "tools", "voice"):
         if getattr(update, field) is not None and not getattr(profile, f"update_{field}"):
@@ -154,8 +208,16 @@ def _check_update(update: Update, profile: Profile) -> None:
 def _check_values(config: SessionConfig) -> None:
     if config.threshold is not None and not 0 <= config.threshold <= 1:
         raise SettingsError(f"The threshold is {config.threshold}; it must be 0 to 1.")
-    if config.speed is not None and not config.speed > 0:
-        raise SettingsError(f"The speed is {config.speed}; it must be above 0.")
+    if config.speed is not None and not _SLOWEST <= config.speed <= _FASTEST:
+        raise SettingsError(
+            f"The speed is {config.speed}; it must be {_SLOWEST:g} to {_FASTEST:g}."
+        )
+    if config.transcription_model is not None and not (
+        config.transcribe and config.transcription_model.strip()
+    ):
+        raise SettingsError(
+            "A transcription_model needs a name, and SessionConfig(transcribe=True)."
+        )
     if config.idle_timeout_ms is not None and config.turn_detection is not TurnDetection.SERVER:
         raise SettingsError("An idle timeout needs TurnDetection.SERVER.")
     for name in ("silence_ms", "prefix_ms", "idle_timeout_ms", "max_output_tokens"):
@@ -169,6 +231,27 @@ def _check_names(tools: Sequence[ToolDeclaration]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SettingsError(f"These tools are declared more than once: {', '.join(twice)}.")
+    for name in names:
+        if _TOOL_NAME.fullmatch(name) is None:
+            raise SettingsError(
+                f'A tool cannot be called "{name}": a name has 1 to 64 letters, digits, '
+                "underscores and hyphens."
+            )
+
+
+def _check_call_id(call_id: object) -> None:
+    if not isinstance(call_id, str) or _CALL_ID.fullmatch(call_id) is None:
+        raise SettingsError(
+            f"No call is named {call_id!r}: give the id of the ToolCall that is answered."
+        )
+
+
+def _check_played(played_ms: Mapping[str, object]) -> None:
+    for item_id, played in played_ms.items():
+        if not isinstance(played, int | float) or not 0 <= played < math.inf:
+            raise SettingsError(
+                f"Of {item_id!r}, {played!r} ms were played; it must be a number from 0 up."
+            )
 
 
 def _check_words(text: str) -> None:
@@ -189,6 +272,12 @@ def _check_image(image: SendImage, profile: Profile) -> None:
         )
     if not image.data:
         raise SettingsError("The image is empty.")
+    limit_bytes = profile.image_limit_bytes
+    if limit_bytes is not None and len(image.data) > limit_bytes:
+        raise SettingsError(
+            f"The image has {len(image.data)} bytes; {profile.model} takes {limit_bytes}. "
+            "Make it smaller."
+        )
 
 
 def _lacks(profile: Profile, flag: str, else_: str) -> SettingsError:

@@ -17,8 +17,8 @@ from crossfade.providers.protocol import WireProtocol
 
 RESULT = wire.WireResult(
     costs=[
-        wire.Cost(wire="openai", client="floor", down_us=10, up_us=8, down_ratio=1, up_ratio=1),
-        wire.Cost(wire="openai", client="us", down_us=12, up_us=10, down_ratio=1.2, up_ratio=1.25),
+        wire.Cost(wire="openai", client="floor", down_ms=10, up_ms=8, down_ratio=1, up_ratio=1),
+        wire.Cost(wire="openai", client="us", down_ms=12, up_ms=10, down_ratio=1.2, up_ratio=1.25),
     ],
     missing=["livekit"],
     rounds=3,
@@ -56,7 +56,7 @@ def test_floor_and_session_are_measured_on_each_wire(monkeypatch: pytest.MonkeyP
         ("gemini", "floor"),
         ("gemini", "crossfade"),
     ]
-    assert all(cost.down_us > 0 and cost.up_us > 0 for cost in result.costs)
+    assert all(cost.down_ms > 0 and cost.up_ms > 0 for cost in result.costs)
     assert {(cost.down_ratio, cost.up_ratio) for cost in result.costs[::2]} == {(1.0, 1.0)}
 
 
@@ -64,6 +64,6 @@ def test_the_result_is_dated_json(tmp_path: Path) -> None:
     path = wire.write_result(RESULT, tmp_path, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     assert path.name == "wire-2026-01-02T03-04-05Z.json"
     content = json.loads(path.read_text())
-    assert content["goal_ratio"] == 1.5
+    assert (content["goal_ratio"], content["goal_down_ms"], content["goal_up_ms"]) == (1.5, 15, 40)
     assert content["costs"][1]["down_ratio"] == 1.2
     assert content["version"]

@@ -35,6 +35,8 @@ class MoshiServer:
     handshake: bytes = PYTHON_HANDSHAKE
     busy: bool = False
     """It serves another session and lets this one wait for its handshake."""
+    greets: bool = False
+    """It speaks before anybody else does."""
     steps: int | None = None
     """It ends a session after so many frames."""
     first_messages: list[bytes] = field(default_factory=list)
@@ -59,7 +61,7 @@ class MoshiServer:
         reader, writer = sphn.OpusStreamReader(RATE_HZ), sphn.OpusStreamWriter(RATE_HZ)
         pending = np.zeros(0, np.float32)
         listening = False
-        mind = _Mind()
+        mind = _Mind(greets=self.greets)
         steps = 0
         async for message in websocket:
             assert isinstance(message, bytes)
@@ -83,9 +85,9 @@ class MoshiServer:
 class _Mind:
     """Frame for frame, what is said when this is heard."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, greets: bool) -> None:
         self._quiet = 0
-        self._answer = 0
+        self._answer = _ANSWER_FRAMES if greets else 0
         self._asked = False
 
     def step(self, frame: NDArray[np.float32]) -> tuple[bytes, str]:

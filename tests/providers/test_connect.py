@@ -46,6 +46,17 @@ def test_a_base_url_must_be_a_websocket_address() -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("spec", ["openai:", "moshi:"])
+def test_a_session_is_taken_up_only_where_it_can_be(spec: str) -> None:
+    with pytest.raises(SettingsError, match=r"profile\.resumption"):
+        connect(spec, resume="handle-1", api_key="key")
+
+
+def test_an_empty_handle_takes_nothing_up() -> None:
+    with pytest.raises(SettingsError, match="empty"):
+        connect("gemini:", resume="", api_key="key")
+
+
 def test_a_tool_is_declared_once() -> None:
     tool = ToolDeclaration(name="get_weather", description="")
     with pytest.raises(SettingsError, match="get_weather"):

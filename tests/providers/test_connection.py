@@ -18,7 +18,7 @@ from crossfade.errors import (
     SettingsError,
 )
 from crossfade.providers import RealtimeSession, connect
-from crossfade.providers.config import SessionConfig
+from crossfade.providers.config import SessionConfig, TurnDetection
 from crossfade.providers.tap import WireDirection
 from tests.clock import run
 from tests.providers.loopback import Peer, Script, loopback, settle
@@ -269,10 +269,17 @@ def test_a_peer_that_stops_reading_loses_old_audio_and_no_text() -> None:
     run(main())
 
 
+async def flood(session: RealtimeSession) -> None:
+    for _ in range(10_000):
+        await session.send_text("x" * 3_000, respond=False)
+
+
 def test_a_peer_that_reads_no_requests_is_lost() -> None:
     async def script(peer: Peer) -> None:
         await peer.accept()
-        await peer.until_closed()
+        peer.websocket.transport.pause_reading()
+        await asyncio.sleep(60)
+        peer.websocket.transport.abort()
 
     async def main() -> None:
         async with (
@@ -280,12 +287,64 @@ def test_a_peer_that_reads_no_requests_is_lost() -> None:
             connect(SPEC, base_url=url, api_key="key") as session,
         ):
             await anext(session)
-            for _ in range(4096):
-                await session.send_text("x", respond=False)
+            await settle()
             with pytest.raises(ConnectionLost, match="stopped reading"):
-                await session.send_text("one too many", respond=False)
+                await flood(session)
             with pytest.raises(ConnectionLost, match="stopped reading"):
                 await anext(session)
+
+    run(main())
+
+
+def test_a_caller_who_asks_much_at_once_is_not_refused_while_the_peer_reads() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        for _ in range(10_000):
+            await peer.expect("conversation.item.create")
+        await peer.websocket.close(1000)
+
+    async def main() -> None:
+        async with (
+            loopback(script) as url,
+            connect(SPEC, base_url=url, api_key="key") as session,
+        ):
+            for _ in range(10_000):
+                await session.send_text("x", respond=False)
+            await settle()
+
+    run(main())
+
+
+def test_a_turn_of_scraps_and_much_after_it_is_sent_whole() -> None:
+    """Audio that waits before the end of a turn takes no room from requests."""
+    reads_on = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        peer.websocket.transport.pause_reading()
+        await reads_on.wait()
+        peer.websocket.transport.resume_reading()
+        await peer.expect("input_audio_buffer.commit")
+        for _ in range(100):
+            await peer.expect("conversation.item.create")
+
+    async def main() -> None:
+        config = SessionConfig(turn_detection=TurnDetection.CALLER)
+        async with (
+            loopback(script) as url,
+            connect(SPEC, config, base_url=url, api_key="key") as session,
+        ):
+            await settle()
+            await session.start_turn()
+            while not session.statistics().dropped_audio_ms:
+                await session.send_audio(bytes(48))
+            assert session.statistics().waiting_messages > 9_000
+            await session.end_turn()
+            for _ in range(100):
+                await session.send_text("x", respond=False)
+            reads_on.set()
+            await settle()
+            assert session.statistics().waiting_messages == 0
 
     run(main())
 

@@ -21,6 +21,7 @@ NOT_FOUND = (
     "models/gemini-9 is not found for API version v1beta, or is not supported for "
     "bidiGenerateContent. Call ListModels"
 )
+NOT_ENABLED = "Operation is not implemented, or supported, or enabled."
 REFUSED = "Request contains an invalid argument."
 
 
@@ -29,11 +30,12 @@ REFUSED = "Request contains an invalid argument."
     [
         (1007, "API key not valid. Please pass a valid API key.", CREDENTIALS, FATAL),
         (1008, NOT_FOUND, MODEL, FATAL),
+        (1008, "Publisher Model `projects/p/x` was not found or your project", MODEL, FATAL),
         (1007, REFUSED, REQUEST, FATAL),
         (1007, 'Invalid JSON payload received. Unknown name "x"', REQUEST, FATAL),
         (1007, "Invalid session handle", HANDLE, RETRY),
         (1008, "BidiGenerateContent session not found", HANDLE, RETRY),
-        (1008, "Operation is not implemented, or supported, or enabled.", UNSUPPORTED, RETRY),
+        (1008, NOT_ENABLED, UNSUPPORTED, FATAL),
         (1008, "The operation was aborted", ABORTED, RETRY),
         (1011, "Internal error encountered.", UNAVAILABLE, RETRY),
         (1011, "The service is currently unavailable.", UNAVAILABLE, RETRY),
@@ -55,7 +57,7 @@ def test_other_closes_say_only_that_the_line_went(code: int) -> None:
     assert classify_close(code, "bye") is None
 
 
-@pytest.mark.parametrize("reason", [REFUSED, "Requested entity was not found."])
+@pytest.mark.parametrize("reason", [REFUSED, NOT_ENABLED, "Requested entity was not found."])
 def test_a_refused_handle_is_not_a_refused_configuration(reason: str) -> None:
     error = Wire(resume="h", opened=False).protocol.closed(1007, reason)
     assert error is not None
@@ -68,9 +70,10 @@ def test_a_refused_key_stays_one_with_a_handle() -> None:
     assert error.severity is FATAL
 
 
-def test_a_running_session_that_is_refused_may_be_begun_anew() -> None:
-    # The context may be full.
-    error = Wire().protocol.closed(1007, REFUSED)
+@pytest.mark.parametrize("reason", [REFUSED, NOT_ENABLED])
+def test_a_running_session_that_is_refused_may_be_begun_anew(reason: str) -> None:
+    # The context may be full, or audio crossed a call.
+    error = Wire().protocol.closed(1007, reason)
     assert error is not None
     assert error.severity is RETRY
 

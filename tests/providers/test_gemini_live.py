@@ -9,9 +9,11 @@ from crossfade.conversation.history import HistoryItem, Speaker, Utterance
 from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
 from crossfade.errors import SettingsError
 from crossfade.providers.commands import (
+    Delivery,
     EndTurn,
     Interrupt,
     Respond,
+    RespondAside,
     Say,
     SendImage,
     SendText,
@@ -65,8 +67,15 @@ def audio(pcm: bytes) -> Message:
     return {"realtimeInput": {"audio": {"mimeType": "audio/pcm;rate=16000", "data": data}}}
 
 
-def answer(call_id: str, output: object = "ok", *, final: bool = True) -> SendToolResult:
-    return SendToolResult(result=ToolResult(call_id=call_id, output=output), final=final)
+def answer(
+    call_id: str,
+    output: object = "ok",
+    *,
+    final: bool = True,
+    delivery: Delivery = Delivery.WHEN_IDLE,
+) -> SendToolResult:
+    result = ToolResult(call_id=call_id, output=output)
+    return SendToolResult(result=result, final=final, delivery=delivery)
 
 
 def response(message: Message) -> Message:
@@ -224,9 +233,21 @@ def test_instructions_and_tools_are_changed_in_the_middle() -> None:
     ]
 
 
-def test_nothing_is_said_outside_the_conversation() -> None:
+def test_an_update_says_what_differs_and_nothing_else() -> None:
+    tools = [ToolDeclaration(name="depth", description="d")]
+    wire = Wire(config=SessionConfig(instructions="Be brief.", tools=tools))
+    same = Update(instructions="Be brief.", tools=tuple(tools))
+    assert wire.send(Update(), same) == []
+    (message,) = wire.send(Update(instructions="Be kind.", tools=tools))
+    assert list(message["contextUpdate"]) == ["systemInstruction"]
+    assert wire.send(Update(instructions="Be kind.")) == []
+    assert len(wire.send(Update(instructions="Be brief."), Update(tools=[]))) == 2
+
+
+@pytest.mark.parametrize("aside", [Say(text="One moment."), RespondAside(instructions="Sum up.")])
+def test_nothing_is_said_outside_the_conversation(aside: Say | RespondAside) -> None:
     with pytest.raises(SettingsError, match="outside"):
-        Wire().send(Say(text="One moment."))
+        Wire().send(aside)
 
 
 # Tools
@@ -268,6 +289,14 @@ def test_partial_results_say_that_more_comes() -> None:
     assert wire.send(answer("a")) == []
 
 
+def test_a_result_that_cannot_be_said_leaves_the_call_open() -> None:
+    wire = Wire()
+    wire.receive(call("depth", ids=("a",)))
+    with pytest.raises(SettingsError):
+        wire.send(answer("a", object()))
+    assert len(wire.send(answer("a"))) == 1
+
+
 def test_an_error_is_told_as_such() -> None:
     wire = Wire()
     wire.receive(call("depth", ids=("a",)))
@@ -282,6 +311,71 @@ def test_a_call_that_was_taken_back_is_not_answered() -> None:
     taken_back = {"toolCallCancellation": {"ids": ["a", "unknown", 7]}}
     assert wire.receive(taken_back, taken_back) == [ToolCallCancelled(call_id="a")]
     assert wire.send(answer("a")) == []
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_call_that_is_repeated_is_one_call(settled: bool) -> None:
+    wire = Wire()
+    first = wire.receive(call("depth", ids=("a",)))
+    assert len([event for event in first if isinstance(event, CallEvent)]) == 1
+    if settled:
+        wire.send(answer("a"))
+    assert wire.receive(call("depth", ids=("a",))) == []
+    beside_another = wire.receive(call("depth", "width", ids=("a", "b")))
+    assert [event.id for event in beside_another if isinstance(event, CallEvent)] == ["b"]
+    twice_at_once = wire.receive(call("depth", "depth", ids=("c", "c")))
+    assert [event.id for event in twice_at_once if isinstance(event, CallEvent)] == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("delivery", "scheduling"),
+    [
+        (Delivery.INTERRUPT, "INTERRUPT"),
+        (Delivery.WHEN_IDLE, "WHEN_IDLE"),
+        (Delivery.SILENT, "SILENT"),
+    ],
+)
+def test_the_caller_chooses_when_a_result_is_spoken_of(delivery: Delivery, scheduling: str) -> None:
+    wire = Wire()
+    wire.receive(call("depth", ids=("a",)))
+    partial, final = wire.send(
+        answer("a", final=False, delivery=delivery), answer("a", delivery=delivery)
+    )
+    assert response(partial)["scheduling"] == response(final)["scheduling"] == scheduling
+
+
+def test_a_silent_result_is_spoken_of_only_when_asked() -> None:
+    wire = Wire()
+    wire.receive(call("depth", ids=("a",)))
+    _, asked = wire.send(answer("a", delivery=Delivery.SILENT), Respond())
+    assert asked == realtime(" ")
+
+
+@pytest.mark.parametrize("model", [LIVE, FLASH, NATIVE])
+def test_who_waits_for_a_result_speaks_of_it(model: str) -> None:
+    wire = blocking(model)
+    with pytest.raises(SettingsError, match="waits for"):
+        wire.send(answer("a", delivery=Delivery.SILENT))
+    (message,) = wire.send(answer("a", delivery=Delivery.INTERRUPT))
+    assert "scheduling" not in response(message)
+
+
+def test_vertex_knows_no_delivery() -> None:
+    wire = Wire(service=Vertex(project="p", location="l"))
+    assert not wire.protocol.profile.interrupting_results
+    wire.receive(call("depth", ids=("a",)))
+    with pytest.raises(SettingsError, match="Vertex"):
+        wire.send(answer("a", delivery=Delivery.SILENT))
+    (message,) = wire.send(answer("a"))
+    assert "scheduling" not in response(message)
+
+
+def test_vertex_is_told_no_behavior_so_no_tool_holds_the_microphone() -> None:
+    tool = ToolDeclaration(name="depth", description="d", blocking=True)
+    config = SessionConfig(tools=[tool])
+    wire = Wire(config=config, service=Vertex(project="p", location="l"))
+    wire.receive(call("depth", ids=("a",)))
+    assert orjson.loads(wire.protocol.append_audio(PCM)) == audio(PCM)
 
 
 def test_a_call_of_another_session_is_refused() -> None:
@@ -418,16 +512,34 @@ def test_a_tenth_of_a_second_of_silence_keeps_the_line() -> None:
     (message,) = protocol.keepalive()
     assert orjson.loads(message) == audio(bytes(3200))
     assert protocol.keepalive_s == 30.0
-    assert protocol.connect_request(None, "k").ping_interval_s is None
 
 
 # Which model, where
 
 
-def test_a_model_that_was_shut_down_is_refused_with_its_successor() -> None:
-    with pytest.raises(SettingsError, match=r"gemini:gemini-3\.8-live"):
-        gemini_protocol("gemini-2.0-flash-live-001")
-    assert gemini_protocol("gemini-2.0-flash-live-001", base_url="ws://127.0.0.1:1/").model
+@pytest.mark.parametrize(
+    "model",
+    [
+        "gemini-2.0-flash-live-001",
+        "gemini-live-2.5-flash-preview",
+        "models/gemini-2.0-flash-live-001",
+    ],
+)
+def test_a_model_that_was_shut_down_is_refused_with_its_successor(
+    model: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    googles = "wss://generativelanguage.googleapis.com/ws/other"
+    for base_url in (None, googles, "wss://us-east1-aiplatform.googleapis.com/ws/other"):
+        with pytest.raises(SettingsError, match=r"Use gemini-3\.8-live\."):
+            gemini_protocol(model, base_url=base_url)
+    assert caplog.messages == []
+
+
+def test_what_was_shut_down_is_warned_of_once_elsewhere(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):
+        gemini_protocol("gemini-2.0-flash-live-001", base_url="ws://127.0.0.1:1/")
+    (message,) = caplog.messages
+    assert "gemini-3.8-live" in message
 
 
 def test_an_unknown_dialect_is_refused() -> None:

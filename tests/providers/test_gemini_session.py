@@ -2,18 +2,21 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import orjson
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 
 from crossfade.conversation.history import Speaker, Utterance
 from crossfade.conversation.tools import ToolCall, ToolDeclaration
 from crossfade.errors import ConnectionLost, CredentialsRefused, ProviderFault, SettingsError
-from crossfade.providers import RealtimeSession, SessionConfig, connect
+from crossfade.providers import Delivery, RealtimeSession, SessionConfig, connect
 from crossfade.providers.events import (
     AudioChunk,
     Event,
@@ -23,6 +26,8 @@ from crossfade.providers.events import (
     SessionExpiring,
     SessionOpened,
 )
+from crossfade.providers.gemini_errors import HANDLE
+from tests.clock import run
 from tests.providers.gemini_messages import (
     COMPLETE,
     GENERATED,
@@ -63,6 +68,9 @@ async def gemini(
     script: Script,
     config: SessionConfig | None = None,
     history: tuple[Utterance, ...] = (),
+    *,
+    resume: str | None = None,
+    connection: type[ServerConnection] = ServerConnection,
 ) -> AsyncIterator[RealtimeSession]:
     """A session, not open yet, with a service that does what the script says."""
     failures: list[Exception] = []
@@ -74,7 +82,14 @@ async def gemini(
         except Exception as error:
             failures.append(error)
 
-    async with serve(handle, "127.0.0.1", 0, compression=None) as server:
+    async with serve(
+        handle,
+        "127.0.0.1",
+        0,
+        compression=None,
+        ping_interval=None,
+        create_connection=connection,
+    ) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         yield connect(
             "gemini:gemini-3.8-live",
@@ -82,6 +97,7 @@ async def gemini(
             base_url=f"ws://127.0.0.1:{port}/live",
             api_key=KEY,
             history=history,
+            resume=resume,
         )
     if failures:
         raise failures[0]
@@ -94,10 +110,6 @@ async def until_done(session: RealtimeSession) -> list[Event]:
         if isinstance(event, ResponseDone):
             break
     return events
-
-
-def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(test, 10))
 
 
 def test_text_is_answered_in_sound_of_any_size() -> None:
@@ -150,6 +162,7 @@ def test_a_tool_round_and_an_interruption() -> None:
         await service.send(call("depth", ids=("a",)))
         (result,) = (await service.next())["toolResponse"]["functionResponses"]
         assert (result["id"], result["response"]) == ("a", {"output": 217})
+        assert result["scheduling"] == "INTERRUPT"
         await service.send(sound(), INTERRUPTED, COMPLETE)
 
     async def test() -> None:
@@ -158,7 +171,7 @@ def test_a_tool_round_and_an_interruption() -> None:
             await session.send_text("How deep?")
             calling = await until_done(session)
             assert [e.name for e in calling if isinstance(e, ToolCall)] == ["depth"]
-            await session.send_tool_response("a", 217)
+            await session.send_tool_response("a", 217, delivery=Delivery.INTERRUPT)
             await session.respond()
             *events, done = await until_done(session)
             assert any(isinstance(event, Interruption) for event in events)
@@ -210,6 +223,100 @@ def test_the_end_is_announced_and_then_told() -> None:
             assert await anext(session) == SessionExpiring(in_s=9.5)
             with pytest.raises(ConnectionLost, match="aborted"):
                 await anext(session)
+
+    run(test())
+
+
+def test_a_session_is_taken_up_by_its_handle() -> None:
+    async def script(service: Service) -> None:
+        setup = await service.accept()
+        assert setup["setup"]["sessionResumption"] == {"handle": "handle-1"}
+        assert "historyConfig" not in setup["setup"]
+        assert await service.next() == {"realtimeInput": {"text": "Go on."}}
+        await service.send(sound(), GENERATED, COMPLETE)
+
+    async def test() -> None:
+        history = (Utterance(speaker=Speaker.AGENT, text="Welcome."),)
+        async with gemini(script, history=history, resume="handle-1") as session, session:
+            await session.send_text("Go on.")
+            assert await until_done(session)
+
+    run(test())
+
+
+def test_a_handle_that_is_dead_says_so() -> None:
+    async def script(service: Service) -> None:
+        await service.next()
+        await service.websocket.close(1008, "BidiGenerateContent session not found")
+
+    async def test() -> None:
+        async with gemini(script, resume="handle-1") as session:
+            with pytest.raises(ConnectionLost, match="session not found") as lost:
+                await session.open()
+            assert lost.value.code == HANDLE
+
+    run(test())
+
+
+class Pongs(ServerConnection):
+    """Answers a ping after half a minute."""
+
+    after_s: float | None = 30.0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._send_frame = self.protocol.send_frame
+        self.protocol.send_frame = self._hold_pongs  # type: ignore[method-assign]
+
+    def _hold_pongs(self, frame: Frame) -> None:
+        if frame.opcode is not Opcode.PONG:
+            self._send_frame(frame)
+        elif self.after_s is not None:
+            self.loop.call_later(self.after_s, self._pong, frame)
+
+    def _pong(self, frame: Frame) -> None:
+        if self.state is State.OPEN:
+            self._send_frame(frame)
+            self.send_data()
+
+
+class NoPongs(Pongs):
+    after_s = None
+
+
+async def until_asked(service: Service) -> None:
+    while "text" not in (await service.next())["realtimeInput"]:
+        pass
+
+
+def test_pongs_may_take_half_a_minute() -> None:
+    async def script(service: Service) -> None:
+        await service.accept()
+        await until_asked(service)
+        await service.send(sound(), GENERATED, COMPLETE)
+
+    async def test() -> None:
+        async with gemini(script, connection=Pongs) as session, session:
+            await asyncio.sleep(300)
+            await session.send_text("Still there?")
+            assert await until_done(session)
+
+    run(test())
+
+
+def test_a_line_on_which_nothing_comes_back_is_lost() -> None:
+    async def script(service: Service) -> None:
+        await service.accept()
+        with suppress(ConnectionClosed):
+            await until_asked(service)
+
+    async def test() -> None:
+        async with gemini(script, connection=NoPongs) as session, session:
+            assert isinstance(await anext(session), SessionOpened)
+            begun_s = asyncio.get_running_loop().time()
+            with pytest.raises(ConnectionLost):
+                await anext(session)
+            assert asyncio.get_running_loop().time() - begun_s < 85
 
     run(test())
 

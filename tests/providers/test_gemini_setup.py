@@ -1,15 +1,18 @@
-import asyncio
+import sys
 from typing import Any
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from crossfade.conversation.history import Speaker, Utterance
 from crossfade.conversation.tools import ToolDeclaration
 from crossfade.errors import SettingsError
-from crossfade.providers import gemini_setup
-from crossfade.providers.config import Reasoning, SessionConfig, TurnDetection
+from crossfade.providers import connect, gemini_setup
+from crossfade.providers.commands import Update
+from crossfade.providers.config import Eagerness, Reasoning, SessionConfig, TurnDetection
 from crossfade.providers.gemini_address import Vertex
 from crossfade.providers.gemini_setup import check_setup, load_types
+from tests.clock import run
 from tests.providers.gemini_messages import FLASH, LIVE, NATIVE, THINKING, Wire
 
 MODELS = (LIVE, THINKING, FLASH, NATIVE)
@@ -97,6 +100,20 @@ def test_a_high_threshold_asks_for_clear_speech() -> None:
     setup = Wire(LIVE, SessionConfig(threshold=0.8)).setup
     detection = setup["realtimeInputConfig"]["automaticActivityDetection"]
     assert detection["startOfSpeechSensitivity"] == "START_SENSITIVITY_LOW"
+
+
+@pytest.mark.parametrize(
+    ("eagerness", "sensitivity"),
+    [
+        (Eagerness.LOW, "END_SENSITIVITY_LOW"),
+        (Eagerness.AUTO, None),
+        (Eagerness.HIGH, "END_SENSITIVITY_HIGH"),
+    ],
+)
+def test_eagerness_is_how_soon_speech_is_over(eagerness: Eagerness, sensitivity: str) -> None:
+    setup = Wire(LIVE, SessionConfig(eagerness=eagerness)).setup
+    detection = setup["realtimeInputConfig"]["automaticActivityDetection"]
+    assert detection.get("endOfSpeechSensitivity") == sensitivity
 
 
 def test_the_caller_may_mark_the_turns() -> None:
@@ -219,12 +236,53 @@ def test_a_setup_that_google_genai_does_not_know_is_refused(setup: dict[str, Any
         check_setup(setup)
 
 
-def test_the_types_are_not_loaded_while_a_loop_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has asked for google-genai's types yet."""
+    pytest.importorskip("google.genai.types")
     monkeypatch.setattr(gemini_setup, "_types", None)
+    monkeypatch.setattr(gemini_setup, "_looked_for_types", False)
 
-    async def build() -> None:
-        load_types()
 
-    asyncio.run(build())
-    assert gemini_setup._types is None
+def test_the_types_are_loaded_by_connect_where_no_loop_runs(unloaded: None) -> None:
+    connect("gemini:", api_key="k")
+    with pytest.raises(SettingsError, match="set-up cannot have this value"):
+        check_setup({"modle": "x"})
+
+
+def test_a_wrong_setup_is_refused_before_anything_is_dialled_where_a_loop_runs(
+    unloaded: None,
+) -> None:
+    dialled: list[ServerConnection] = []
+
+    async def handle(websocket: ServerConnection) -> None:
+        dialled.append(websocket)
+
+    async def main() -> None:
+        async with serve(handle, "127.0.0.1", 0) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            wrong = SessionConfig(max_output_tokens=1.5)  # type: ignore[arg-type]
+            session = connect("gemini:", wrong, base_url=f"ws://127.0.0.1:{port}/", api_key="k")
+            assert not gemini_setup.types_loaded()
+            with pytest.raises(SettingsError, match="maxOutputTokens"):
+                await session.open()
+
+    run(main())
+    assert dialled == []
+
+
+def test_tools_of_an_update_are_checked_too() -> None:
+    pytest.importorskip("google.genai.types")
+    load_types()
+    wrong = ToolDeclaration(name="depth", description=7)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="description"):
+        Wire().send(Update(tools=[wrong]))
+
+
+def test_without_google_genai_nothing_is_checked(
+    unloaded: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "google.genai.types", None)
+    load_types()
+    assert gemini_setup.types_loaded()
     check_setup({"modle": "x"})

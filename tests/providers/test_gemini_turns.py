@@ -1,10 +1,12 @@
 """What the service sends, and the events that come of it."""
 
+from collections.abc import Callable
+
 import pytest
 
-from crossfade.conversation.tools import ToolCall, ToolDeclaration
+from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
 from crossfade.conversation.usage import Usage
-from crossfade.providers.commands import Interrupt, Respond, SendText
+from crossfade.providers.commands import Interrupt, Respond, SendText, SendToolResult
 from crossfade.providers.config import SessionConfig
 from crossfade.providers.events import (
     AudioChunk,
@@ -239,12 +241,49 @@ def test_a_turn_in_which_nothing_was_said_is_no_response() -> None:
     assert Wire().receive(COMPLETE, GENERATED, COMPLETE) == []
 
 
-def test_words_alone_begin_no_response_and_belong_to_no_later_one() -> None:
+Asking = Callable[[Wire], object]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda wire: wire.send(SendText(text="Well?", respond=True)),
+        lambda wire: wire.receive(heard("Well?")),
+        lambda wire: wire.receive(sound()),
+    ],
+    ids=["in writing", "aloud", "unheard"],
+)
+@pytest.mark.parametrize("end", [(COMPLETE,), (INTERRUPTED, COMPLETE)], ids=["whole", "cut"])
+def test_words_after_the_end_of_a_turn_are_its_own_and_too_late(
+    end: tuple[Message, ...], ask: Asking
+) -> None:
     wire = Wire()
-    wire.receive(sound(), GENERATED, COMPLETE)
-    assert wire.receive(words("trailing")) == []
-    wire.send(SendText(text="Well?", respond=True))
-    assert text(wire.receive(sound(), words("Yes."))) == "Yes."
+    wire.receive(sound(), words("Good"), GENERATED, *end)
+    assert wire.receive(words(" day."), COMPLETE, words(" Sir.")) == []
+    ask(wire)
+    events = wire.receive(sound(), words("Yes."), COMPLETE)
+    assert text(events) == "Yes."
+    assert names(events).count("ResponseDone") == 1
+
+
+def test_words_that_run_ahead_of_an_answer_are_kept_for_it() -> None:
+    wire = Wire()
+    wire.receive(sound(), GENERATED, COMPLETE, heard("Well?"))
+    assert text(wire.receive(words("Ye"), words("s."), sound())) == "Yes."
+
+
+def test_words_that_run_ahead_of_the_answer_to_a_tool_are_kept_for_it() -> None:
+    wire = Wire()
+    wire.receive(call("depth", ids=("a",)))
+    wire.send(SendToolResult(result=ToolResult(call_id="a", output=217)))
+    assert text(wire.receive(words("Deep."), sound())) == "Deep."
+
+
+def test_words_of_a_long_thought_that_trail_its_end_are_dropped() -> None:
+    wire = Wire(THINKING)
+    wire.receive(sound(), COMPLETE)
+    idle = content(interactionStatus="IDLE")
+    assert wire.receive(words("late"), idle) == []
 
 
 def test_words_whose_sound_never_came_are_told_in_the_end() -> None:

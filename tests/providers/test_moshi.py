@@ -1,7 +1,5 @@
 """Moshi's frames, with sound that is not encoded."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,7 +31,8 @@ from crossfade.providers.events import (
     SpeechDone,
     TextDelta,
 )
-from crossfade.providers.moshi import MoshiProtocol, moshi_protocol
+from crossfade.providers.moshi import MOSHI_PROFILE, MoshiProtocol, moshi_protocol
+from crossfade.providers.validation import check_config
 from tests.providers.moshi_frames import (
     FRAME_SAMPLES,
     PYTHON_HANDSHAKE,
@@ -220,16 +219,17 @@ def test_what_it_cannot_do_is_refused(command: Command) -> None:
         opened().send(command)
 
 
+def test_another_voice_is_refused() -> None:
+    with pytest.raises(SettingsError, match="one voice"):
+        new().start(SessionConfig(voice="warm"))
+
+
 @pytest.mark.parametrize(
-    ("config", "reason"),
-    [
-        ({"voice": "warm"}, "one voice"),
-        ({"max_output_tokens": 9}, "limited"),
-    ],
+    "config", [SessionConfig(max_output_tokens=9), SessionConfig(compress_context=False)]
 )
-def test_what_it_cannot_be_is_refused(config: dict[str, Any], reason: str) -> None:
-    with pytest.raises(SettingsError, match=reason):
-        new().start(SessionConfig(**config))
+def test_what_it_cannot_be_is_refused_by_its_profile(config: SessionConfig) -> None:
+    with pytest.raises(SettingsError, match=r"profile\."):
+        check_config(config, MOSHI_PROFILE, ())
 
 
 def test_there_are_no_dialects() -> None:

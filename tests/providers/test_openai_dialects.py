@@ -249,6 +249,7 @@ def test_xai_tells_whole_transcripts_and_plain_reasons() -> None:
         UserTranscript(item_id="u", text="Hello there.", final=True),
         ResponseStarted(response_id="r"),
         ResponseDone(response_id="r", status=ResponseStatus.FAILED, reason="overloaded"),
+        ProviderError(message="overloaded", severity=Severity.REQUEST, response_id="r"),
     ]
 
 

@@ -8,7 +8,8 @@ import pytest
 from crossfade.errors import SettingsError
 from crossfade.providers import connect
 from crossfade.providers.openai_dialects import DIALECTS, find_dialect
-from crossfade.providers.openai_endpoint import check_served, connect_request
+from crossfade.providers.openai_endpoint import check_endpoint, connect_request
+from crossfade.providers.profiles import _say_shut_down
 
 LOCAL = "ws://127.0.0.1:1/v1/realtime"
 
@@ -104,9 +105,9 @@ def test_a_model_that_was_shut_down_is_refused_with_its_successor(
 
 
 def test_elsewhere_it_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING, "crossfade.providers.openai_endpoint")
+    caplog.set_level(logging.WARNING, "crossfade.providers.profiles")
     for _ in range(2):
-        check_served(find_dialect("openai"), "gpt-4o-realtime-preview-2025-06-03", LOCAL)
+        check_endpoint(find_dialect("openai"), "gpt-4o-realtime-preview-2025-06-03", LOCAL)
     (message,) = [m for m in caplog.messages if "successor" in m]
     assert "gpt-realtime-2.1" in message
 
@@ -121,6 +122,15 @@ def test_the_beta_is_refused_at_its_makers_host_only() -> None:
         )
     with pytest.raises(SettingsError, match='use the dialect "openai"'):
         connect("openai:gpt-realtime", api_key="secret-key", dialect="openai-beta")
+
+
+def test_the_beta_elsewhere_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "crossfade.providers.profiles")
+    _say_shut_down.cache_clear()
+    for dialect in ("openai-beta", "openai-beta", "qwen", "azure-preview"):
+        check_endpoint(find_dialect(dialect), "gpt-realtime", LOCAL)
+    (message,) = [m for m in caplog.messages if "beta" in m]
+    assert 'dialect "openai"' in message
 
 
 def test_an_unknown_dialect_is_refused_with_those_that_exist() -> None:

@@ -43,6 +43,8 @@ def test_codes(code: str | None, severity: Severity) -> None:
         "Audio content of 3700ms is already shorter than 3760ms",
         "Only model output audio messages can be truncated",
         "Cancellation failed: no active response found",
+        "There is no active response to cancel.",
+        "This conversation already has an active response.",
     ],
 )
 def test_races_without_a_code_are_known_by_their_words(message: str) -> None:

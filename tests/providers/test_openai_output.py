@@ -243,19 +243,38 @@ def test_how_a_response_ended(
     status: str, details: object, expected: ResponseStatus, reason: str | None
 ) -> None:
     events = Wire().receive(created(), done(status=status, status_details=details))
-    assert events[1:] == [ResponseDone(response_id="resp_1", status=expected, reason=reason)]
+    assert events[1] == ResponseDone(response_id="resp_1", status=expected, reason=reason)
+    failed = expected is ResponseStatus.FAILED
+    assert len(events) == (3 if failed else 2)
+    if failed:
+        error = ProviderError(
+            message=reason or "no reason given", severity=Severity.REQUEST, response_id="resp_1"
+        )
+        assert events[2] == error
 
 
-def test_a_response_that_failed_for_good_is_also_an_error() -> None:
-    error = {"code": "insufficient_quota", "message": "You exceeded your current quota."}
+@pytest.mark.parametrize(
+    "code", ["insufficient_quota", "invalid_api_key", "session_expired", "server_error"]
+)
+def test_no_failed_response_ends_the_session(code: str) -> None:
+    error = {"code": code, "message": "You exceeded your current quota."}
     events = Wire().receive(
         done(status="failed", status_details={"type": "failed", "error": error})
     )
     assert events[-1] == ProviderError(
         message="You exceeded your current quota.",
-        severity=Severity.FATAL,
-        code="insufficient_quota",
+        severity=Severity.REQUEST,
+        code=code,
+        response_id="resp_1",
     )
+
+
+def test_the_calls_of_a_response_are_bounded() -> None:
+    wire = Wire()
+    calls = [arguments_done(f"c{number}", "get_weather", "{}") for number in range(200)]
+    events = wire.receive(created(), *calls)
+    assert sum(isinstance(event, ToolCall) for event in events) == 128
+    assert sum(isinstance(event, ProviderError) for event in events) == 72
 
 
 def test_the_end_of_a_response_tells_its_cost() -> None:

@@ -11,6 +11,7 @@ from crossfade.providers.commands import (
     EndTurn,
     Interrupt,
     Respond,
+    RespondAside,
     Say,
     SendImage,
     SendText,
@@ -22,6 +23,8 @@ from crossfade.providers.config import Encoding, Modality, SessionConfig, TurnDe
 from crossfade.providers.events import (
     AudioChunk,
     ProviderError,
+    RateLimit,
+    RateLimits,
     ResponseDone,
     ResponseStarted,
     ResponseStatus,
@@ -32,9 +35,11 @@ from crossfade.providers.events import (
     UserTranscript,
     UserTurnCommitted,
 )
+from crossfade.providers.openai_dialects import find_dialect
 from crossfade.providers.openai_realtime import OpenAIRealtimeProtocol
 from tests.providers.openai_messages import (
     MS_BYTES,
+    Message,
     Wire,
     audio,
     audio_ms,
@@ -185,6 +190,7 @@ def test_text_and_results_are_items_and_an_answer_is_asked_for_on_its_own() -> N
     assert text["item"]["content"] == [{"type": "input_text", "text": "Hi"}]
     (result,) = wire.send(RESULT)
     assert result["item"] == {
+        "id": result["event_id"],
         "type": "function_call_output",
         "call_id": "call_1",
         "output": '{"sky":"clear"}',
@@ -350,6 +356,42 @@ def test_a_result_that_the_answer_did_not_know_is_answered_after_it() -> None:
     assert kinds(wire.replies) == ["response.create"]
 
 
+SEED: list[HistoryItem] = [
+    Utterance(speaker=Speaker.USER, text="Hi"),
+    Utterance(speaker=Speaker.AGENT, text="Hello."),
+    ToolCall(id="call_0", name="get_time", arguments={}),
+    ToolResult(call_id="call_0", output="noon"),
+    Utterance(speaker=Speaker.AGENT, text="It is noon."),
+]
+
+
+@pytest.mark.parametrize("names", ["ours", "its own"])
+@pytest.mark.parametrize("dialect", ["openai", "xai"])
+def test_a_history_that_has_arrived_is_known_to_the_answer(names: str, dialect: str) -> None:
+    protocol = OpenAIRealtimeProtocol("gpt-realtime-2.1", find_dialect(dialect))
+    _, *items = loads(protocol.start(SessionConfig(), SEED))
+    assert len(items) == len(SEED)
+    wire = Wire()
+    wire.protocol = protocol
+    wire.receive(session_updated(), speech_started())
+    for number, message in enumerate(items):
+        name = message["item"]["id"] if names == "ours" else f"item_{number}"
+        wire.receive(item_added(**{**message["item"], "id": name, "status": "completed"}))
+    assert wire.send(Respond()) == []
+    wire.receive(speech_stopped(), committed(), created("r"), done("r"))
+    assert wire.replies == []
+
+
+def test_a_refused_item_is_not_waited_for() -> None:
+    wire = Wire()
+    wire.receive(speech_started())
+    (create,) = wire.send(RESULT)
+    wire.send(Respond())
+    wire.receive(error("invalid_tool_call_id", event_id=create["event_id"]))
+    wire.receive(speech_stopped(), committed(), created("r"), done("r"))
+    assert wire.replies == [], "the answer knew of all there was"
+
+
 def test_the_users_spoken_item_is_none_of_ours() -> None:
     wire = Wire()
     wire.receive(speech_started())
@@ -379,6 +421,133 @@ def test_a_refused_answer_does_not_block_the_next() -> None:
     assert kinds(wire.send(Respond())) == ["response.create"]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"type": "server_error", "code": None},
+        {"code": "invalid_value", "param": "response.output_modalities"},
+        {"code": "rate_limit_exceeded"},
+        {"code": "conversation_busy", "message": "Too much."},
+        {"code": "conversation_busy", "event_id": "a name that is none of ours"},
+    ],
+)
+def test_an_error_without_a_name_that_may_be_the_answers_lets_the_next_go(
+    fields: Message,
+) -> None:
+    wire = Wire()
+    wire.send(Respond())
+    unnamed = error("x")
+    unnamed["error"] |= fields
+    wire.receive(unnamed)
+    assert kinds(wire.send(Respond())) == ["response.create"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"code": "invalid_value", "param": "item.content[0].text"},
+        {"code": "invalid_value", "param": "session.audio.input"},
+        {"code": "item_delete_invalid_item_id"},
+        {"code": "input_audio_buffer_commit_empty"},
+        {"code": "cannot_update_voice", "param": None},
+        {"code": None, "message": "There is no active response."},
+        {"code": "invalid_value", "event_id": "crossfade_item_77"},
+    ],
+)
+def test_an_error_about_something_else_leaves_the_answer_alone(fields: Message) -> None:
+    wire = Wire()
+    wire.send(Respond())
+    unnamed = error("x")
+    unnamed["error"] |= fields
+    wire.receive(unnamed)
+    assert wire.send(Respond()) == []
+
+
+def test_a_lost_request_does_not_cut_the_answer_to_the_users_turn() -> None:
+    wire = Wire()
+    wire.send(Respond())
+    wire.receive(error("invalid_value", event_id=None))
+    wire.send(Interrupt(played_ms={}))
+    events = wire.receive(
+        speech_started(), speech_stopped(), committed(), created("r"), audio_ms(20, "a", "r")
+    )
+    assert isinstance(events[-1], AudioChunk)
+    assert wire.replies == []
+
+
+def test_an_answer_that_met_another_one_is_known_by_its_words() -> None:
+    wire = Wire()
+    wire.send(Respond())
+    wire.receive(error("response_busy", "Conversation already has an active response."))
+    wire.receive(created("other"), done("other"))
+    assert kinds(wire.replies) == ["response.create"]
+
+
+def test_the_end_of_a_response_without_a_name_frees_the_floor() -> None:
+    wire = Wire()
+    wire.send(Respond())
+    wire.receive(error("conversation_already_has_active_response"))
+    wire.receive({"type": "response.done", "response": {"status": "completed"}})
+    assert kinds(wire.replies) == ["response.create"]
+
+
+def test_a_delta_of_an_unknown_response_holds_no_answer_up() -> None:
+    wire = Wire()
+    wire.receive(audio_ms(20, "a", "phantom"))
+    assert kinds(wire.send(Respond())) == ["response.create"]
+
+
+def test_an_aside_is_sent_at_once_and_known_by_its_label() -> None:
+    wire = Wire()
+    wire.receive(created("r"))
+    aside = RespondAside(instructions="Say: One moment.", text="", label="ack")
+    (create,) = wire.send(aside)
+    body = create["response"]
+    assert (body["conversation"], body["input"], body["tools"]) == ("none", [], [])
+    assert body["output_modalities"] == ["audio"]
+    wire.send(Interrupt(played_ms={}))
+    events = wire.receive(created("s", body["metadata"]), audio_ms(20, "b", "s"), done("s"))
+    assert events[0] == ResponseStarted(response_id="s", injected=True, label="ack")
+    assert isinstance(events[1], AudioChunk)
+    assert isinstance(events[-1], ResponseDone)
+    assert events[-1].status is ResponseStatus.COMPLETED
+
+
+def test_an_aside_knows_the_conversation_or_what_it_is_told() -> None:
+    wire = Wire()
+    (create,) = wire.send(RespondAside(instructions="Sum up.", modality=Modality.TEXT))
+    assert "input" not in create["response"]
+    assert create["response"]["output_modalities"] == ["text"]
+    (create,) = wire.send(RespondAside(instructions="Translate.", text="Grüezi"))
+    (item,) = create["response"]["input"]
+    assert item["content"] == [{"type": "input_text", "text": "Grüezi"}]
+
+
+def test_a_phrase_carries_its_label() -> None:
+    wire = Wire()
+    (create,) = wire.send(Say(text="One moment.", label="wait"))
+    (started,) = wire.receive(created("r", create["response"]["metadata"]))
+    assert started == ResponseStarted(response_id="r", injected=True, label="wait")
+
+
+def test_the_limits_of_the_rate_are_told() -> None:
+    limits = [
+        {"name": "tokens", "limit": 40000, "remaining": 39500, "reset_seconds": 0.75},
+        {"name": "requests", "limit": None, "remaining": "many", "reset_seconds": float("inf")},
+        {"limit": 3},
+        None,
+    ]
+    events = Wire().receive({"type": "rate_limits.updated", "rate_limits": limits})
+    assert events == [
+        RateLimits(
+            limits=(
+                RateLimit(name="tokens", limit=40000, remaining=39500, reset_s=0.75),
+                RateLimit(name="requests", limit=0, remaining=0, reset_s=0.0),
+            )
+        )
+    ]
+
+
 def test_an_error_after_the_users_turn_does_not_block_the_next_answer() -> None:
     wire = Wire()
     wire.receive(speech_started(), speech_stopped(), committed())
@@ -399,6 +568,7 @@ def test_an_image_is_shown_as_a_data_url() -> None:
     wire = Wire()
     (create,) = wire.send(SendImage(data=b"\x89PNG", media_type="image/png"))
     assert create["item"] == {
+        "id": create["event_id"],
         "type": "message",
         "role": "user",
         "content": [{"type": "input_image", "image_url": "data:image/png;base64,iVBORw=="}],

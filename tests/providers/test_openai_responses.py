@@ -1,6 +1,7 @@
 """Which response may be asked for when."""
 
 from crossfade.providers.openai_responses import Responses
+from crossfade.providers.openai_sent_items import SentItems
 
 PHRASE = {"instructions": "say"}
 
@@ -31,9 +32,10 @@ def test_of_too_many_phrases_the_oldest_is_dropped_and_never_an_answer() -> None
 
 
 def test_the_users_turn_drops_phrases_and_keeps_answers_to_what_was_not_known() -> None:
-    responses = Responses()
+    sent = SentItems()
+    sent.send({"type": "function_call_output", "call_id": "c"})
+    responses = Responses(sent)
     responses.user_speaks()
-    responses.item_sent()
     responses.ask(PHRASE)
     responses.ask()
     responses.answer_due()
@@ -55,6 +57,7 @@ def test_a_phrase_that_begins_is_not_taken_for_the_answer_that_was_asked_for() -
     responses = Responses()
     responses.ask(PHRASE)
     assert responses.next_request() is not None
+    responses.answer_due()
     responses.begin("auto", injected=False)
     responses.end("auto")
     responses.ask()
@@ -79,9 +82,130 @@ def test_a_refusal_of_something_else_leaves_the_request_alone() -> None:
     responses.ask()
     assert responses.next_request() is not None
     responses.refuse("another", active=True)
-    responses.refuse("", active=False)
+    responses.refuse("another", active=False)
     responses.ask()
     assert responses.next_request() is None
+
+
+def test_a_refusal_that_may_be_the_requests_lets_the_next_one_go() -> None:
+    responses = Responses()
+    responses.ask()
+    assert responses.next_request() is not None
+    responses.refuse("", active=False)
+    responses.ask()
+    assert responses.next_request() is not None
+
+
+def test_a_phrase_that_never_comes_waits_for_two_answers_and_no_more() -> None:
+    responses = Responses()
+    responses.ask(PHRASE)
+    responses.next_request()
+    responses.ask()
+    for name in ("one", "two"):
+        assert responses.next_request() is None
+        responses.answer_due()
+        responses.begin(name, injected=False)
+        responses.end(name)
+    responses.ask()
+    assert responses.next_request() is not None
+
+
+def test_a_service_that_marks_no_phrases_blocks_none() -> None:
+    responses = Responses()
+    responses.ask(PHRASE)
+    responses.next_request()
+    responses.begin("unmarked", injected=False)
+    responses.end("unmarked")
+    responses.ask()
+    assert responses.next_request() is not None
+
+
+def test_an_answer_taken_for_ours_is_set_right_by_the_refusal_of_ours() -> None:
+    for name in ("crossfade_response_1", ""):
+        responses = Responses()
+        responses.ask()
+        request = responses.next_request()
+        responses.answer_due()
+        responses.begin("own", injected=False)
+        responses.refuse(name, active=True)
+        assert responses.next_request() is None, "the other one still runs"
+        responses.end("own")
+        assert responses.next_request() is request
+
+
+def test_what_was_interrupted_does_not_cut_the_answer_to_what_is_said_then() -> None:
+    responses = Responses()
+    responses.ask()
+    responses.next_request()
+    responses.interrupt()
+    responses.user_speaks()
+    responses.answer_due()
+    response = responses.begin("answer", injected=False)
+    assert response is not None
+    assert not response.cut
+
+
+def test_a_phantom_holds_nobody_up() -> None:
+    responses = Responses()
+    responses.begin("phantom", injected=False, announced=False)
+    responses.ask()
+    assert responses.next_request() is not None
+
+
+def test_an_answer_without_an_end_holds_others_up_until_the_next_begins() -> None:
+    responses = Responses()
+    responses.begin("endless", injected=False)
+    responses.ask()
+    assert responses.next_request() is None
+    responses.begin("next", injected=False)
+    responses.end("next")
+    assert responses.next_request() is not None
+
+
+def test_the_answer_to_a_turn_that_is_over_survives_an_interruption() -> None:
+    responses = Responses()
+    responses.begin("running", injected=False)
+    responses.ask(of_turn=True)
+    responses.ask(PHRASE)
+    responses.interrupt()
+    responses.end("running")
+    request = responses.next_request()
+    assert request is not None
+    assert not request.phrase
+    responses.interrupt()
+    response = responses.begin("answer", injected=False)
+    assert response is not None
+    assert not response.cut
+
+
+def test_an_aside_waits_for_nobody_and_nobody_for_it() -> None:
+    responses = Responses()
+    responses.begin("running", injected=False)
+    aside = responses.ask_aside(PHRASE, "label")
+    response = responses.begin("aside", injected=True, request_id=aside.event_id)
+    assert response is not None
+    assert response.label == "label"
+    assert [one.id for one in responses.interrupt()] == ["running"]
+    responses.end("running")
+    responses.ask()
+    assert responses.next_request() is not None
+
+
+def test_asides_that_never_begin_are_forgotten() -> None:
+    responses = Responses()
+    for number in range(100):
+        responses.ask_aside(PHRASE, str(number))
+    assert len(responses._asides) == 64
+
+
+def test_the_services_own_answer_that_met_another_is_asked_for_by_us() -> None:
+    responses = Responses()
+    responses.begin("running", injected=False)
+    responses.answer_due()
+    responses.refuse("", active=True)
+    assert responses.next_request() is None
+    responses.end("running")
+    assert responses.next_request() is not None
 
 
 def test_a_refusal_without_a_name_is_the_requests() -> None:

@@ -7,19 +7,24 @@ import orjson
 import pytest
 
 from crossfade.conversation.tools import ToolDeclaration
+from crossfade.errors import SettingsError
 from crossfade.providers.commands import Update
 from crossfade.providers.config import (
     Eagerness,
     Encoding,
     Modality,
+    NoiseReduction,
     Reasoning,
     SessionConfig,
     TurnDetection,
 )
 from crossfade.providers.openai_dialects import Dialect, find_dialect
 from crossfade.providers.openai_session import change, configure
+from crossfade.providers.validation import check_config
 
 OPENAI = find_dialect("openai")
+# Settings whose flag has a name of its own.
+_FLAGS = {"compress_context": "keep_context"}
 TOOL = ToolDeclaration(name="get_weather", description="Weather")
 FLAT_TOOL = {
     "type": "function",
@@ -154,3 +159,47 @@ def test_tools_may_be_nested() -> None:
 def test_a_dialect_is_data() -> None:
     renamed = replace(OPENAI, recogniser="other")
     assert session(renamed)["audio"]["input"]["transcription"] == {"model": "other"}
+
+
+@pytest.mark.parametrize("reduction", NoiseReduction)
+def test_noise_is_taken_out_of_what_is_heard(reduction: NoiseReduction) -> None:
+    wish = {"type": reduction.value}
+    nested = session(noise_reduction=reduction)
+    assert nested["audio"]["input"]["noise_reduction"] == wish
+    flat = session(find_dialect("openai-beta"), noise_reduction=reduction)
+    assert flat["input_audio_noise_reduction"] == wish
+    assert "noise_reduction" not in session()["audio"]["input"]
+
+
+def test_another_recogniser_may_write_down_the_users_words() -> None:
+    def transcription(**fields: Any) -> Any:
+        return session(**fields)["audio"]["input"]["transcription"]
+
+    assert transcription(transcription_model="whisper-1", languages=["de-CH", "fr"]) == {
+        "model": "whisper-1",
+        "language": "de",
+    }
+    assert transcription(transcription_model="gpt-live-transcribe", languages=["de", "fr"]) == {
+        "model": "gpt-live-transcribe",
+        "languages": ["de", "fr"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("dialect", "fields"),
+    [
+        ("xai", {"max_output_tokens": 9}),
+        ("xai", {"compress_context": False}),
+        ("xai", {"noise_reduction": NoiseReduction.NEAR_FIELD}),
+        ("xai", {"transcription_model": "scribe"}),
+        ("openai-beta", {"compress_context": False}),
+        ("azure-preview", {"noise_reduction": NoiseReduction.NEAR_FIELD}),
+        ("azure-voice-live", {"compress_context": False}),
+        ("qwen", {"compress_context": False}),
+        ("qwen", {"noise_reduction": NoiseReduction.FAR_FIELD}),
+    ],
+)
+def test_what_a_dialect_cannot_say_is_refused_by_name(dialect: str, fields: dict[str, Any]) -> None:
+    ((name, _),) = fields.items()
+    with pytest.raises(SettingsError, match=rf"profile\.{_FLAGS.get(name, name)}"):
+        check_config(SessionConfig(**fields), find_dialect(dialect).profile("m"), ())

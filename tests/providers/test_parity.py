@@ -172,6 +172,30 @@ def test_the_user_cuts_the_answer_and_is_answered_anew(wire: Wire) -> None:
 
 
 @every_wire
+def test_an_answer_that_is_done_is_interrupted_while_it_may_be_playing(wire: Wire) -> None:
+    async def main() -> None:
+        async with wire.session("spoken_turn" if wire.profile.full_duplex else "tail") as session:
+            await ask(session, "Tell me of herons.")
+            heard = await listen(session)
+            assert not heard.of(Interruption)
+            if session.profile.full_duplex:
+                return
+            chunk = heard.of(AudioChunk)[0]
+            await speak(session)
+            cut = await heard.until(session, Interruption)
+            assert cut.response_id == chunk.response_id
+            (done,) = heard.of(ResponseDone)
+            assert done.status is ResponseStatus.COMPLETED
+            received_ms = len(heard.sound) * 500 / session.output_rate_hz
+            await session.interrupt({chunk.item_id: received_ms / 2})
+            heard = await listen(session)
+            assert heard.words == "Yes, please?"
+            assert not heard.of(Interruption), "once"
+
+    run(main())
+
+
+@every_wire
 def test_a_picture_is_seen(wire: Wire) -> None:
     async def main() -> None:
         if not wire.profile.images:

@@ -9,10 +9,11 @@ import orjson
 import pytest
 
 from crossfade.conversation.history import Speaker, Utterance
+from crossfade.conversation.tools import ToolResult
 from crossfade.errors import SettingsError
 from crossfade.providers import RealtimeSession, SessionConfig, TurnDetection
-from crossfade.providers.commands import Interrupt
-from crossfade.providers.config import Encoding, Modality, Reasoning
+from crossfade.providers.commands import Delivery, Interrupt, SendToolResult
+from crossfade.providers.config import Encoding, Modality, NoiseReduction, Reasoning
 from crossfade.providers.events import (
     AudioChunk,
     Interruption,
@@ -21,10 +22,12 @@ from crossfade.providers.events import (
     SpeechStarted,
     UserTranscript,
 )
-from crossfade.providers.gemini_profiles import GEMINI_GENERATIONS
+from crossfade.providers.gemini_live import GeminiLiveProtocol
+from crossfade.providers.gemini_profiles import GEMINI_DEFAULT_MODEL, GEMINI_GENERATIONS
 from crossfade.providers.openai_dialects import find_dialect
 from crossfade.providers.openai_realtime import OpenAIRealtimeProtocol
 from crossfade.providers.profiles import Profile
+from crossfade.providers.validation import check_command
 from tests.clock import run
 from tests.providers.loopback import Peer, loopback, settle
 from tests.providers.openai_messages import audio_ms, created
@@ -123,6 +126,21 @@ def tools_may_run_beside_speech(able: bool) -> None:
         assert all(blocks) is not able
 
 
+def a_result_may_cut_the_speech(able: bool) -> None:
+    """It goes out with that wish, or is refused before anything goes out."""
+    result = ToolResult(call_id="a", output=1)
+    command = SendToolResult(result=result, delivery=Delivery.INTERRUPT)
+    if not able:
+        unable = protocol("interrupting_results", able=False).profile
+        with pytest.raises(SettingsError, match=r"profile\.interrupting_results"):
+            check_command(command, SessionConfig(), unable)
+        return
+    made = GeminiLiveProtocol(GEMINI_DEFAULT_MODEL)
+    check_command(command, SessionConfig(), made.profile)
+    made.receive(b'{"toolCall":{"functionCalls":[{"id":"a","name":"depth_of_lake"}]}}')
+    assert b'"scheduling":"INTERRUPT"' in b"".join(made.send(command))
+
+
 def told_in_a_spoken_turn(flag: str, kind: type, able: bool) -> None:
     """The wires that have the flag give such events, and the others none."""
     wires = [wire for wire in WIRES if getattr(wire.profile, flag) is able]
@@ -173,6 +191,10 @@ CONFIGS: Mapping[str, SessionConfig] = {
     "speed": SessionConfig(speed=1.2),
     "reasoning": SessionConfig(reasoning=Reasoning.LOW),
     "idle_timeout": SessionConfig(idle_timeout_ms=6000),
+    "noise_reduction": SessionConfig(noise_reduction=NoiseReduction.FAR_FIELD),
+    "transcription_model": SessionConfig(transcription_model="gpt-4o-transcribe"),
+    "max_output_tokens": SessionConfig(max_output_tokens=300),
+    "keep_context": SessionConfig(compress_context=False),
 }
 VERBS: Mapping[str, Verb] = {
     "text_input": lambda session: session.send_text("Hello."),
@@ -190,6 +212,7 @@ CHECKS: Mapping[str, Callable[[bool], None]] = {
     "parallel_tools": several_calls_are_allowed,
     "truncation": what_was_heard_is_told,
     "async_tools": tools_may_run_beside_speech,
+    "interrupting_results": a_result_may_cut_the_speech,
     "usage": partial(told_in_a_spoken_turn, "usage", ResponseDone),
     "user_transcripts": partial(told_in_a_spoken_turn, "user_transcripts", UserTranscript),
     "speech_events": partial(told_in_a_spoken_turn, "speech_events", SpeechStarted),

@@ -259,19 +259,78 @@ def test_a_line_that_was_cut_is_a_lost_connection() -> None:
     talk(script, use)
 
 
-def test_a_fatal_error_is_an_event_and_then_ends_the_session() -> None:
+def test_a_fatal_error_is_an_event_and_ends_the_session_only_with_its_line() -> None:
     async def script(peer: Peer) -> None:
         await peer.accept()
-        await peer.send(error("insufficient_quota", "No money."), created())
-        await peer.until_closed()
+        await peer.send(error("insufficient_quota", "No money."), speech_started("u"))
+        await peer.expect("conversation.item.create")
+        await peer.websocket.close(1000)
 
     async def use(session: RealtimeSession) -> None:
+        events = [await anext(session) for _ in range(3)]
+        assert isinstance(events[1], ProviderError)
+        assert isinstance(events[2], SpeechStarted)
+        await session.send_text("Are you there?", respond=False)
         events, ended = await all_events(session)
-        assert isinstance(events[-1], ProviderError)
+        assert events == []
         assert isinstance(ended, ProviderFault)
         assert ended.code == "insufficient_quota"
 
     talk(script, use)
+
+
+def test_a_fatal_error_of_a_session_that_answers_again_is_not_why_it_ends() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await peer.send(error("insufficient_quota", "No money."), created(), done())
+        peer.websocket.transport.abort()
+
+    async def use(session: RealtimeSession) -> None:
+        events, ended = await all_events(session)
+        assert isinstance(events[-1], ResponseDone)
+        assert isinstance(ended, ConnectionLost)
+        assert ended.code is None
+
+    talk(script, use)
+
+
+def test_a_lost_connection_says_what_the_provider_said() -> None:
+    async def expire(peer: Peer) -> None:
+        await peer.accept()
+        await peer.send(error("session_expired", "Your session hit 60 minutes; key-of-mine."))
+        await peer.websocket.close(1001)
+
+    async def use(session: RealtimeSession) -> None:
+        _, ended = await all_events(session)
+        assert isinstance(ended, ConnectionLost)
+        assert (ended.close_code, ended.code) == (1001, "session_expired")
+        assert ended.reason == "Your session hit 60 minutes; [key]."
+
+    async def main() -> None:
+        async with (
+            loopback(expire) as url,
+            connect(SPEC, base_url=url, api_key="key-of-mine") as session,
+        ):
+            await use(session)
+
+    run(main())
+
+
+def test_a_close_reason_is_kept_without_the_key() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await peer.websocket.close(1011, "key-of-mine met an internal error")
+
+    async def main() -> None:
+        async with (
+            loopback(script) as url,
+            connect(SPEC, base_url=url, api_key="key-of-mine") as session,
+        ):
+            _, ended = await all_events(session)
+            assert isinstance(ended, ConnectionLost)
+            assert (ended.close_code, ended.reason) == (1011, "[key] met an internal error")
+
+    run(main())
 
 
 def test_closing_ends_the_iteration_of_who_waits() -> None:

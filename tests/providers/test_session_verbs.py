@@ -109,6 +109,7 @@ def test_audio_that_does_not_fit_is_refused() -> None:
             await session.send_audio(bytes(32), channels=2)
         with pytest.raises(SoundError, match="half"):
             await session.send_audio(bytes(33))
+        await session.send_text("Wait for me.", respond=False)
         session.send_audio_nowait(bytes(96), rate_hz=24000, channels=1)
         assert session.statistics().waiting_audio_ms == 2.0
 
@@ -127,6 +128,7 @@ def test_a_file_may_be_pushed_as_fast_as_the_line_takes_it() -> None:
 def test_g711_is_8_khz_and_one_byte_a_sample() -> None:
     async def use(session: RealtimeSession) -> None:
         assert (session.input_rate_hz, session.output_rate_hz) == (8000, 8000)
+        await session.send_text("Wait for me.", respond=False)
         session.send_audio_nowait(bytes(81), rate_hz=8000)
         assert session.statistics().waiting_audio_ms == 81 / 8
 

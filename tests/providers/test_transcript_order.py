@@ -63,12 +63,31 @@ def test_an_item_that_left_holds_nothing_back() -> None:
     assert order.forget("a") == [final("b")]
 
 
-def test_what_was_never_announced_passes_by() -> None:
+def test_what_was_never_announced_waits_for_what_was() -> None:
     order = TranscriptOrder()
+    assert order.put(final("w")) == [final("w")]
     order.announce("a")
     assert order.put(partial("x")) == [partial("x")]
-    assert order.put(final("x")) == [final("x")]
+    assert order.put(final("x")) == []
+    assert order.put(final("a")) == [final("a"), final("x")]
     assert order.put(final("")) == order.put(final("")) == [final("")]
+
+
+def test_what_is_announced_after_its_words_takes_its_place() -> None:
+    order = TranscriptOrder()
+    order.announce("a")
+    assert order.put(final("c")) == []
+    order.announce("b", after="a")
+    order.announce("c", after="b")
+    assert order.put(final("a")) == [final("a")]
+    assert order.put(final("b")) == [final("b"), final("c")]
+
+
+def test_early_words_are_not_held_back_by_words_that_never_come() -> None:
+    order = TranscriptOrder()
+    order.announce("lost")
+    assert order.put(final("x")) == order.put(final("y")) == []
+    assert order.put(final("z")) == [final("x"), final("y"), final("z")]
 
 
 def test_nothing_follows_a_final_transcript() -> None:

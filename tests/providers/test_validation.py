@@ -11,7 +11,9 @@ from crossfade.errors import SettingsError, SoundError
 from crossfade.providers.commands import (
     Command,
     EndTurn,
+    Interrupt,
     Respond,
+    RespondAside,
     Say,
     SendImage,
     SendText,
@@ -19,7 +21,14 @@ from crossfade.providers.commands import (
     StartTurn,
     Update,
 )
-from crossfade.providers.config import Encoding, Modality, Reasoning, SessionConfig, TurnDetection
+from crossfade.providers.config import (
+    Encoding,
+    Modality,
+    NoiseReduction,
+    Reasoning,
+    SessionConfig,
+    TurnDetection,
+)
 from crossfade.providers.openai_profiles import OPENAI
 from crossfade.providers.sound_format import sound_format
 from crossfade.providers.validation import check_audio, check_command, check_config
@@ -38,12 +47,18 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("speed", {"speed": 1.2}),
     ("reasoning", {"reasoning": Reasoning.LOW}),
     ("idle_timeout", {"idle_timeout_ms": 5000}),
+    ("noise_reduction", {"noise_reduction": NoiseReduction.NEAR_FIELD}),
+    ("transcription_model", {"transcription_model": "scribe"}),
+    ("max_output_tokens", {"max_output_tokens": 100}),
+    ("keep_context", {"compress_context": False}),
 ]
 PART = SendToolResult(result=ToolResult(call_id="c", output="half"), final=False)
 COMMANDS: list[tuple[str, Command]] = [
     ("images", SendImage(data=b"\xff\xd8", media_type="image/jpeg")),
     ("partial_tool_results", PART),
     ("out_of_band", Say(text="One moment.")),
+    ("out_of_band", RespondAside(instructions="Sum up.")),
+    ("text_output", RespondAside(instructions="Sum up.", modality=Modality.TEXT)),
     ("update_instructions", Update(instructions="")),
     ("update_tools", Update(tools=())),
     ("update_voice", Update(voice="calm")),
@@ -94,6 +109,15 @@ def test_a_caller_who_owns_the_turns_owns_the_interruptions() -> None:
         {"threshold": 1.1},
         {"threshold": float("nan")},
         {"speed": 0.0},
+        {"speed": 0.24},
+        {"speed": 1.51},
+        {"speed": float("nan")},
+        {"transcription_model": " "},
+        {"transcription_model": "scribe", "transcribe": False},
+        {"tools": [ToolDeclaration(name="", description="")]},
+        {"tools": [ToolDeclaration(name="get weather", description="")]},
+        {"tools": [ToolDeclaration(name="wetter_fürth", description="")]},
+        {"tools": [ToolDeclaration(name="x" * 65, description="")]},
         {"silence_ms": 0},
         {"prefix_ms": -1},
         {"idle_timeout_ms": 0},
@@ -115,6 +139,19 @@ def test_values_that_no_model_takes(fields: dict[str, Any]) -> None:
         SendImage(data=b"", media_type="image/png"),
         SendImage(data=b"GIF89a", media_type="image/gif"),
         Update(tools=[TOOL, TOOL]),
+        Update(tools=[ToolDeclaration(name="a.b", description="")]),
+        RespondAside(instructions=" "),
+        RespondAside(instructions="Sum up.", text=" "),
+        RespondAside(instructions="Sum up.", text="\ud83d"),
+        SendImage(data=bytes(12 * 2**20), media_type="image/png"),
+        *(
+            SendToolResult(result=ToolResult(call_id=call_id, output=1))
+            for call_id in ("", " ", "call 1", "call_\n", "ruf_\u00e4", "c" * 257)
+        ),
+        *(
+            Interrupt(played_ms={"item": played})  # type: ignore[dict-item]
+            for played in (None, -1, -0.5, float("nan"), float("inf"), "12")
+        ),
     ],
 )
 def test_commands_that_hold_nothing_usable(command: Command) -> None:
@@ -128,6 +165,22 @@ def test_turns_are_marked_by_a_caller_who_owns_them(command: Command) -> None:
     for detection in (TurnDetection.SERVER, TurnDetection.SEMANTIC):
         with pytest.raises(SettingsError, match="CALLER"):
             check_command(command, SessionConfig(turn_detection=detection), ABLE)
+
+
+def test_what_was_played_is_a_number_from_0_up() -> None:
+    check_command(Interrupt(played_ms={"a": 0, "b": 12.5}), SessionConfig(), ABLE)
+    check_command(Interrupt(played_ms={}), SessionConfig(), ABLE)
+
+
+def test_an_image_up_to_the_limit_is_taken() -> None:
+    limit = ABLE.image_limit_bytes
+    assert limit is not None
+    check_command(SendImage(data=bytes(limit), media_type="image/png"), SessionConfig(), ABLE)
+    unlimited = replace(ABLE, image_limit_bytes=None)
+    big = SendImage(data=bytes(limit + 1), media_type="image/png")
+    check_command(big, SessionConfig(), unlimited)
+    with pytest.raises(SettingsError, match=str(limit)):
+        check_command(big, SessionConfig(), ABLE)
 
 
 def test_an_answer_can_always_be_asked_for() -> None:

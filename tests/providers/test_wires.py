@@ -33,6 +33,9 @@ class BytesWire:
         self.waiting = b""
         self.due: list[bytes] = []
 
+    def preparation(self) -> None:
+        return None
+
     def connect_request(self, base_url: str | None, api_key: str) -> ConnectRequest:
         assert base_url is not None
         return ConnectRequest(url=base_url, headers={}, ping_interval_s=None)
