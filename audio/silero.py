@@ -4,6 +4,7 @@ Model and its use: https://github.com/snakers4/silero-vad (MIT). It scores windo
 seen with the 4 ms before it, and carries a recurrent state from one window to the next.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,7 @@ from crossfade.errors import SettingsError
 from .vad import RATE_HZ
 
 CONTEXT_SAMPLES = 64
-_STATE_SHAPE = (2, 1, 128)
+_STATE_SIZE = 128
 
 # Long non-speech pushes the state to where the model hears the next speech late. So the state is
 # cleared now and then, but only amid windows that are clearly not speech.
@@ -87,28 +88,86 @@ class SileroModel:
         return scores[:, 0], states
 
 
+class SileroBank:
+    """The speech probabilities of many streams, scored together.
+
+    Args:
+        model: The network.
+    """
+
+    def __init__(self, model: SileroModel) -> None:
+        self._model = model
+        self._free: list[int] = []
+        self._contexts = np.zeros((0, CONTEXT_SAMPLES), dtype=np.float32)
+        self._states = np.zeros((2, 0, _STATE_SIZE), dtype=np.float32)
+        self._since_reset = np.zeros(0, dtype=np.intp)
+        self._clear = np.zeros(0, dtype=np.intp)
+
+    @property
+    def streams(self) -> int:
+        """How many streams there are."""
+        return len(self._contexts) - len(self._free)
+
+    def join(self) -> int:
+        """Begin a stream; returns its number."""
+        if not self._free:
+            self._grow()
+        number = self._free.pop()
+        self._contexts[number] = 0
+        self._forget(number)
+        return number
+
+    def leave(self, number: int) -> None:
+        """End a stream; its number may be given to another."""
+        self._free.append(number)
+
+    def score(self, numbers: Sequence[int], windows: Floats) -> Floats:
+        """Score the next window of each of B streams.
+
+        Args:
+            numbers: Of the streams, each once.
+            windows: [B, 512] samples at 16 kHz.
+
+        Returns:
+            Speech probabilities [B].
+        """
+        at = np.asarray(numbers)
+        scores, states = self._model.score_batch(windows, self._contexts[at], self._states[:, at])
+        self._states[:, at] = states
+        self._contexts[at] = windows[:, -CONTEXT_SAMPLES:]
+        self._since_reset[at] += 1
+        clear = self._clear[at] = np.where(scores < _CLEAR_BELOW, self._clear[at] + 1, 0)
+        stale = (self._since_reset[at] >= _RESET_AFTER_WINDOWS) & (clear >= _CLEAR_WINDOWS)
+        if stale.any():
+            self._forget(at[stale])
+        return scores
+
+    def _forget(self, at: int | NDArray[np.intp]) -> None:
+        self._states[:, at] = 0
+        self._since_reset[at] = 0
+        self._clear[at] = 0
+
+    def _grow(self) -> None:
+        """Make room for as many streams again."""
+        size = len(self._contexts)
+        more = max(1, size)
+        self._contexts = np.pad(self._contexts, ((0, more), (0, 0)))
+        self._states = np.pad(self._states, ((0, 0), (0, more), (0, 0)))
+        self._since_reset = np.pad(self._since_reset, (0, more))
+        self._clear = np.pad(self._clear, (0, more))
+        self._free.extend(reversed(range(size, size + more)))
+
+
 class SileroStream:
     """One stream's speech probabilities, window by window."""
 
     def __init__(self, model: SileroModel) -> None:
-        self._model = model
-        self._context = np.zeros((1, CONTEXT_SAMPLES), dtype=np.float32)
-        self._state = np.zeros(_STATE_SHAPE, dtype=np.float32)
-        self._since_reset = 0
-        self._clear = 0
+        self._bank = SileroBank(model)
+        self._numbers = [self._bank.join()]
 
     def score(self, window: Floats) -> float:
         """The probability that this window of 512 samples at 16 kHz holds speech."""
-        batch = window[np.newaxis]
-        scores, self._state = self._model.score_batch(batch, self._context, self._state)
-        self._context = batch[:, -CONTEXT_SAMPLES:].copy()
-        score = float(scores[0])
-        self._since_reset += 1
-        self._clear = self._clear + 1 if score < _CLEAR_BELOW else 0
-        if self._since_reset >= _RESET_AFTER_WINDOWS and self._clear >= _CLEAR_WINDOWS:
-            self._state = np.zeros(_STATE_SHAPE, dtype=np.float32)
-            self._since_reset = 0
-        return score
+        return float(self._bank.score(self._numbers, window[np.newaxis])[0])
 
 
 @cache

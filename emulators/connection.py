@@ -5,8 +5,10 @@ are in our hands: https://websockets.readthedocs.io/en/stable/howto/sansio.html
 """
 
 import asyncio
+import contextlib
 import socket
 import struct
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol, cast
 
@@ -15,22 +17,31 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from .http import HttpExchange, HttpService
+from .framing import bounds, server_frame, whole_message
+from .http_exchange import HttpExchange, HttpRequest, HttpService
 from .message import Message
+from .pings import LatePongs, Pings
 
 ROOM_BYTES = 256 * 1024
 """Speech waits while more than this is unsent; everything else is sent at once."""
 UNSENT_LIMIT_BYTES = 16 * 1024 * 1024
 """A client that has left this much unread is disconnected."""
-HANDSHAKE_S = 10
-CLOSE_S = 5
-PONG_S = 20
+HEAD_LIMIT_BYTES = 64 * 1024
+"""Of a request."""
+HANDSHAKE_S = 10.0
+"""A client that has made no request by then is disconnected."""
+CLOSE_S = 5.0
+"""So long a client may take to end a connection that is being closed."""
 _NOT_TEXT = 1007
 _GOING_DEAD = 1011
-# A WebSocket's request begins so; the REST calls are all of other methods.
+_REASON_LIMIT_BYTES = 123
+# A WebSocket's request begins so; most of the REST calls are of other methods.
 _GET = b"GET "
-# The first byte of an unfragmented pong from a server.
-_PONG_HEAD = 0x8A
+_HEAD_END = b"\r\n\r\n"
+# A client that floods gets so much done, then it is the others' turn.
+_FRAMES_A_TURN = 16
+# All connections read through one page: what is in it is taken before the loop goes on.
+_PAGE = memoryview(bytearray(4096))
 
 
 class Refusal(Exception):
@@ -85,8 +96,11 @@ class Reception(HttpService, Protocol):
     def left(self, connection: "Connection") -> None:
         """The connection is gone."""
 
+    def failed(self, error: BaseException) -> None:
+        """The emulator itself has failed; the connection ends."""
 
-class Connection(asyncio.Protocol):
+
+class Connection(asyncio.BufferedProtocol):
     """One client's connection.
 
     Args:
@@ -97,32 +111,40 @@ class Connection(asyncio.Protocol):
         self._reception = reception
         self._loop = asyncio.get_running_loop()
         self._protocol = reception.protocol()
-        self._http = HttpExchange(reception)
-        self._is_websocket: bool | None = None
+        self._take: Callable[[bytes], None] = self._recognise
         self._head = b""
+        self._http = HttpExchange(reception)
         self._listener: Listener | None = None
-        self._fragments: list[bytes] = []
-        self._kind = Opcode.TEXT
+        self._longest_bytes = reception.max_message_bytes
+        self._unread = bytearray()
+        self._fragments = bytearray()
+        self._joining = False
+        self._is_binary = False
+        self._congested = False
         self._flushing = False
         self._writable = True
+        self._ending = False
+        self._ended = False
         self._dead = False
+        self._given_up: asyncio.TimerHandle | None = None
+        self._pings = Pings(reception.ping_interval_s, self._send_ping, self._give_up)
+        self._pongs = LatePongs(self._write)
         self.gone: asyncio.Future[None] = self._loop.create_future()
         """Done when the connection is gone."""
-        self._ping: asyncio.TimerHandle | None = None
-        self._pong_awaited: bytes | None = None
-        self._pong_delay_s: float | None = 0.0
-        self._given_up = self._loop.call_later(HANDSHAKE_S, self.abort)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=ROOM_BYTES, low=ROOM_BYTES // 2)
+        self._given_up = self._loop.call_later(HANDSHAKE_S, self.abort)
         self._reception.made(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._given_up.cancel()
-        if self._ping is not None:
-            self._ping.cancel()
         self._dead = True
+        self._unread.clear()
+        self._pings.stop()
+        self._pongs.stop()
+        if self._given_up is not None:
+            self._given_up.cancel()
         self.gone.set_result(None)
         self._reception.left(self)
         if self._listener is not None:
@@ -141,80 +163,163 @@ class Connection(asyncio.Protocol):
         """Whether little enough is unsent that more speech may follow."""
         return self._writable or self._dead
 
-    def data_received(self, data: bytes) -> None:
-        if self._is_websocket is None:
-            self._head += data
-            if len(self._head) < len(_GET):
-                return
-            self._is_websocket = self._head.startswith(_GET)
-            data, self._head = self._head, b""
-        if self._is_websocket:
-            self._protocol.receive_data(data)
-            self._react()
-        else:
-            self._converse(data)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return _PAGE
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._dead:
+            return
+        try:
+            self._take(bytes(_PAGE[:nbytes]))
+        except Exception as error:
+            self._fail(error)
 
     def eof_received(self) -> None:
-        self._protocol.receive_eof()
-        self._react()
+        # The transport closes itself behind what is unsent.
+        if self._take == self._take_frames:
+            self._protocol.receive_eof()
+        self._expect_end()
 
-    def _converse(self, data: bytes) -> None:
+    def _fail(self, error: Exception) -> None:
+        self._reception.failed(error)
+        self.abort()
+
+    def _recognise(self, data: bytes) -> None:
+        self._head += data
+        if len(self._head) < len(_GET):
+            return
+        if not self._head.startswith(_GET):
+            self._take = self._take_http
+            self._take_http(self._head)
+            return
+        head, end, rest = self._head.partition(_HEAD_END)
+        if end:
+            self._take = self._take_frames
+            self._give_protocol(head + end)
+            self._take_frames(rest)
+        elif len(self._head) > HEAD_LIMIT_BYTES:
+            self._take = self._ignore
+            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            self._protocol.send_response(self._protocol.reject(status, "too much of a head\n"))
+            self._flush()
+
+    def _take_http(self, data: bytes) -> None:
         answer = self._http.receive(data)
         if answer is not None:
-            self._transport.write(answer)
-            self._transport.close()
+            self._answer(answer)
 
-    def _react(self) -> None:
+    def _answer(self, response: bytes) -> None:
+        """Answer by HTTP and end."""
+        self._take = self._ignore
+        self._transport.write(response)
+        self._end()
+
+    def _ignore(self, data: bytes) -> None:
+        """What comes after the end is nothing to us."""
+
+    def _take_frames(self, data: bytes) -> None:
+        self._unread += data
+        if not self._congested:
+            self._proceed()
+
+    def _proceed(self) -> None:
+        """Handle what has come, not so much at once that others would have to wait."""
+        for _ in range(_FRAMES_A_TURN):
+            if self._dead or not self._take_frame():
+                break
+        else:
+            self._congested = True
+            self._transport.pause_reading()
+            self._loop.call_soon(self._go_on)
+        if self._protocol.writes:
+            self._flush()
+
+    def _go_on(self) -> None:
+        self._congested = False
+        if self._dead:
+            return
+        self._transport.resume_reading()
+        try:
+            self._proceed()
+        except Exception as error:
+            self._fail(error)
+
+    def _take_frame(self) -> bool:
+        """Handle the next frame, if it is all there."""
+        unread = self._unread
+        found = bounds(unread)
+        if found is None:
+            return False
+        start, end = found
+        if self._protocol.state is not State.OPEN or end - start > self._longest_bytes:
+            # Nothing more is heard, or ever will be: what comes is the protocol's matter.
+            self._unread = bytearray()
+            self._give_protocol(bytes(unread))
+            return False
+        if len(unread) < end:
+            return False
+        message = None if self._joining else whole_message(unread, start, end)
+        if message is None:
+            self._give_protocol(bytes(unread[:end]))
+        else:
+            self._deliver(*message)
+        del unread[:end]
+        return True
+
+    def _give_protocol(self, data: bytes) -> None:
+        self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, Request):
                 self._open(event)
-            else:
-                self._hear(cast(Frame, event))
-        self._flush()
+            elif isinstance(event, Frame):
+                self._hear(event)
 
     def _open(self, request: Request) -> None:
+        response = self._protocol.accept(request)
+        if response.status_code == HTTPStatus.UPGRADE_REQUIRED:
+            headers = {name.lower(): value for name, value in request.headers.raw_items()}
+            plain = HttpRequest(method="GET", path=request.path, headers=headers, body=b"")
+            self._answer(self._reception.respond(plain).encoded())
+            return
         listener = None
-        try:
-            listener = self._reception.admit(self, request)
-        except Refusal as refusal:
-            response = self._protocol.reject(HTTPStatus(refusal.status), refusal.text)
-        else:
-            response = self._protocol.accept(request)
+        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            try:
+                listener = self._reception.admit(self, request)
+            except Refusal as refusal:
+                response = self._protocol.reject(HTTPStatus(refusal.status), refusal.text)
         self._protocol.send_response(response)
         self._flush()
-        if self._protocol.state is not State.OPEN or listener is None:
-            return
-        self._given_up.cancel()
-        self._listener = listener
-        if self._reception.ping_interval_s is not None:
-            self._ping = self._loop.call_later(self._reception.ping_interval_s, self._send_ping)
-        listener.opened()
+        if listener is not None:
+            self._listener = listener
+            if self._given_up is not None:
+                self._given_up.cancel()
+            self._pings.start()
+            listener.opened()
 
     def _hear(self, frame: Frame) -> None:
-        if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
-            self._kind = frame.opcode
-        elif frame.opcode is Opcode.PONG:
-            if bytes(frame.data) == self._pong_awaited:
-                self._pong_awaited = None
-            return
-        elif frame.opcode is not Opcode.CONT:
-            return
-        if not frame.fin:
-            self._fragments.append(bytes(frame.data))
-            return
-        data = bytes(frame.data)
-        if self._fragments:
-            data = b"".join((*self._fragments, data))
-            self._fragments.clear()
-        self._deliver(data)
+        if frame.opcode is Opcode.PONG:
+            self._pings.answered(bytes(frame.data))
+        elif frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            self._join(frame)
 
-    def _deliver(self, data: bytes) -> None:
-        assert self._listener is not None, "frames come after the handshake"
-        if self._kind is Opcode.BINARY:
-            self._listener.receive(data)
+    def _join(self, frame: Frame) -> None:
+        """Take a part of a message; the protocol has seen to their order and size."""
+        if frame.opcode is not Opcode.CONT:
+            self._is_binary = frame.opcode is Opcode.BINARY
+        self._fragments += frame.data
+        self._joining = not frame.fin
+        if frame.fin:
+            whole, self._fragments = bytes(self._fragments), bytearray()
+            self._deliver(whole, self._is_binary)
+
+    def _deliver(self, content: bytes, is_binary: bool) -> None:
+        if self._listener is None or self._protocol.state is not State.OPEN:
+            return
+        if is_binary:
+            self._listener.receive(content)
             return
         try:
-            text = data.decode()
+            text = content.decode()
         except UnicodeDecodeError:
             self._protocol.fail(_NOT_TEXT, "a text message was no UTF-8")
         else:
@@ -227,20 +332,29 @@ class Connection(asyncio.Protocol):
         """
         if self._protocol.state is not State.OPEN or self._dead:
             return
-        if message.binary:
-            self._protocol.send_binary(message.data)
-        else:
-            self._protocol.send_text(message.data)
-        self._flush_soon()
+        # Between the frames of the protocol's own making.
+        self._protocol.writes.append(server_frame(message.data, binary=message.binary))
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
 
     def close(self, code: int, reason: str) -> None:
-        """Close the WebSocket behind all that was sent."""
+        """Close the WebSocket behind all that was sent; a reason is cut to what fits."""
         if self._protocol.state is State.OPEN and not self._dead:
-            self._protocol.send_close(code, reason)
+            fitting = reason.encode()[:_REASON_LIMIT_BYTES].decode(errors="ignore")
+            self._protocol.send_close(code, fitting)
             self._flush()
+
+    def drop(self) -> None:
+        """End the TCP connection behind all that was sent, without closing the WebSocket."""
+        if not self._dead:
+            self._flush()
+            self._take = self._ignore
+            self._end()
 
     def abort(self) -> None:
         """Drop the connection."""
+        self._dead = True
         self._transport.abort()
 
     def reset(self) -> None:
@@ -248,7 +362,7 @@ class Connection(asyncio.Protocol):
         self._flush()
         sock = self._transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._transport.abort()
+        self.abort()
 
     def go_dead(self) -> None:
         """Read, send and close nothing from now on."""
@@ -258,63 +372,57 @@ class Connection(asyncio.Protocol):
 
     def delay_pongs(self, seconds: float | None) -> None:
         """Answer pings late from now on; None is never."""
-        self._pong_delay_s = seconds
-
-    def _flush_soon(self) -> None:
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
+        self._pongs.delay_s = seconds
 
     def _flush(self) -> None:
         self._flushing = False
-        if self._dead:
-            self._protocol.data_to_send()
-            return
         out = self._protocol.data_to_send()
-        if self._pong_delay_s != 0.0:
-            out = [data for data in out if not self._held_back(data)]
+        if self._dead or self._ended:
+            return
+        if self._pongs.delay_s != 0.0:
+            out = self._pongs.without_pongs(out)
         if out:
-            ends = not out[-1]
-            self._transport.write(b"".join(out))
-            if ends:
+            self._write(b"".join(out))
+            if not out[-1]:
                 self._end()
-        if self._transport.get_write_buffer_size() > UNSENT_LIMIT_BYTES:
-            self._dead = True
-            self._transport.abort()
-        elif self._protocol.close_expected():
-            self._given_up.cancel()
-            self._given_up = self._loop.call_later(CLOSE_S, self.abort)
+        if self._protocol.state is State.CLOSING:
+            self._expect_end()
+
+    def _write(self, data: bytes) -> None:
+        if self._dead or self._ended:
+            return
+        self._transport.write(data)
+        if not self._writable and self._transport.get_write_buffer_size() > UNSENT_LIMIT_BYTES:
+            self.abort()
 
     def _end(self) -> None:
-        """The protocol has nothing more to say."""
+        """Nothing more will be written: end our side, and let the client end its own.
+
+        To close at once would reset the connection of a client that still sends, and it would
+        lose what it has not read.
+        """
+        self._ended = True
         if self._transport.can_write_eof():
-            self._transport.write_eof()
-        self._transport.close()
+            with contextlib.suppress(OSError):
+                self._transport.write_eof()
+        else:
+            self._transport.close()
+        self._expect_end()
 
-    def _held_back(self, data: bytes) -> bool:
-        """Whether this is a pong that is not to go out now."""
-        if not data or data[0] != _PONG_HEAD:
-            return False
-        if self._pong_delay_s is not None:
-            self._loop.call_later(self._pong_delay_s, self._write_late, data)
-        return True
+    def _expect_end(self) -> None:
+        """The connection ends within `CLOSE_S`, however busy the client is."""
+        if not self._ending:
+            self._ending = True
+            self._pings.stop()
+            if self._given_up is not None:
+                self._given_up.cancel()
+            self._given_up = self._loop.call_later(CLOSE_S, self.abort)
 
-    def _write_late(self, data: bytes) -> None:
-        if not self._dead and self._protocol.state is State.OPEN:
-            self._transport.write(data)
-
-    def _send_ping(self) -> None:
-        assert self._reception.ping_interval_s is not None
-        self._pong_awaited = struct.pack("!d", self._loop.time())
-        self._protocol.send_ping(self._pong_awaited)
-        self._flush()
-        self._ping = self._loop.call_later(PONG_S, self._check_pong)
-
-    def _check_pong(self) -> None:
-        assert self._reception.ping_interval_s is not None
-        if self._pong_awaited is not None:
-            self._protocol.fail(_GOING_DEAD, "keepalive ping timeout")
+    def _send_ping(self, payload: bytes) -> None:
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_ping(payload)
             self._flush()
-            return
-        wait_s = max(0.0, self._reception.ping_interval_s - PONG_S)
-        self._ping = self._loop.call_later(wait_s, self._send_ping)
+
+    def _give_up(self) -> None:
+        self._protocol.fail(_GOING_DEAD, "keepalive ping timeout")
+        self._flush()

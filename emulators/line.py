@@ -25,7 +25,7 @@ from .faults.script import (
 )
 from .faults.stream import FaultyStream, StreamFault
 from .message import Message
-from .received import Entry, Received
+from .received import LONG_BYTES, Entry, Received, excerpt
 from .session_log import SessionLog
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,8 @@ class Line:
         self._connection = connection
         self._chance = chance
         self._log = log
-        self._suffer: Callable[[Fault], None] | None = None
+        self._suffer: Callable[[Fault], None] = self._suffer_later
+        self._unsuffered: list[Fault] = []
         self._loop = asyncio.get_running_loop()
         self._injector = Injector(faults, self._strike)
         self._stream = FaultyStream(self._forward)
@@ -67,14 +68,18 @@ class Line:
         """Whether nothing more will be sent."""
 
     def bind(self, suffer: Callable[[Fault], None]) -> None:
-        """Say who suffers the faults that only this wire knows."""
+        """Say who suffers the faults that only this wire knows; those that have struck do now."""
         self._suffer = suffer
+        unsuffered, self._unsuffered = self._unsuffered, []
+        for fault in unsuffered:
+            suffer(fault)
 
     def send(self, *messages: Message) -> None:
         """Send messages, in order."""
-        if self.finished:
-            return
         for message in messages:
+            # A fault tied to the number of messages may end the line between two of them.
+            if self.finished:
+                return
             if self._stream.is_plain:
                 self._forward(message)
             else:
@@ -86,6 +91,14 @@ class Line:
             self.finished = True
             self._stream.finish()
             self._connection.close(code, reason)
+            self._roomy.set()
+
+    def drop(self) -> None:
+        """End the connection without a close, as a service that crashed does."""
+        if not self.finished:
+            self.finished = True
+            self._stream.stop()
+            self._connection.drop()
             self._roomy.set()
 
     async def room(self) -> None:
@@ -101,7 +114,7 @@ class Line:
     def note(
         self, type: str, body: Mapping[str, Any], *, size_bytes: int, audio_bytes: int = 0
     ) -> None:
-        """Keep what the client sent.
+        """Keep what the client sent; of a very long message only the beginnings of its strings.
 
         Args:
             type: What the message is called on its wire.
@@ -109,8 +122,11 @@ class Line:
             size_bytes: Its size on the wire.
             audio_bytes: How much sound it carries.
         """
-        at_s = self._loop.time()
-        self.received.add(Entry(type=type, at_s=at_s, body=body, audio_bytes=audio_bytes))
+        if size_bytes - audio_bytes * 4 // 3 > LONG_BYTES:
+            body = excerpt(body)
+        if not (audio_bytes and self.received.add_sound(type, audio_bytes)):
+            at_s = self._loop.time()
+            self.received.add(Entry(type=type, at_s=at_s, body=body, audio_bytes=audio_bytes))
         if self._log is not None:
             self._log.message("in", type, body, size_bytes=size_bytes, audio_bytes=audio_bytes)
 
@@ -167,8 +183,10 @@ class Line:
             case _ if isinstance(fault, StreamFault):
                 self._stream.add(fault)
             case _:
-                assert self._suffer is not None, "bound before the line opens"
                 self._suffer(fault)
+
+    def _suffer_later(self, fault: Fault) -> None:
+        self._unsuffered.append(fault)
 
     def _foreign(self, fault: MalformedJson | UnknownEvent | Oversized | Send) -> Message:
         """A message that the session did not make."""

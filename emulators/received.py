@@ -5,7 +5,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
+import orjson
+
 LIMIT = 20_000
+"""Of the entries that are kept."""
+LONG_BYTES = 16 * 1024
+"""A message longer than this, sound aside, is kept as an excerpt."""
+_STRING_CHARACTERS = 1024
+_SHOWN_CHARACTERS = 64
+
+
+def excerpt(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`body` with its long strings cut; without its content where it is long even so."""
+    cut = _cut(body)
+    if len(orjson.dumps(cut)) <= LONG_BYTES:
+        return dict(cut)
+    return {name: _cut(body[name]) for name in ("type",) if isinstance(body.get(name), str)}
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > _STRING_CHARACTERS:
+        return f"{value[:_SHOWN_CHARACTERS]}[of {len(value)} characters]"
+    if isinstance(value, Mapping):
+        return {name: _cut(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_cut(inner) for inner in value]
+    return value
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,13 +62,18 @@ class Received(Sequence[Entry]):
 
     def add(self, entry: Entry) -> None:
         """Take what came next."""
+        if not (entry.audio_bytes and self.add_sound(entry.type, entry.audio_bytes)):
+            self.forgotten += len(self._entries) == LIMIT
+            self._entries.append(entry)
+
+    def add_sound(self, type: str, audio_bytes: int) -> bool:
+        """Take sound that goes on; False where nothing of it came right before."""
         last = self._entries[-1] if self._entries else None
-        if entry.audio_bytes and last is not None and last.audio_bytes and last.type == entry.type:
-            last.audio_bytes += entry.audio_bytes
-            last.messages += entry.messages
-            return
-        self.forgotten += len(self._entries) == LIMIT
-        self._entries.append(entry)
+        if last is None or not last.audio_bytes or last.type != type:
+            return False
+        last.audio_bytes += audio_bytes
+        last.messages += 1
+        return True
 
     @overload
     def __getitem__(self, index: int) -> Entry: ...

@@ -1,10 +1,11 @@
 """What every emulated service is: a server on loopback that gives each client a session."""
 
 import asyncio
+import logging
 import random
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -18,16 +19,22 @@ from .backends.backend import Backend
 from .backends.scripted import ScriptedBackend
 from .connection import Connection, Listener, Refusal
 from .faults.script import Fault, RefuseHandshake, RefuseKey
-from .http import HttpRequest, HttpResponse
+from .http_exchange import HttpRequest, HttpResponse
 from .line import Line
 from .message import Message
 from .session import Session
 from .session_log import SessionLog
 from .tasks import OwnedTasks
 
-SESSIONS_KEPT = 1000
+SESSIONS_KEPT = 200
+FAILURES_KEPT = 100
 _GOING_AWAY = 1001
+_INTERNAL_ERROR = 1011
 _DISMISS_S = 1.0
+_TLS_HANDSHAKE_S = 10.0
+_TLS_SHUTDOWN_S = 5.0
+
+logger = logging.getLogger(__name__)
 
 S = TypeVar("S", bound=Session)
 
@@ -82,9 +89,10 @@ class Emulator(ABC, Generic[S]):
         seed: int = 0,
     ) -> None:
         self.sessions: list[S] = []
-        """The sessions that were admitted, in order, ended ones too; the newest 1000."""
+        """The sessions that were admitted, in order, ended ones too; the newest 200."""
         self.failures: list[BaseException] = []
-        """Errors of the emulator itself."""
+        """Errors of the emulator itself, of sessions that have ended and of what is beside them;
+        the first 100."""
         self.backend = ScriptedBackend() if backend is None else backend
         self._host = host
         self._port = port
@@ -94,8 +102,9 @@ class Emulator(ABC, Generic[S]):
         self._seed = seed
         self._connections: set[Connection] = set()
         self._admitted = 0
-        self._tasks = OwnedTasks(self.failures.append)
+        self._tasks = OwnedTasks(self.failed)
         self._server: asyncio.Server | None = None
+        self._stopped = False
 
     @abstractmethod
     def open(self, line: Line, request: Request, chance: random.Random) -> S:
@@ -138,10 +147,16 @@ class Emulator(ABC, Generic[S]):
 
     async def __aenter__(self) -> Self:
         await self.backend.start()
+        self._stopped = False
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: Connection(self), self._host, self._port, ssl=self._tls
+                lambda: Connection(self),
+                self._host,
+                self._port,
+                ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else _TLS_HANDSHAKE_S,
+                ssl_shutdown_timeout=None if self._tls is None else _TLS_SHUTDOWN_S,
             )
         except OSError as error:
             await self.backend.close()
@@ -159,31 +174,41 @@ class Emulator(ABC, Generic[S]):
     ) -> None:
         assert self._server is not None, "left without being entered"
         self._server.close()
+        self._stopped = True
         await self._dismiss()
         await self._server.wait_closed()
         await self._tasks.join()
         await self.backend.close()
-        failures = [session.failure for session in self.sessions if session.failure is not None]
-        if failures + self.failures and error is None:
-            raise BaseExceptionGroup("sessions of the emulator failed", failures + self.failures)
+        if self.failures and error is None:
+            raise BaseExceptionGroup("sessions of the emulator failed", self.failures)
 
     async def _dismiss(self) -> None:
         """Close every connection; those that do not take it are dropped."""
-        for connection in list(self._connections):
+        for connection in self._connections:
             connection.close(_GOING_AWAY, "")
-        leaving = [connection.gone for connection in self._connections]
-        if leaving:
-            await asyncio.wait(leaving, timeout=_DISMISS_S)
-        for connection in list(self._connections):
+        await self._wait_for_connections(_DISMISS_S)
+        for connection in self._connections:
             connection.abort()
-        if leaving:
-            await asyncio.wait(leaving)
+        await self._wait_for_connections(None)
+
+    async def _wait_for_connections(self, timeout_s: float | None) -> None:
+        if self._connections:
+            await asyncio.wait([one.gone for one in self._connections], timeout=timeout_s)
 
     def made(self, connection: Connection) -> None:
         self._connections.add(connection)
+        if self._stopped:
+            # It was accepted just before.
+            connection.abort()
 
     def left(self, connection: Connection) -> None:
         self._connections.discard(connection)
+
+    def failed(self, error: BaseException) -> None:
+        """Keep an error of the emulator itself."""
+        logger.error("the emulator failed", exc_info=error)
+        if len(self.failures) < FAILURES_KEPT:
+            self.failures.append(error)
 
     def admit(self, connection: Connection, request: Request) -> Listener:
         """Who shall hear the connection that this request opens.
@@ -206,34 +231,70 @@ class Emulator(ABC, Generic[S]):
             session = self.open(line, request, chance)
         except Refused as refused:
             return _Refusing(line, refused)
-        line.bind(session.suffer)
+        except BaseException:
+            line.closed()
+            raise
         self.sessions.append(session)
         del self.sessions[:-SESSIONS_KEPT]
-        return _Serving(line, session, self._tasks)
+        return _Serving(line, session, self._tasks, self.failed)
 
 
 class _Serving:
-    """Brings a session what its client sends."""
+    """Brings a session what its client sends. An error that escapes it costs this session alone."""
 
-    def __init__(self, line: Line, session: Session, tasks: OwnedTasks) -> None:
+    def __init__(
+        self,
+        line: Line,
+        session: Session,
+        tasks: OwnedTasks,
+        failed: Callable[[BaseException], None],
+    ) -> None:
         self._line = line
         self._session = session
         self._tasks = tasks
+        self._failed = failed
 
     def opened(self) -> None:
-        self._session.start()
+        # Faults of the start strike before the service's first message, those of this wire behind
+        # it: the session must be there to suffer them.
         self._line.opened()
+        try:
+            self._session.start()
+        except Exception as error:
+            self._fail(error)
+        self._line.bind(self._suffer)
+
+    def _suffer(self, fault: Fault) -> None:
+        try:
+            self._session.suffer(fault)
+        except Exception as error:
+            self._fail(error)
 
     def receive(self, message: str | bytes) -> None:
-        if not self._line.finished:
+        if self._line.finished:
+            return
+        try:
             self._session.receive(message)
+        except Exception as error:
+            self._fail(error)
 
     def roomy(self) -> None:
         self._line.roomy()
 
     def closed(self) -> None:
         self._line.closed()
-        self._tasks.start(self._session.close())
+        self._tasks.start(self._close())
+
+    async def _close(self) -> None:
+        try:
+            await self._session.close()
+        finally:
+            if self._session.failure is not None:
+                self._failed(self._session.failure)
+
+    def _fail(self, error: Exception) -> None:
+        self._failed(error)
+        self._line.finish(_INTERNAL_ERROR, "")
 
 
 class _Refusing:

@@ -1,11 +1,13 @@
 """The event log of one session, in the format of docs/event-log.md."""
 
 import asyncio
+import contextlib
 import logging
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, BinaryIO, Literal
 
 import orjson
 
@@ -16,8 +18,11 @@ logger = logging.getLogger(__name__)
 FLUSH_S = 0.25
 _IDS = ("event_id", "response_id", "item_id", "call_id", "previous_item_id")
 _IDS_WITH_SOUND = ("response_id", "item_id")
-_SECRET = frozenset({"authorization", "api_key", "client_secret", "token", "handle", "newHandle"})
-_SECRET |= frozenset({"new_handle", "value"})
+# Names as both wires spell them, without underscores and in lower case.
+_SECRET = frozenset(
+    {"authorization", "apikey", "clientsecret", "accesstoken", "token", "handle", "newhandle"}
+)
+_KEY = re.compile(r"\b(?:sk|ek|rk)[-_][\w-]{8,}|AIza[\w-]{20,}|auth_tokens/[\w-]+|Bearer\s+\S+")
 _SOUND_OR_IMAGE = frozenset({"audio", "data", "image_url"})
 _LONG_CHARACTERS = 256
 
@@ -42,7 +47,7 @@ class SessionLog:
         path = folder / f"session-{number:04}.jsonl"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file: TextIO | None = path.open("w", encoding="utf-8")
+            self._file: BinaryIO | None = path.open("wb", buffering=0)
         except OSError as error:
             raise SettingsError(
                 f"cannot write the session's log {path}: {error.strerror}; choose another folder"
@@ -75,47 +80,51 @@ class SessionLog:
 
     def close(self) -> None:
         """The connection is gone."""
-        if self._file is None:
-            return
         self._line("call", "call.ended", {"duration_s": self._loop.time() - self._began_s})
         self._line("call", "log.closed", {"dropped_lines": 0})
-        self._write()
         if self._timer is not None:
             self._timer.cancel()
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._write()
+        self._abandon()
 
     def _line(self, direction: str, type: str, fields: Mapping[str, Any]) -> None:
         if self._file is None:
             return
         at_s = round(self._loop.time() - self._began_s, 6)
-        self._lines.append(orjson.dumps({"t": at_s, "dir": direction, "type": type, **fields}))
+        line = {"t": at_s, "dir": direction, "type": type or "text", **fields}
+        self._lines.append(orjson.dumps(line))
         if self._timer is None:
             self._timer = self._loop.call_later(FLUSH_S, self._write)
 
     def _write(self) -> None:
         self._timer = None
+        lines, self._lines = self._lines, []
         if self._file is None:
             return
-        text = b"".join(line + b"\n" for line in self._lines).decode()
-        self._lines.clear()
         try:
-            self._file.write(text)
-            self._file.flush()
+            self._file.write(b"".join(line + b"\n" for line in lines))
         except OSError as error:
             logger.error("the session's log ends: %s", error)
-            self._file = None
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Write no more."""
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.close()
 
 
 def _redacted(value: Any, name: str = "") -> Any:
     """`value` without credentials, sound and images."""
+    if value and name.replace("_", "").lower() in _SECRET:
+        return "[redacted]"
     if isinstance(value, Mapping):
         return {key: _redacted(inner, key) for key, inner in value.items()}
     if isinstance(value, list):
         return [_redacted(inner, name) for inner in value]
-    if name in _SECRET and value:
-        return "[redacted]"
-    if name in _SOUND_OR_IMAGE and isinstance(value, str) and len(value) > _LONG_CHARACTERS:
+    if not isinstance(value, str):
+        return value
+    if name in _SOUND_OR_IMAGE and len(value) > _LONG_CHARACTERS:
         return f"[{len(value)} characters]"
-    return value
+    return _KEY.sub("[redacted]", value)

@@ -1,17 +1,24 @@
 """Server turn detection: where the user's turns begin and end in the audio of a session."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from crossfade.audio.resample import StreamResampler
 from crossfade.audio.silero import SileroStream, shared_model
-from crossfade.audio.vad import Scorer, SpeechBegan, VoiceDetector
+from crossfade.audio.vad import WINDOW_MS, Scorer, SpeechBegan, VoiceDetector
 
 DETECTOR_RATE_HZ = 16_000
 # Two windows of the model: one alone may be a click.
 _START_MS = 64
 # Speech goes on down to this much under the threshold, as Silero's authors advise.
 _HYSTERESIS = 0.15
+# The resampler answers so much late, at most.
+_WITHHELD_MS = 2.0
+# Mean square of a sound of -40 dB of full scale.
+_SOUND_POWER = 1e-4
 
 ScorerFactory = Callable[[], Scorer]
 
@@ -19,6 +26,19 @@ ScorerFactory = Callable[[], Scorer]
 def silero_scorer() -> Scorer:
     """A new stream of the Silero model."""
     return SileroStream(shared_model()).score
+
+
+def energy_scorer() -> Scorer:
+    """Takes every sound for speech, at a small part of what the model costs: for load tests."""
+    return _is_loud
+
+
+def _is_loud(window: NDArray[np.float32]) -> float:
+    return float(np.dot(window, window) > window.size * _SOUND_POWER)
+
+
+SCORERS: Mapping[str, ScorerFactory] = {"silero": silero_scorer, "energy": energy_scorer}
+"""The scorers by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +57,23 @@ class TurnEnded:
     """Where the turn's audio ends, with that silence."""
 
 
+class NearestSamples:
+    """Changes the rate of s16le sound by repeating samples or leaving them out."""
+
+    def __init__(self, in_rate_hz: int, out_rate_hz: int) -> None:
+        self._in_rate_hz = in_rate_hz
+        self._out_rate_hz = out_rate_hz
+        self._heard = 0
+
+    def process(self, pcm: bytes) -> bytes:
+        samples = np.frombuffer(pcm, dtype="<i2")
+        first = -(-self._heard * self._out_rate_hz // self._in_rate_hz)
+        end = -(-(self._heard + samples.size) * self._out_rate_hz // self._in_rate_hz)
+        places = np.arange(first, end) * self._in_rate_hz // self._out_rate_hz - self._heard
+        self._heard += samples.size
+        return samples[places].tobytes()
+
+
 class TurnDetector:
     """Listens to a session's audio for turns.
 
@@ -47,6 +84,7 @@ class TurnDetector:
         silence_ms: How long a silence ends the turn.
         origin_ms: The audio of the session before the first sample that this detector hears.
         scorer: Gives speech probabilities.
+        start_ms: How much speech in a row begins a turn.
     """
 
     def __init__(
@@ -58,15 +96,22 @@ class TurnDetector:
         silence_ms: int,
         origin_ms: int,
         scorer: Scorer,
+        start_ms: int = _START_MS,
     ) -> None:
         self.padding_ms = padding_ms
         self._origin_ms = origin_ms
-        self._resampler = StreamResampler(rate_hz, DETECTOR_RATE_HZ)
+        # Energy needs no filter: what aliases is as loud as it was.
+        nearest = scorer is _is_loud and rate_hz != DETECTOR_RATE_HZ
+        make = NearestSamples if nearest else StreamResampler
+        self._bytes_per_ms = rate_hz * 2 // 1000
+        self._waiting = bytearray()
+        self._heard_bytes = 0
+        self._resampler: NearestSamples | StreamResampler = make(rate_hz, DETECTOR_RATE_HZ)
         self._detector = VoiceDetector(
             scorer,
             start_threshold=threshold,
             stay_threshold=max(0.0, threshold - _HYSTERESIS),
-            start_ms=_START_MS,
+            start_ms=start_ms,
             stop_ms=silence_ms,
         )
 
@@ -76,9 +121,21 @@ class TurnDetector:
 
     def hear(self, pcm: bytes) -> list[TurnBegan | TurnEnded]:
         """The turns that begin or end with this audio, whole s16le samples."""
+        windows = self._windows_heard
+        self._heard_bytes += len(pcm)
+        self._waiting += pcm
+        if self._windows_heard == windows:
+            # Nothing can be decided within a window, and each conversion has its price.
+            return []
+        waiting, self._waiting = bytes(self._waiting), bytearray()
         return [
             TurnBegan(start_ms=max(0, round(self._origin_ms + found.at_ms) - self.padding_ms))
             if isinstance(found, SpeechBegan)
             else TurnEnded(end_ms=round(self._origin_ms + found.decided_ms))
-            for found in self._detector.feed(self._resampler.process(pcm))
+            for found in self._detector.feed(self._resampler.process(waiting))
         ]
+
+    @property
+    def _windows_heard(self) -> int:
+        """How many windows are complete, what the resampler withholds not counted."""
+        return int((self._heard_bytes / self._bytes_per_ms - _WITHHELD_MS) // WINDOW_MS)

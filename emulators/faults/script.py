@@ -11,41 +11,73 @@
         reason: Internal error encountered.
         after_messages: 10     # after ten messages of the service
 
-A fault is armed when its point is reached: `turn` and `at`, or the start of the connection where
-neither is given. It strikes `after_ms` later or once `after_messages` more messages have been
-sent, else at once. It strikes once.
+A fault is armed when its point is reached: `turn` and `at`, or the start of the connection, before
+the service's first message, where neither is given. It strikes `after_ms` later or once
+`after_messages` more messages have been sent, else at once. It strikes once.
 """
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import orjson
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    TypeAdapter,
     ValidationError,
     model_validator,
 )
+from websockets.frames import EXTERNAL_CLOSE_CODES
 
 from crossfade.errors import SettingsError
 
 from .moments import State
 
-CloseCode = Annotated[int, Field(ge=1000, le=4999)]
-CloseReason = Annotated[str, Field(max_length=123)]
+
+def _sendable(code: int) -> int:
+    if code not in EXTERNAL_CLOSE_CODES and not 3000 <= code <= 4999:
+        raise ValueError("a close carries 1000 to 1003, 1007 to 1014, or 3000 to 4999")
+    return code
+
+
+def _fitting(reason: str) -> str:
+    if len(reason.encode()) > 123:
+        raise ValueError("a close carries at most 123 bytes of reason")
+    return reason
+
+
+def _known_status(status: int) -> int:
+    if status not in {known.value for known in HTTPStatus if known >= HTTPStatus.BAD_REQUEST}:
+        raise ValueError("no status of a refusal: they are 4xx and 5xx")
+    return status
+
+
+def _encodable(message: dict[str, JsonValue] | str) -> dict[str, JsonValue] | str:
+    try:
+        orjson.dumps(message)
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"it cannot be sent: {error}") from error
+    return message
+
+
+CloseCode = Annotated[int, AfterValidator(_sendable)]
+CloseReason = Annotated[str, AfterValidator(_fitting)]
+RefusalStatus = Annotated[int, AfterValidator(_known_status)]
 
 
 class Fault(BaseModel):
     """When a fault strikes; what it does is its subclass's matter."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     session: PositiveInt | Literal["every"] = 1
     """Which of the connections made to the emulator, counted from 1."""
@@ -142,14 +174,14 @@ class Oversized(Fault):
     """A message comes that is `bytes` long."""
 
     fault: Literal["oversized"] = "oversized"
-    bytes: PositiveInt = 2 * 1024 * 1024
+    bytes: Annotated[int, Field(gt=0, le=15 * 1024 * 1024)] = 2 * 1024 * 1024
 
 
 class Send(Fault):
     """A message of your own comes, as it stands: a JSON object, or a text."""
 
     fault: Literal["send"] = "send"
-    message: dict[str, Any] | str
+    message: Annotated[dict[str, JsonValue] | str, AfterValidator(_encodable)]
 
 
 class Drop(Fault):
@@ -189,7 +221,7 @@ class RefuseHandshake(Fault):
     """The connection is refused by HTTP, before it is a WebSocket."""
 
     fault: Literal["refuse_handshake"] = "refuse_handshake"
-    status: Annotated[int, Field(ge=400, le=599)] = 503
+    status: RefusalStatus = 503
 
 
 class RefuseKey(Fault):
@@ -254,7 +286,7 @@ def parse_faults(text: str, own: Sequence[type[Fault]] = ()) -> list[Fault]:
     """
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SettingsError(f"no valid YAML: {error}") from error
     if not isinstance(document, dict) or list(document) != ["faults"]:
         raise SettingsError("list the faults under 'faults:', and nothing beside it")
@@ -270,8 +302,9 @@ def _fault(where: str, entry: Any, kinds: dict[str, type[Fault]]) -> Fault:
     if not isinstance(name, str) or name not in kinds:
         raise SettingsError(f"{where}: 'fault' must be one of {', '.join(sorted(kinds))}")
     try:
-        return TypeAdapter(kinds[name]).validate_python(entry)
+        return kinds[name].model_validate(entry)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{where} ({name}): {field or 'the whole'}: {first['msg']}") from error
+        field = first["loc"][0] if first["loc"] else "the whole"
+        problem = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{where} ({name}): {field}: {problem}") from error

@@ -1,5 +1,5 @@
 import sys
 
-from .process import main
+from ..command import main
 
-sys.exit(main())
+sys.exit(main(["openai", *sys.argv[1:]]))

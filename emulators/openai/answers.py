@@ -8,24 +8,27 @@ from typing import Any
 
 from crossfade.errors import CrossfadeError
 
-from ..backends.backend import Dialogue, Prompt, Reply, Trigger
+from ..backends.backend import Dialogue, Prompt, Reply, Tool, Trigger
 from ..faults.moments import State
 from ..tasks import OwnedTasks
-from .configuration import declared_tools
-from .conversation import Conversation, newest_input, tool_outputs
+from .behaviour import Behaviour
+from .configuration import Configuration, declared_tools
+from .context import Context, ContextWindow
+from .conversation import Conversation, Event, newest_input, tool_outputs
 from .errors import RequestRefused
 from .generation import Generation
 from .identifiers import Identifiers
 from .items import Item
 from .outbox import Outbox
+from .outcome import Outcome, cancelled, failed
 from .response import Response
 from .response_settings import ResponseSettings
+from .sound_formats import SoundFormat
 from .timing import Timing
-from .usage import input_tokens
 
 logger = logging.getLogger(__name__)
 
-_TOKENS_PER_MINUTE = 800_000
+_TOKENS_PER_MINUTE = 15_000_000
 
 
 @dataclass(slots=True)
@@ -50,7 +53,10 @@ class Answers:
         outbox: Where events go.
         tasks: Owns the generation.
         timing: The pace.
-        settled: Called when no response of the conversation runs any more.
+        behaviour: When rate limits are told, and how several messages end.
+        window: What responses read of the conversation.
+        began: Called when a response of the conversation begins.
+        ended: Called when it is done and none of the conversation runs any more.
     """
 
     def __init__(
@@ -63,9 +69,13 @@ class Answers:
         outbox: Outbox,
         tasks: OwnedTasks,
         timing: Timing,
-        settled: Callable[[], None],
+        behaviour: Behaviour,
+        window: ContextWindow,
+        began: Callable[[], None],
+        ended: Callable[[Response], None],
     ) -> None:
-        self._settled = settled
+        self._told_began = began
+        self._told_ended = ended
         self._conversation = conversation
         self._dialogue = dialogue
         self._heard = heard
@@ -73,8 +83,12 @@ class Answers:
         self._outbox = outbox
         self._tasks = tasks
         self._timing = timing
+        self._behaviour = behaviour
+        self._window = window
+        self._rate_limits = behaviour.rate_limits or outbox.dialect.rate_limits
         self._running: dict[str, _Running] = {}
-        self._tokens_left = _TOKENS_PER_MINUTE
+        self._spoiled: Outcome | None = None
+        self._details_as_text = False
 
     @property
     def active(self) -> bool:
@@ -87,11 +101,16 @@ class Answers:
         running = self._running.values()
         return next((one for one in running if not one.response.settings.out_of_band), None)
 
-    def create(self, settings: ResponseSettings) -> None:
+    def create(self, settings: ResponseSettings, configuration: Configuration) -> None:
         """Begin a response.
 
+        Args:
+            settings: What is in force for it.
+            configuration: The session's.
+
         Raises:
-            RequestRefused: One is active already, or its input names an unknown item.
+            RequestRefused: One is active already, its input names an unknown item, or the
+                conversation is too long.
         """
         active = self._active
         if active is not None and not settings.out_of_band:
@@ -101,24 +120,35 @@ class Answers:
                 "new one.",
                 code="conversation_already_has_active_response",
             )
-        context = self._context(settings.input)
-        read = input_tokens(context, settings.instructions, settings.tools)
-        response = Response(settings, self._conversation, self._identifiers, read)
+        format = configuration.input_format
+        items = (
+            self._conversation.items
+            if settings.input is None
+            else [self._referenced(wire, format) for wire in settings.input]
+        )
+        context = self._window.fit(items, settings, configuration.session["truncation"])
+        response = Response(
+            settings,
+            self._conversation,
+            self._identifiers,
+            context,
+            self._outbox.dialect,
+            batched_dones=self._behaviour.batched_dones,
+        )
         running = _Running(response)
         self._running[response.id] = running
         if not settings.out_of_band:
+            self._told_began()
             self._outbox.line.enter(State.THINKING)
         self._outbox.send(response.created())
-        running.task = self._tasks.start(self._run(running, newest_input(context)))
+        if self._rate_limits == "after_created":
+            self._outbox.send([_rate_limits(context.read.total)])
+        running.task = self._tasks.start(self._run(running, context))
 
-    def _context(self, wanted: list[dict[str, Any]] | None) -> list[Item]:
-        if wanted is None:
-            return list(self._conversation.items)
-        return [self._referenced(wire) for wire in wanted]
-
-    def _referenced(self, wire: Mapping[str, Any]) -> Item:
+    def _referenced(self, wire: Mapping[str, Any], format: SoundFormat) -> Item:
         if wire["type"] != "item_reference":
-            return Item.created_by_client(wire, id=self._identifiers.new("item"))
+            id = self._identifiers.new("item")
+            return Item.created_by_client(wire, id=id, format=format)
         item = self._conversation.find(wire["id"])
         if item is None:
             raise RequestRefused(
@@ -128,32 +158,37 @@ class Answers:
             )
         return item
 
-    async def _run(self, running: _Running, new: list[Item]) -> None:
+    async def _run(self, running: _Running, context: Context) -> None:
         response = running.response
         loop = asyncio.get_running_loop()
         started_s = loop.time()
         try:
-            reply = await self._dialogue.reply(await self._prompt(response.settings, new))
+            prompt = await self._prompt(response.settings, newest_input(list(context.items)))
+            reply = await self._dialogue.reply(prompt)
             running.reply = reply
             think_ms = self._timing.think_ms if reply.think_ms is None else reply.think_ms
             await asyncio.sleep(started_s + think_ms / 1000 - loop.time())
-            await Generation(response, self._dialogue, self._timing, self._outbox).run(reply)
+            if self._spoiled is not None and not response.settings.out_of_band:
+                self._dialogue.retract(reply)
+                outcome, self._spoiled = self._spoiled, None
+            else:
+                generation = Generation(response, self._dialogue, self._timing, self._outbox)
+                outcome = await generation.run(reply)
         except CrossfadeError as error:
             logger.warning("response %s failed: %s", response.id, error)
-            detail = {"type": "server_error", "code": "server_error", "message": str(error)}
-            self._outbox.send(response.finish("failed", {"error": detail}))
-        self._ended(running)
+            outcome = failed(str(error))
+        self._end(running, outcome)
 
     async def _prompt(self, settings: ResponseSettings, new: list[Item]) -> Prompt:
-        asked = [item for item in new if item.role == "user"]
-        words = [await self._heard(item) if item.audio else item.text for item in asked]
+        asked = [item for item in new if item.role == "user" and not item.is_silence]
+        words = [await self._heard(item) if item.is_spoken else item.text for item in asked]
         names = self._conversation.called_names()
         return Prompt(
             trigger=_trigger(new),
             text=" ".join(filter(None, words)),
             outputs=tool_outputs(new, names),
             instructions=settings.instructions,
-            tools=[] if settings.tool_choice == "none" else declared_tools(settings.tools),
+            tools=_offered(settings),
             out_of_band=settings.out_of_band,
         )
 
@@ -168,35 +203,67 @@ class Answers:
             raise RequestRefused(
                 "Cancellation failed: no active response found", code="response_cancel_not_active"
             )
-        self._cut(running, "client_cancelled")
+        self._cut(running, cancelled("client_cancelled"))
 
     def interrupt(self) -> None:
         """The user speaks: end the conversation's response, if it is still being generated."""
         active = self._active
         if active is not None:
-            self._cut(active, "turn_detected")
+            self._cut(active, cancelled("turn_detected"))
 
-    def _cut(self, running: _Running, reason: str) -> None:
+    def spoil(self, outcome: Outcome) -> None:
+        """End the conversation's response in another way, or else the next one."""
+        active = self._active
+        if active is None:
+            self._spoiled = outcome
+        else:
+            self._cut(active, outcome)
+
+    def say_details_as_text(self) -> None:
+        """Let the next response.done have a text for its `status_details`."""
+        self._details_as_text = True
+
+    def _cut(self, running: _Running, outcome: Outcome) -> None:
         assert running.task is not None, "a response runs from the moment it is created"
         running.task.cancel()
         if running.reply is not None and not running.response.produced:
             self._dialogue.retract(running.reply)
-        self._outbox.send(running.response.finish("cancelled", {"reason": reason}))
-        self._ended(running)
+        self._end(running, outcome)
 
-    def _ended(self, running: _Running) -> None:
+    def _end(self, running: _Running, outcome: Outcome) -> None:
         response = running.response
+        as_text, self._details_as_text = self._details_as_text, False
         del self._running[response.id]
+        self._outbox.send(response.finish(outcome.status, outcome.details, as_text=as_text))
         if not response.settings.out_of_band:
-            self._settled()
-        self._tokens_left = max(0, self._tokens_left - response.written.total)
-        self._tasks.start(self._tell_rate_limits(self._tokens_left))
+            if response.produced or outcome.status == "completed":
+                self._window.remember(response.context, response.items)
+            self._told_ended(response)
+        if self._rate_limits == "after_done":
+            used = response.context.read.total + response.written.total
+            self._tasks.start(self._tell_rate_limits(used))
 
-    async def _tell_rate_limits(self, left: int) -> None:
+    async def _tell_rate_limits(self, used: int) -> None:
         await asyncio.sleep(self._timing.rate_limits_delay_ms / 1000)
-        limit = {"name": "tokens", "limit": _TOKENS_PER_MINUTE, "remaining": left}
-        entry = {**limit, "reset_seconds": 60 * (1 - left / _TOKENS_PER_MINUTE)}
-        self._outbox.send([{"type": "rate_limits.updated", "rate_limits": [entry]}])
+        self._outbox.send([_rate_limits(used)])
+
+
+def _offered(settings: ResponseSettings) -> list[Tool]:
+    """The functions that a response may call."""
+    choice = settings.tool_choice
+    if choice == "none":
+        return []
+    tools = declared_tools(settings.tools)
+    if isinstance(choice, dict) and choice["type"] == "function":
+        return [tool for tool in tools if tool.name == choice["name"]]
+    return tools
+
+
+def _rate_limits(used: int) -> Event:
+    """The limits after a response of so many tokens; a minute gives all of them back."""
+    limit = {"name": "tokens", "limit": _TOKENS_PER_MINUTE, "remaining": _TOKENS_PER_MINUTE - used}
+    entry = {**limit, "reset_seconds": round(60 * used / _TOKENS_PER_MINUTE, 3)}
+    return {"type": "rate_limits.updated", "rate_limits": [entry]}
 
 
 def _trigger(new: list[Item]) -> Trigger:
@@ -205,5 +272,7 @@ def _trigger(new: list[Item]) -> Trigger:
         if item.type == "function_call_output":
             return Trigger.TOOL_RESULTS
         if item.role == "user":
-            return Trigger.SPEECH if item.audio else Trigger.TEXT
+            if item.is_silence:
+                continue
+            return Trigger.SPEECH if item.is_spoken else Trigger.TEXT
     return Trigger.REQUEST

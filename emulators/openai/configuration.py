@@ -8,11 +8,9 @@ from typing import Any
 
 from ..backends.backend import Tool
 from .errors import RequestRefused, invalid_value, missing_parameter
-from .session_schema import check_session
-from .validation import mapping
-
-SAMPLE_RATE_HZ = 24_000
-BYTES_PER_MS = SAMPLE_RATE_HZ * 2 // 1000
+from .session_schema import check_session, check_transcription_session
+from .sound_formats import PCM, SoundFormat, sound_format
+from .validation import integer, mapping
 
 MODELS = (
     "gpt-realtime-2.1",
@@ -43,6 +41,11 @@ _SEMANTIC_VAD: Mapping[str, Any] = {
 }
 
 
+_TRANSCRIPTION_VAD = {name: _SERVER_VAD[name] for name in list(_SERVER_VAD)[:4]}
+_DETECTION = {"server_vad": _SERVER_VAD, "semantic_vad": _SEMANTIC_VAD}
+_SMALL_OUTPUT_LIMIT = 4096
+
+
 def reasons(model: str) -> bool:
     """Whether `model` thinks before it answers and calls functions in parallel."""
     return model.startswith("gpt-realtime-2")
@@ -55,9 +58,18 @@ class Configuration:
         self.session = session
 
     @classmethod
-    def default(cls, model: str, *, id: str, expires_at: int) -> "Configuration":
-        """What a session of `model` starts with; `expires_at` is in Unix seconds."""
-        pcm = {"type": "audio/pcm", "rate": SAMPLE_RATE_HZ}
+    def default(
+        cls, model: str, *, id: str, expires_at: int, extra: Mapping[str, Any] | None = None
+    ) -> "Configuration":
+        """What a session starts with.
+
+        Args:
+            model: Whose session it is.
+            id: Of the session.
+            expires_at: In Unix seconds.
+            extra: Fields that only some dialect knows.
+        """
+        pcm = {"type": "audio/pcm", "rate": PCM.rate_hz}
         session: dict[str, Any] = {
             "type": "realtime",
             "object": "realtime.session",
@@ -82,12 +94,34 @@ class Configuration:
                 "output": {"format": pcm, "voice": "alloy", "speed": 1.0},
             },
             "include": None,
+            **(extra or {}),
         }
         if reasons(model):
             session |= {"parallel_tool_calls": True, "reasoning": None}
         return cls(session)
 
-    def updated(self, change: Any, *, voice_locked: bool) -> "Configuration":
+    @classmethod
+    def transcription(cls, *, id: str, expires_at: int) -> "Configuration":
+        """What a session starts with that only writes down what is said."""
+        return cls(
+            {
+                "type": "transcription",
+                "object": "realtime.transcription_session",
+                "id": id,
+                "expires_at": expires_at,
+                "audio": {
+                    "input": {
+                        "format": {"type": "audio/pcm", "rate": PCM.rate_hz},
+                        "transcription": None,
+                        "noise_reduction": None,
+                        "turn_detection": dict(_TRANSCRIPTION_VAD),
+                    }
+                },
+                "include": None,
+            }
+        )
+
+    def updated(self, change: Any, *, voice_locked: bool = False) -> "Configuration":
         """This configuration with the fields of `change`, the `session` of a session.update.
 
         Raises:
@@ -96,45 +130,82 @@ class Configuration:
         mapping("session", change)
         if "type" not in change:
             raise missing_parameter("session.type")
-        if change["type"] == "transcription":
+        if change["type"] not in ("realtime", "transcription"):
+            raise invalid_value("session.type", change["type"], ["realtime", "transcription"])
+        if change["type"] != self.session["type"]:
             raise RequestRefused(
-                "Passing a transcription session update to a realtime session is not allowed.",
+                f"Passing a {change['type']} session update to a {self.session['type']} session "
+                "is not allowed.",
                 code="invalid_value",
                 param="session.type",
             )
-        if change["type"] != "realtime":
-            raise invalid_value("session.type", change["type"], ["realtime", "transcription"])
-        check_session("session", change)
-        self._check_model(change)
+        if self.transcribes_only:
+            check_transcription_session("session", change)
+        else:
+            check_session("session", change)
+            self.check_voice(change, voice_locked=voice_locked)
+            self.check_model(change, "session")
+            self._check_fixed(change)
+        return Configuration(_merged(self.session, change))
+
+    def check_voice(self, change: Mapping[str, Any], *, voice_locked: bool) -> None:
+        """Refuse another voice once the model has spoken."""
         voice = change.get("audio", {}).get("output", {}).get("voice", self.voice)
         if voice_locked and voice != self.voice:
             raise RequestRefused(
                 "Cannot update a conversation's voice if assistant audio is present.",
                 code="cannot_update_voice",
             )
-        return Configuration(_merged(self.session, change))
 
-    def _check_model(self, change: Mapping[str, Any]) -> None:
+    def check_model(self, change: Mapping[str, Any], path: str) -> None:
+        """Refuse what the model does not do, in a session or a response."""
+        if change.get("reasoning") is not None and not reasons(self.model):
+            raise RequestRefused(
+                f"The model '{self.model}' does not support '{path}.reasoning'.",
+                code="invalid_value",
+                param=f"{path}.reasoning",
+            )
+        if not reasons(self.model) and isinstance(change.get("max_output_tokens"), int):
+            integer(1, _SMALL_OUTPUT_LIMIT)(
+                f"{path}.max_output_tokens", change["max_output_tokens"]
+            )
+
+    def _check_fixed(self, change: Mapping[str, Any]) -> None:
         if change.get("model", self.model) != self.model:
             raise RequestRefused(
                 f"Cannot change the model of a session that runs '{self.model}'.",
                 code="invalid_value",
                 param="session.model",
             )
-        if change.get("reasoning") is not None and not reasons(self.model):
+        tracing = self.session["tracing"]
+        if tracing is not None and change.get("tracing", tracing) != tracing:
             raise RequestRefused(
-                f"The model '{self.model}' does not support 'session.reasoning'.",
+                "Cannot change tracing once it is set.",
                 code="invalid_value",
-                param="session.reasoning",
+                param="session.tracing",
             )
 
     @property
+    def transcribes_only(self) -> bool:
+        """Whether the session only writes down what is said."""
+        return bool(self.session["type"] == "transcription")
+
+    @property
+    def input_format(self) -> SoundFormat:
+        return sound_format(self.session["audio"]["input"]["format"])
+
+    @property
+    def wants_logprobs(self) -> bool:
+        return bool(self.session["include"])
+
+    @property
     def model(self) -> str:
-        return str(self.session["model"])
+        """Empty where a session only writes down what is said."""
+        return str(self.session.get("model", ""))
 
     @property
     def voice(self) -> Any:
-        """A voice's name, or an object with the `id` of a custom one."""
+        """A voice's name, or an object with the `id` of a custom one. Only of speaking sessions."""
         return self.session["audio"]["output"]["voice"]
 
     @property
@@ -149,11 +220,17 @@ class Configuration:
 
     @property
     def tools(self) -> list[Tool]:
-        return declared_tools(self.session["tools"])
+        return declared_tools(self.session.get("tools", ()))
+
+    @property
+    def mcp_servers(self) -> list[str]:
+        """The labels of the MCP servers whose tools are wanted."""
+        tools = self.session.get("tools", ())
+        return [tool["server_label"] for tool in tools if tool["type"] == "mcp"]
 
 
 def declared_tools(tools: Sequence[Mapping[str, Any]]) -> list[Tool]:
-    """Checked tools of the wire in the backends' words."""
+    """The functions among checked tools of the wire, in the backends' words."""
     return [
         Tool(
             name=tool["name"],
@@ -161,29 +238,41 @@ def declared_tools(tools: Sequence[Mapping[str, Any]]) -> list[Tool]:
             parameters=tool.get("parameters", {}),
         )
         for tool in tools
+        if tool["type"] == "function"
     ]
 
 
 def _merged(session: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     merged = {**session, **change}
-    audio = change.get("audio", {})
-    received = {**session["audio"]["input"], **audio.get("input", {})}
-    received["turn_detection"] = _completed_turn_detection(
-        session["audio"]["input"]["turn_detection"], received["turn_detection"]
+    if merged.get("instructions") == "":
+        # So in captures: clearing them brings the service's own back.
+        merged["instructions"] = _INSTRUCTIONS
+    audio = {side: dict(fields) for side, fields in session["audio"].items()}
+    for side, fields in change.get("audio", {}).items():
+        audio[side] |= fields
+    heard, before = audio["input"], session["audio"]["input"]
+    heard["turn_detection"] = _completed_turn_detection(
+        before["turn_detection"],
+        heard["turn_detection"],
+        _DETECTION if session["type"] == "realtime" else {"server_vad": _TRANSCRIPTION_VAD},
     )
-    if received["transcription"] is not None:
-        received["transcription"] = {"language": None, "prompt": None, **received["transcription"]}
-    sent = {**session["audio"]["output"], **audio.get("output", {})}
-    merged["audio"] = {"input": received, "output": sent}
+    if heard["transcription"] is not None:
+        heard["transcription"] = {"language": None, "prompt": None, **heard["transcription"]}
+    if heard["noise_reduction"] is not None and "strength" in (before["noise_reduction"] or {}):
+        strength = before["noise_reduction"]["strength"]
+        heard["noise_reduction"] = {"strength": strength, **heard["noise_reduction"]}
+    merged["audio"] = audio
     return merged
 
 
 def _completed_turn_detection(
-    current: Mapping[str, Any] | None, wanted: Mapping[str, Any] | None
+    current: Mapping[str, Any] | None,
+    wanted: Mapping[str, Any] | None,
+    defaults: Mapping[str, Mapping[str, Any]],
 ) -> Mapping[str, Any] | None:
     """`wanted` with its absent fields as they are in `current`, or else by default."""
     if wanted is None:
         return None
     if current is not None and current["type"] == wanted["type"]:
         return {**current, **wanted}
-    return {**(_SERVER_VAD if wanted["type"] == "server_vad" else _SEMANTIC_VAD), **wanted}
+    return {**defaults.get(wanted["type"], {}), **wanted}

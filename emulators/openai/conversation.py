@@ -3,14 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from ..backends.backend import ToolOutput
 from .errors import RequestRefused
 from .identifiers import Identifiers
-from .items import Item, check_item
+from .item_checks import check_item
+from .items import Item
+from .sound_formats import PCM, SoundFormat
 
 Event = dict[str, Any]
 
 ROOT = "root"
+KEPT_MEDIA_BYTES = 4 * 1024 * 1024
+"""Sound and images of so much are kept, of the newest items and always of the last."""
+TEXT_LIMIT_BYTES = 16 * 1024 * 1024
+"""A client may create items with so much text; the service's own limit is not known."""
 
 
 class Conversation:
@@ -20,6 +28,11 @@ class Conversation:
         self._identifiers = identifiers
         self.id = identifiers.new("conv")
         self.items: list[Item] = []
+        # What the text of the client's items takes.
+        self._text_bytes: dict[str, int] = {}
+        self._held_text_bytes = 0
+        # Those whose sound and images are kept, in the order in which they came.
+        self._with_media: list[Item] = []
 
     @property
     def has_assistant_audio(self) -> bool:
@@ -40,7 +53,23 @@ class Conversation:
     def append(self, item: Item) -> Event:
         """Put `item` at the end, which makes a `conversation.item.added`."""
         self.items.append(item)
+        self._keep(item)
         return self.added(item)
+
+    def _keep(self, item: Item) -> None:
+        """Keep the sound and images of a new item, and let go those of the oldest."""
+        self._with_media.append(item)
+        kept = sum(each.media_bytes for each in self._with_media)
+        while kept > KEPT_MEDIA_BYTES and len(self._with_media) > 1:
+            oldest = self._with_media.pop(0)
+            kept -= oldest.media_bytes
+            oldest.let_go()
+
+    def close(self) -> None:
+        """Let go all sound and images."""
+        for item in self._with_media:
+            item.let_go()
+        self._with_media.clear()
 
     def added(self, item: Item) -> Event:
         return self._placed("conversation.item.added", item)
@@ -60,18 +89,21 @@ class Conversation:
             "item": item.snapshot(),
         }
 
-    def create(self, wire: Mapping[str, Any], after: str | None) -> tuple[Item, list[Event]]:
+    def create(
+        self, wire: Mapping[str, Any], after: str | None, format: SoundFormat = PCM
+    ) -> tuple[Item, list[Event]]:
         """Take an item from the client.
 
         Args:
             wire: The item, not yet checked.
             after: The id of the item before it, `root` for the beginning, None for the end.
+            format: Of its sound.
 
         Raises:
             RequestRefused: The item or its place is wrong.
         """
         check_item("item", wire)
-        item = Item.created_by_client(wire, id=self._identifiers.new("item"))
+        item = Item.created_by_client(wire, id=self._identifiers.new("item"), format=format)
         if self.find(item.id) is not None:
             raise RequestRefused(
                 f"Error adding item: an item with id '{item.id}' already exists.",
@@ -82,8 +114,22 @@ class Conversation:
             item.wire.setdefault("call_id", self._identifiers.new("call"))
         if item.type == "function_call_output":
             self._check_call(item.wire["call_id"])
-        self.items.insert(self._index_after(after), item)
+        index = self._index_after(after)
+        self._count_text(item)
+        self.items.insert(index, item)
+        self._keep(item)
         return item, [self.added(item), self.done(item)]
+
+    def _count_text(self, item: Item) -> None:
+        size = len(orjson.dumps(item.wire))
+        if self._held_text_bytes + size > TEXT_LIMIT_BYTES:
+            raise RequestRefused(
+                f"Error adding item: the conversation holds {TEXT_LIMIT_BYTES} bytes of text; "
+                "delete items.",
+                code="conversation_full",
+            )
+        self._text_bytes[item.id] = size
+        self._held_text_bytes += size
 
     def _check_call(self, call_id: str) -> None:
         if call_id not in self.called_names():
@@ -122,7 +168,7 @@ class Conversation:
         item = self.find(id)
         if item is None:
             raise _no_such_item("retrieving", "item_retrieve_invalid_item_id", id)
-        return [{"type": "conversation.item.retrieved", "item": item.with_audio()}]
+        return [{"type": "conversation.item.retrieved", "item": item.with_media()}]
 
     def truncate(self, id: str, content_index: int, audio_end_ms: int) -> list[Event]:
         """Cut the model's speech to what the user heard of it.
@@ -165,6 +211,9 @@ class Conversation:
         if item is None:
             raise _no_such_item("deleting", "item_delete_invalid_item_id", id)
         self.items.remove(item)
+        self._held_text_bytes -= self._text_bytes.pop(id, 0)
+        if item in self._with_media:
+            self._with_media.remove(item)
         return [{"type": "conversation.item.deleted", "item_id": id}]
 
 

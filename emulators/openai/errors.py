@@ -27,17 +27,18 @@ class SessionRefused(RequestRefused):
 
     Args:
         message: The service's words.
-        code: Its machine-readable code.
+        code: Its machine-readable code, if it has one.
         close_code: WebSocket close code.
-        close_reason: WebSocket close reason; by default `<type>.<code>`.
+        close_reason: WebSocket close reason; by default `<type>.<code>`, or `<type>` alone.
     """
 
     def __init__(
-        self, message: str, *, code: str, close_code: int, close_reason: str | None = None
+        self, message: str, *, code: str | None, close_code: int, close_reason: str | None = None
     ) -> None:
         super().__init__(message, code=code)
         self.close_code = close_code
-        self.close_reason = close_reason or f"invalid_request_error.{code}"
+        type = "invalid_request_error"
+        self.close_reason = close_reason or (type if code is None else f"{type}.{code}")
 
 
 def error_event(

@@ -7,8 +7,8 @@ from crossfade.offline.voice import sentences
 
 from ..backends.backend import Call, Dialogue, Part, Reply, Say
 from ..faults.moments import State
-from .configuration import BYTES_PER_MS
 from .outbox import Outbox
+from .outcome import COMPLETED, Outcome
 from .response import Response
 from .timing import Timing
 
@@ -37,8 +37,11 @@ class Generation:
         self._timing = timing
         self._outbox = outbox
 
-    async def run(self, reply: Reply) -> None:
-        """Send the whole reply up to its response.done. Cancelling it leaves the response open."""
+    async def run(self, reply: Reply) -> Outcome:
+        """Send the whole reply but its response.done, for which it returns the outcome.
+
+        Cancelling it leaves the response open.
+        """
         for part in self._allowed(reply.parts):
             match part:
                 case Say(text) if self._response.settings.modality == "audio":
@@ -48,8 +51,8 @@ class Generation:
                 case Call():
                     self._call(part)
             if self._exhausted:
-                return self._give_up()
-        self._outbox.send(self._response.finish("completed"))
+                return Outcome("incomplete", {"reason": "max_output_tokens"})
+        return COMPLETED
 
     def _allowed(self, parts: Sequence[Part]) -> list[Part]:
         """Only one call, where the client wants no parallel ones."""
@@ -63,28 +66,31 @@ class Generation:
         limit = self._response.settings.max_output_tokens
         return isinstance(limit, int) and self._response.written.total >= limit
 
-    def _give_up(self) -> None:
-        self._outbox.send(self._response.finish("incomplete", {"reason": "max_output_tokens"}))
-
     async def _speak(self, text: str) -> None:
-        response, loop = self._response, asyncio.get_running_loop()
+        response, timing, loop = self._response, self._timing, asyncio.get_running_loop()
         self._open_message()
-        chunk_bytes = self._timing.chunk_ms * BYTES_PER_MS
-        due_s = loop.time()
+        bytes_per_ms = response.format.bytes_per_ms
+        chunk_bytes = timing.chunk_ms * bytes_per_ms
+        due_s, burst_ms = loop.time(), 0.0
         for number, sentence in enumerate(sentences(text)):
-            pcm = await self._dialogue.render(sentence)
-            words = _Words(sentence, len(pcm), first=not number)
-            for at in range(0, len(pcm), chunk_bytes):
+            sound = response.format.spoken(await self._dialogue.render(sentence))
+            words = _Words(sentence, len(sound), first=not number)
+            for at in range(0, len(sound), chunk_bytes):
                 await self._outbox.line.room()
-                ahead = at + _TRANSCRIPT_LEAD_MS * BYTES_PER_MS
+                ahead = at + _TRANSCRIPT_LEAD_MS * bytes_per_ms
                 self._outbox.send(response.words(word) for word in words.until(ahead))
-                chunk = pcm[at : at + chunk_bytes]
+                chunk = sound[at : at + chunk_bytes]
                 self._outbox.send([response.audio(chunk)])
                 if self._exhausted:
                     return
-                due_s += len(chunk) / BYTES_PER_MS / 1000 / self._timing.speed
-                await asyncio.sleep(due_s - loop.time())
+                chunk_ms = len(chunk) / bytes_per_ms
+                due_s += chunk_ms / 1000 / timing.speed
+                burst_ms += chunk_ms
+                if burst_ms >= timing.burst_ms:
+                    burst_ms = 0.0
+                    await asyncio.sleep(due_s - loop.time())
             self._outbox.send(response.words(word) for word in words.until(None))
+        await asyncio.sleep(due_s - loop.time())
         self._outbox.send(response.close_item())
 
     async def _write(self, text: str) -> None:

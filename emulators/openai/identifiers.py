@@ -3,6 +3,8 @@
 import random
 import string
 
+import pybase64
+
 _PADDED_CHARACTERS = 16
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -15,7 +17,9 @@ class Identifiers:
 
     def new(self, prefix: str) -> str:
         """An id such as `item_E6U0xpLmn5e80rVGpEeKv`."""
-        return f"{prefix}_{''.join(self._source.choices(_ALPHABET, k=21))}"
+        # Base64 whose two signs are letters: each sound that is sent has an id.
+        letters = pybase64.b64encode(self._source.randbytes(16), altchars=b"aZ")
+        return f"{prefix}_{letters[:21].decode()}"
 
     def padding(self, delta: str) -> str:
         """The `obfuscation` beside a text delta, which hides its length on an encrypted line."""

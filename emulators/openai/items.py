@@ -1,163 +1,76 @@
-"""Conversation items: their shape on the wire and the checks of items that a client creates.
+"""Conversation items: what the wire shows of them, and their sound and images."""
 
-Shapes: https://platform.openai.com/docs/api-reference/realtime-client-events/conversation/item
-"""
-
-import binascii
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import pybase64
 
-from .configuration import BYTES_PER_MS
-from .errors import RequestRefused, missing_parameter
-from .validation import (
-    array,
-    choice,
-    mapping,
-    nullable,
-    record,
-    text,
-    text_up_to,
-    variant,
-)
+from .images import image_tokens
+from .sound_formats import PCM, SoundFormat
 
 WireItem = dict[str, Any]
 
-_CALL_ID = re.compile(r"[a-zA-Z0-9_-]+")
-
-
-def _call_id(path: str, value: Any) -> None:
-    text(path, value)
-    if not _CALL_ID.fullmatch(value):
-        raise RequestRefused(
-            f"Invalid '{path}': string does not match pattern. Expected a string that matches "
-            "the pattern '^[a-zA-Z0-9_-]+$'.",
-            code="invalid_value",
-            param=path,
-        )
-
-
-def _audio(path: str, value: Any) -> None:
-    decoded_audio(path, value)
-
-
-def _image_url(path: str, value: Any) -> None:
-    text(path, value)
-    if not value.startswith(("data:image/png;base64,", "data:image/jpeg;base64,")):
-        raise RequestRefused(
-            f"Invalid '{path}': expected a base64 data URI of a PNG or JPEG image.",
-            code="invalid_value",
-            param=path,
-        )
-
-
-_COMMON = {
-    "id": text_up_to(64),
-    "object": choice("realtime.item"),
-    "type": text,
-    "status": choice("completed", "incomplete", "in_progress"),
-}
-_INPUT_TEXT = record({"type": text, "text": text}, required=["text"])
-_INPUT_AUDIO = record(
-    {"type": text, "audio": _audio, "transcript": nullable(text)}, required=["audio"]
-)
-_INPUT_IMAGE = record(
-    {"type": text, "image_url": _image_url, "detail": choice("auto", "low", "high")},
-    required=["image_url"],
-)
-
-
-def _message_of(content: Mapping[str, Any]) -> Any:
-    fields = {**_COMMON, "role": text, "content": array(variant(content))}
-    return record(fields, required=["content"])
-
-
-_MESSAGE = variant(
-    {
-        "system": _message_of({"input_text": _INPUT_TEXT}),
-        "user": _message_of(
-            {
-                "input_text": _INPUT_TEXT,
-                "input_audio": _INPUT_AUDIO,
-                "input_image": _INPUT_IMAGE,
-            }
-        ),
-        # What the service has said in sound it cannot be told: only as text.
-        "assistant": _message_of({"output_text": _INPUT_TEXT}),
-    },
-    tag="role",
-)
-_ITEM = variant(
-    {
-        "message": _MESSAGE,
-        "function_call": record(
-            {**_COMMON, "call_id": _call_id, "name": text, "arguments": text},
-            required=["name", "arguments"],
-        ),
-        "function_call_output": record(
-            {**_COMMON, "call_id": _call_id, "output": text}, required=["call_id", "output"]
-        ),
-    }
-)
-
-
-def check_item(path: str, value: Any) -> None:
-    """Refuse an item that the service would not take from a client."""
-    mapping(path, value)
-    if "type" not in value:
-        raise missing_parameter(f"{path}.type")
-    _ITEM(path, value)
-
-
-def decoded_audio(path: str, value: Any) -> bytes:
-    """The bytes of a base64 field.
-
-    Raises:
-        RequestRefused: It is no base64.
-    """
-    text(path, value)
-    try:
-        return pybase64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise RequestRefused(
-            f"Invalid '{path}': expected base64-encoded audio.", code="invalid_value", param=path
-        ) from error
-
 
 class Item:
-    """One item of a conversation: what the wire shows of it, and the sound that it does not.
+    """One item of a conversation: what the wire shows of it, and the media that it does not.
 
     Args:
-        wire: The item as its events show it; never with audio in it.
-        audio: s16le mono at 24 kHz, of the item's first audio content.
+        wire: The item as its events show it; never with sound or images in it.
+        audio: Sound of the item's first audio content.
+        format: How the sound is written.
     """
 
-    def __init__(self, wire: WireItem, audio: bytes = b"") -> None:
+    def __init__(self, wire: WireItem, audio: bytes = b"", format: SoundFormat = PCM) -> None:
         self.wire = wire
         self.audio = bytearray(audio)
+        """Empty also where the sound was let go."""
+        self.format = format
+        self.image_tokens = 0
+        self.is_silence = False
+        """Made by an idle timeout: nobody speaks in it."""
+        # Images by their place in the content.
+        self._images: dict[int, str] = {}
+        self._audio_bytes = len(audio)
+        self._sounded = bool(audio)
+        self._is_cut = False
 
     @classmethod
-    def created_by_client(cls, wire: Mapping[str, Any], *, id: str) -> "Item":
-        """A checked item of a client; `id` serves where it has none."""
+    def created_by_client(
+        cls, wire: Mapping[str, Any], *, id: str, format: SoundFormat = PCM
+    ) -> "Item":
+        """A checked item of a client.
+
+        Args:
+            wire: The item.
+            id: Serves where it has none.
+            format: Of its sound.
+        """
         kept: WireItem = {"id": wire.get("id", id), "type": wire["type"]}
         if wire["type"] != "function_call_output":
             kept["status"] = "completed"
         audio = b""
+        images = {}
         for name in ("role", "call_id", "name", "arguments", "output"):
             if name in wire:
                 kept[name] = wire[name]
         if wire["type"] == "message":
             kept["content"] = [dict(part) for part in wire["content"]]
-            for part in kept["content"]:
+            for index, part in enumerate(kept["content"]):
                 if part["type"] == "input_audio":
                     audio += pybase64.b64decode(part.pop("audio"))
                     part.setdefault("transcript", None)
-        return cls(kept, audio)
+                elif part["type"] == "input_image":
+                    images[index] = part.pop("image_url")
+                    part.setdefault("detail", "auto")
+        item = cls(kept, audio, format)
+        item._images = images
+        item.image_tokens = sum(
+            image_tokens(url, kept["content"][index]["detail"]) for index, url in images.items()
+        )
+        return item
 
     @classmethod
-    def spoken_by_user(cls, id: str, audio: bytes) -> "Item":
+    def spoken_by_user(cls, id: str, audio: bytes, format: SoundFormat = PCM) -> "Item":
         """The item that a commit of the input audio makes."""
         content = [{"type": "input_audio", "transcript": None}]
         wire = {
@@ -167,7 +80,7 @@ class Item:
             "role": "user",
             "content": content,
         }
-        return cls(wire, audio)
+        return cls(wire, audio, format)
 
     @property
     def id(self) -> str:
@@ -195,13 +108,37 @@ class Item:
 
     @property
     def audio_ms(self) -> int:
-        """How much sound the item holds."""
-        return len(self.audio) // BYTES_PER_MS
+        """How long the item sounds, also where the sound itself was let go."""
+        return self._audio_bytes // self.format.bytes_per_ms
+
+    @property
+    def media_bytes(self) -> int:
+        """How much sound and how many images it holds."""
+        return len(self.audio) + sum(map(len, self._images.values()))
+
+    @property
+    def is_spoken(self) -> bool:
+        """Whether it has sound of the user in it."""
+        return any(part["type"] == "input_audio" for part in self.content)
 
     @property
     def speaks(self) -> bool:
-        """Whether it is speech of the model, with some sound in it."""
-        return any(part["type"] == "output_audio" for part in self.content) and bool(self.audio)
+        """Whether it is speech of the model, with some sound given."""
+        return self._sounded and any(part["type"] == "output_audio" for part in self.content)
+
+    def sound(self, more: bytes) -> None:
+        """Take more speech of the model; what comes after a cut is not part of the item."""
+        self._sounded = True
+        if not self._is_cut:
+            self.audio += more
+            self._audio_bytes += len(more)
+
+    def say(self, words: str) -> None:
+        """Take more words of the model, unless its speech was cut before."""
+        part = self.content[0]
+        name = "transcript" if part["type"] == "output_audio" else "text"
+        if not self._is_cut:
+            part[name] += words
 
     def snapshot(self) -> WireItem:
         """The item as an event shows it now."""
@@ -210,18 +147,28 @@ class Item:
             wire["content"] = [dict(part) for part in wire["content"]]
         return wire
 
-    def with_audio(self) -> WireItem:
+    def with_media(self) -> WireItem:
         """The item as `conversation.item.retrieved` shows it."""
         wire = self.snapshot()
-        for part in wire.get("content", []):
-            if part["type"] in ("input_audio", "output_audio"):
+        content = wire.get("content", [])
+        for part in content:
+            if part["type"] in ("input_audio", "output_audio") and self.audio:
                 part["audio"] = pybase64.b64encode(bytes(self.audio)).decode()
                 break
+        for index, url in self._images.items():
+            content[index]["image_url"] = url
         return wire
 
     def cut(self, audio_end_ms: int) -> None:
         """Forget the sound after `audio_end_ms`, and the transcript as a whole."""
-        del self.audio[audio_end_ms * BYTES_PER_MS :]
+        self._audio_bytes = audio_end_ms * self.format.bytes_per_ms
+        del self.audio[self._audio_bytes :]
+        self._is_cut = True
         for part in self.content:
             if part["type"] == "output_audio":
                 part["transcript"] = None
+
+    def let_go(self) -> None:
+        """Forget sound and images; their length and cost stay known."""
+        self.audio = bytearray()
+        self._images.clear()

@@ -2,20 +2,24 @@
 
 Order: added events outside in (`output_item`, `conversation.item`, `content_part`), deltas, then
 done events inside out, and `response.done` last. Cutting a response closes what is open the same
-way, with the item `incomplete`.
+way, with the item `incomplete`. Where dones are batched, those of all items come at the end.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pybase64
 
 from ..message import Message
+from .context import Context
 from .conversation import Conversation, Event
+from .dialect import Dialect
+from .dialects import GA
 from .identifiers import Identifiers
 from .items import Item
 from .response_settings import ResponseSettings
+from .sound_formats import sound_format
 from .usage import Tokens, item_tokens, usage_of
 
 
@@ -26,7 +30,9 @@ class _OpenItem:
     item: Item
     place: dict[str, Any]
     """The fields that say where a delta belongs."""
-    audio_prefix: bytes = field(default=b"")
+    audio_prefix: bytes = b""
+    words: str = ""
+    """All that was said or written in it."""
 
 
 class Response:
@@ -36,7 +42,9 @@ class Response:
         settings: What is in force for it.
         conversation: Where its items go; one out of band leaves it alone.
         identifiers: Makes its ids.
-        read: The tokens of its input.
+        context: What it reads.
+        dialect: What its messages of sound are called.
+        batched_dones: Whether the done events of all items come together at the end.
     """
 
     def __init__(
@@ -44,17 +52,24 @@ class Response:
         settings: ResponseSettings,
         conversation: Conversation,
         identifiers: Identifiers,
-        read: Tokens,
+        context: Context,
+        dialect: Dialect = GA,
+        *,
+        batched_dones: bool = False,
     ) -> None:
         self.settings = settings
+        self.context = context
+        self.format = sound_format(settings.audio_output["format"])
         self.id = identifiers.new("resp")
         self.items: list[Item] = []
         self._conversation = None if settings.out_of_band else conversation
         self._identifiers = identifiers
-        self._read = read
+        self._audio_type = dialect.type_of("response.output_audio.delta")
+        # Of closed items whose done events are to come at the end.
+        self._held: list[Event] | None = [] if batched_dones else None
         self._open: _OpenItem | None = None
         self._status = "in_progress"
-        self._status_details: dict[str, Any] | None = None
+        self._status_details: dict[str, Any] | str | None = None
 
     @property
     def finished(self) -> bool:
@@ -64,6 +79,11 @@ class Response:
     def produced(self) -> bool:
         """Whether anything of it was given to the client."""
         return bool(self.items)
+
+    @property
+    def spoken_ms(self) -> int:
+        """How long its speech is so far."""
+        return sum(item.audio_ms for item in self.items)
 
     def created(self) -> list[Event]:
         return [{"type": "response.created", "response": self._wire(usage=None)}]
@@ -110,7 +130,7 @@ class Response:
         return events
 
     def _open_item(self, wire: dict[str, Any]) -> list[Event]:
-        item = Item({"id": self._identifiers.new("item"), **wire})
+        item = Item({"id": self._identifiers.new("item"), **wire}, format=self.format)
         index = len(self.items)
         self.items.append(item)
         place = {"response_id": self.id, "item_id": item.id, "output_index": index}
@@ -136,35 +156,30 @@ class Response:
     def words(self, delta: str) -> Event:
         """More text of the open message, written or as the transcript of its speech."""
         opened = self._opened
-        part = opened.item.content[0]
-        if part["type"] == "output_audio":
-            part["transcript"] += delta
-            type = "response.output_audio_transcript.delta"
-        else:
-            part["text"] += delta
-            type = "response.output_text.delta"
-        return {"type": type, **opened.place, **self._delta(delta)}
+        opened.item.say(delta)
+        opened.words += delta
+        is_speech = opened.item.content[0]["type"] == "output_audio"
+        kind = "output_audio_transcript" if is_speech else "output_text"
+        return {"type": f"response.{kind}.delta", **opened.place, **self._delta(delta)}
 
-    def audio(self, pcm: bytes) -> Message:
-        """More speech of the open message, as a whole message of the wire.
+    def audio(self, sound: bytes) -> Message:
+        """More speech of the open message, in the response's format, as a message of the wire.
 
         Audio is most of what a session sends; it is joined from bytes, not encoded as JSON.
         """
         opened = self._opened
-        opened.item.audio += pcm
-        event_id = self._identifiers.new("event")
+        opened.item.sound(sound)
         data = b"".join(
             (
-                b'{"type":"response.output_audio.delta","event_id":"',
-                event_id.encode(),
+                f'{{"type":"{self._audio_type}","event_id":"'.encode(),
+                self._identifiers.new("event").encode(),
                 opened.audio_prefix,
-                pybase64.b64encode(pcm),
+                pybase64.b64encode(sound),
                 b'"}',
             )
         )
         ids = {"response_id": self.id, "item_id": opened.item.id}
-        type = "response.output_audio.delta"
-        return Message(type=type, data=data, audio_bytes=len(pcm), body=ids)
+        return Message(type=self._audio_type, data=data, audio_bytes=len(sound), body=ids)
 
     def arguments(self, delta: str) -> Event:
         """More of the open call's arguments."""
@@ -186,22 +201,36 @@ class Response:
         if self._conversation is not None and self._conversation.find(opened.item.id):
             events.append(self._conversation.done(opened.item))
         index = opened.place["output_index"]
-        return [*events, self._item_event("response.output_item.done", opened.item, index)]
+        events.append(self._item_event("response.output_item.done", opened.item, index))
+        if self._held is None:
+            return events
+        self._held += events
+        return []
 
-    def finish(self, status: str, details: dict[str, Any] | None = None) -> list[Event]:
+    def finish(
+        self, status: str, details: dict[str, Any] | None = None, *, as_text: bool = False
+    ) -> list[Event]:
         """End the response, and the open item before it.
 
         Args:
             status: completed, cancelled, incomplete or failed.
             details: What `status_details` says besides the status.
+            as_text: Say only the reason there, as a text.
         """
         events = self.close_item("completed" if status == "completed" else "incomplete")
         self._status = status
         self._status_details = None if details is None else {"type": status, **details}
+        if as_text:
+            self._status_details = str((details or {}).get("reason", status))
         nothing_done = status != "completed" and not self.produced
-        read = Tokens() if nothing_done else self._read
-        usage = usage_of(read, self.written)
-        return [*events, {"type": "response.done", "response": self._wire(usage)}]
+        context = self.context
+        usage = (
+            usage_of(Tokens(), Tokens(), Tokens())
+            if nothing_done
+            else usage_of(context.read, self.written, context.cached)
+        )
+        done: Event = {"type": "response.done", "response": self._wire(usage)}
+        return [*(self._held or ()), *events, done]
 
     @property
     def written(self) -> Tokens:
@@ -218,12 +247,12 @@ def _closing(opened: _OpenItem) -> Iterator[Event]:
         return
     content = item.content[0]
     if content["type"] == "output_audio":
-        said = {"transcript": content["transcript"]}
+        said = {"transcript": opened.words}
         yield {"type": "response.output_audio.done", **place}
         yield {"type": "response.output_audio_transcript.done", **place, **said}
         part = {"type": "audio", **said}
     else:
-        said = {"text": content["text"]}
+        said = {"text": opened.words}
         yield {"type": "response.output_text.done", **place, **said}
         part = {"type": "text", **said}
     yield {"type": "response.content_part.done", **place, "part": part}

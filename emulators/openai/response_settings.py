@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import RequestRefused
-from .items import check_item
+from .item_checks import check_item
 from .session_schema import (
     MAX_OUTPUT_TOKENS,
     OUTPUT_AUDIO,
     OUTPUT_MODALITIES,
+    PROMPT,
     REASONING,
+    TEMPERATURE,
     TOOL_CHOICE,
     TOOLS,
 )
@@ -54,7 +56,8 @@ check_response = record(
         "reasoning": nullable(REASONING),
         "max_output_tokens": MAX_OUTPUT_TOKENS,
         "metadata": nullable(_metadata),
-        "prompt": nullable(mapping),
+        "prompt": nullable(PROMPT),
+        "temperature": TEMPERATURE,
         "audio": record({"output": OUTPUT_AUDIO}),
     }
 )

@@ -1,12 +1,13 @@
 """The OpenAI Realtime service on loopback."""
 
+import asyncio
 import random
 import ssl
 import time
 from collections.abc import Collection, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Self
+from typing import Any, Literal, Self
 
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
@@ -15,14 +16,19 @@ from websockets.typing import Subprotocol
 from ..backends.backend import Backend
 from ..connection import Refusal
 from ..faults.script import Fault
+from ..http_exchange import HttpRequest, HttpResponse
 from ..line import Line
 from ..message import json_message
 from ..server import Emulator, Refused
 from ..turn_detection import ScorerFactory, silero_scorer
-from .admission import PATH, SUBPROTOCOL, admit, bad_key, is_realtime_path
+from .admission import PATH, SUBPROTOCOL, Admission, Gate, bad_key, is_realtime_path
+from .behaviour import Behaviour
+from .client_secrets import ClientSecrets
 from .configuration import Configuration
+from .dialects import DIALECTS
 from .errors import SessionRefused, error_event
 from .identifiers import Identifiers
+from .rest import RestCalls
 from .session import APPEND_LIMIT_BYTES, Session
 from .timing import Timing
 
@@ -44,7 +50,9 @@ class OpenAIEmulator(Emulator[Session]):
         seed: Of all that is random; the same seed and traffic give the same bytes.
         api_keys: Keys that are taken; None takes any key that does not contain `invalid`.
         models: Models served besides the service's own.
+        dialect: `ga`, or `beta` as it was spoken up to 2025.
         timing: Speeds and delays.
+        behaviour: Which of its documented ways the service takes.
         scorer: Makes the speech scorer of server turn detection, Silero by default.
 
     Raises:
@@ -69,13 +77,19 @@ class OpenAIEmulator(Emulator[Session]):
         seed: int = 0,
         api_keys: Collection[str] | None = None,
         models: Collection[str] = (),
+        dialect: Literal["ga", "beta"] = "ga",
         timing: Timing | None = None,
+        behaviour: Behaviour | None = None,
         scorer: ScorerFactory = silero_scorer,
     ) -> None:
         super().__init__(backend, host=host, port=port, tls=tls, faults=faults, log=log, seed=seed)
-        self._api_keys = api_keys
-        self._models = models
+        self._dialect = DIALECTS[dialect]
+        identifiers = Identifiers(random.Random(f"{seed}:rest"))
+        secrets = ClientSecrets(identifiers, lambda: asyncio.get_running_loop().time())
+        self._gate = Gate(api_keys, models, secrets, self._dialect)
+        self._rest = RestCalls(self._gate, secrets, identifiers, self._dialect)
         self._timing = Timing() if timing is None else timing
+        self._behaviour = Behaviour() if behaviour is None else behaviour
         self._scorer = scorer
 
     async def __aenter__(self) -> Self:
@@ -95,18 +109,37 @@ class OpenAIEmulator(Emulator[Session]):
             raise Refusal(HTTPStatus.NOT_FOUND, f"there is only {PATH}\n")
         identifiers = Identifiers(chance)
         try:
-            model = admit(request, api_keys=self._api_keys, models=self._models)
+            admission = self._gate.admit(request)
         except SessionRefused as refusal:
             raise _refused(refusal, identifiers) from refusal
-        expires_at = int(time.time() + self._timing.session_seconds)
         return Session(
             line,
-            Configuration.default(model, id=identifiers.new("sess"), expires_at=expires_at),
+            self._configuration(admission, identifiers),
             self.backend.dialogue(),
             identifiers=identifiers,
+            dialect=self._dialect,
             timing=self._timing,
+            behaviour=self._behaviour,
             scorer=self._scorer,
         )
+
+    def _configuration(self, admission: Admission, identifiers: Identifiers) -> Configuration:
+        about: dict[str, Any] = {
+            "id": identifiers.new("sess"),
+            "expires_at": int(time.time() + self._timing.session_seconds),
+        }
+        if not admission.model:
+            default = Configuration.transcription(**about)
+        else:
+            extra = self._dialect.session_extra
+            default = Configuration.default(admission.model, extra=extra, **about)
+        if admission.session is None:
+            return default
+        wanted = {k: v for k, v in admission.session.items() if k != "model"}
+        return default.updated(wanted)
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        return self._rest.respond(request)
 
     def refuse_key(self) -> Refused:
         return _refused(bad_key("sk-refused-by-a-fault"), Identifiers(random.Random(0)))

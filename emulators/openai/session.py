@@ -3,9 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
-
-import orjson
 
 from ..backends.backend import Dialogue
 from ..faults.moments import State
@@ -15,60 +12,31 @@ from ..received import Received
 from ..tasks import OwnedTasks
 from ..turn_detection import ScorerFactory
 from .answers import Answers
-from .configuration import Configuration
+from .behaviour import Behaviour
+from .client_events import CLIENT_EVENTS, ClientEvent, decoded, without_media
+from .configuration import Configuration, reasons
+from .context import ContextWindow
 from .conversation import Conversation
-from .errors import (
-    RequestRefused,
-    SessionRefused,
-    error_event,
-    invalid_value,
-)
+from .dialect import Dialect
+from .errors import RequestRefused, SessionRefused, error_event, invalid_value
+from .faults import general_fault
 from .identifiers import Identifiers
-from .items import decoded_audio
+from .item_checks import decoded_audio
+from .items import Item
 from .outbox import Outbox
-from .response_settings import ResponseSettings, check_response
+from .response import Response
+from .response_settings import ResponseSettings
+from .suffering import Sufferer
 from .timing import Timing
+from .transcripts import Transcripts
 from .user_turns import UserTurns
-from .validation import (
-    Check,
-    anything,
-    integer,
-    mapping,
-    nullable,
-    record,
-    text,
-)
 
 logger = logging.getLogger(__name__)
 
 APPEND_LIMIT_BYTES = 15 * 1024 * 1024
+_LISTING = ("in_progress", "failed")
 _GOING_AWAY = 1001
 _INTERNAL_ERROR = 1011
-
-ClientEvent = dict[str, Any]
-
-
-def _event(required: dict[str, Check] | None = None, **optional: Check) -> Check:
-    fields = {"type": text, "event_id": text, **(required or {}), **optional}
-    return record(fields, required=list(required or ()))
-
-
-CLIENT_EVENTS: dict[str, Check] = {
-    # What lies under `session` and `item` is checked where it is used.
-    "session.update": _event({"session": mapping}),
-    "input_audio_buffer.append": _event({"audio": text}),
-    "input_audio_buffer.commit": _event(),
-    "input_audio_buffer.clear": _event(),
-    "conversation.item.create": _event({"item": anything}, previous_item_id=nullable(text)),
-    "conversation.item.retrieve": _event({"item_id": text}),
-    "conversation.item.truncate": _event(
-        {"item_id": text, "content_index": integer(0), "audio_end_ms": integer(0)}
-    ),
-    "conversation.item.delete": _event({"item_id": text}),
-    "response.create": _event(response=nullable(check_response)),
-    "response.cancel": _event(response_id=nullable(text)),
-}
-"""The events of a client, each with the check of its fields."""
 
 
 class Session:
@@ -79,7 +47,9 @@ class Session:
         configuration: What the session starts with.
         dialogue: Who hears and answers.
         identifiers: Makes ids.
+        dialect: What the client speaks.
         timing: The pace.
+        behaviour: Which of its ways the service takes.
         scorer: Makes the speech scorer of a turn detector.
     """
 
@@ -90,7 +60,9 @@ class Session:
         dialogue: Dialogue,
         *,
         identifiers: Identifiers,
+        dialect: Dialect,
         timing: Timing,
+        behaviour: Behaviour,
         scorer: ScorerFactory,
     ) -> None:
         self.line = line
@@ -99,31 +71,52 @@ class Session:
         """The error of the emulator itself that ended the session, if one did."""
         self.conversation = Conversation(identifiers)
         self._dialogue = dialogue
+        self._identifiers = identifiers
+        self._dialect = dialect
         self._timing = timing
         self._expiry: asyncio.TimerHandle | None = None
-        self._outbox = Outbox(line, identifiers)
+        self._outbox = Outbox(line, identifiers, dialect)
         self._tasks = OwnedTasks(self._fail)
-        self._turns = UserTurns(
+        self._transcripts = Transcripts(
             self.conversation,
             dialogue,
             identifiers=identifiers,
             outbox=self._outbox,
             tasks=self._tasks,
             timing=timing,
+            behaviour=behaviour,
+        )
+        self._turns = UserTurns(
+            self.conversation,
+            self._transcripts,
+            identifiers=identifiers,
+            outbox=self._outbox,
+            tasks=self._tasks,
+            behaviour=behaviour,
             scorer=scorer,
             interrupted=self._interrupt,
-            answer=self._answer_turn,
+            answer=self.answer_turn,
             settled=self._settle,
         )
         self._answers = Answers(
             self.conversation,
             dialogue,
-            self._turns.heard,
+            self._transcripts.heard,
             identifiers=identifiers,
             outbox=self._outbox,
             tasks=self._tasks,
             timing=timing,
-            settled=self._settle,
+            behaviour=behaviour,
+            window=ContextWindow(large=reasons(configuration.model)),
+            began=self._turns.end_idling,
+            ended=self._response_ended,
+        )
+        self._sufferer = Sufferer(
+            self._answers,
+            self._transcripts,
+            self._outbox,
+            steal=self.answer_turn,
+            expire=self._expire,
         )
         self._handlers: dict[str, Callable[[ClientEvent], None]] = {
             "session.update": self._update,
@@ -149,24 +142,36 @@ class Session:
 
     def start(self) -> None:
         self._turns.configure(self.configuration)
+        if self.configuration.tools:
+            self._dialogue.configure(self.configuration.tools)
         loop = asyncio.get_running_loop()
         self._expiry = loop.call_later(self._timing.session_seconds, self._expire)
         self._tell_configuration("session.created")
+        if self._dialect.announces_conversation:
+            conversation = {"id": self.conversation.id, "object": "realtime.conversation"}
+            self._outbox.send([{"type": "conversation.created", "conversation": conversation}])
+        self._list_mcp_tools(self.configuration.mcp_servers)
 
     async def close(self) -> None:
         if self._expiry is not None:
             self._expiry.cancel()
+        self._turns.close()
         await self._tasks.cancel()
         await self._dialogue.close()
+        self.conversation.close()
 
     def suffer(self, fault: Fault) -> None:
-        raise NotImplementedError(fault)
+        general = general_fault(fault, self._dialect.type_of("response.output_audio.delta"))
+        if general is not None:
+            self.line.inject(general)
+        else:
+            self._sufferer.suffer(fault)
 
     def receive(self, message: str | bytes) -> None:
         """Handle one message of the client; what is wrong with it becomes an error event."""
         event_id = None
         try:
-            event = _decoded(message)
+            event = decoded(message)
             event_id = event.get("event_id")
             self._handle(event, len(message))
         except SessionRefused as refusal:
@@ -178,19 +183,16 @@ class Session:
 
     def _handle(self, event: ClientEvent, size_bytes: int) -> None:
         type = event["type"]
-        self._note(str(type), event, size_bytes)
+        noted, audio_bytes = without_media(event)
+        self.line.note(str(type), noted, size_bytes=size_bytes, audio_bytes=audio_bytes)
         if not isinstance(type, str) or type not in CLIENT_EVENTS:
             raise invalid_value("type", type, list(CLIENT_EVENTS))
-        CLIENT_EVENTS[type]("", event)
-        self._handlers[type](event)
-
-    def _note(self, type: str, event: ClientEvent, size_bytes: int) -> None:
-        audio_bytes = 0
-        if type == "input_audio_buffer.append" and isinstance(event.get("audio"), str):
-            # Without its padding, base64 is four characters for three bytes.
-            audio_bytes = len(event["audio"].rstrip("=")) * 3 // 4
-            event = {name: value for name, value in event.items() if name != "audio"}
-        self.line.note(type, event, size_bytes=size_bytes, audio_bytes=audio_bytes)
+        event = self._dialect.incoming(event)
+        try:
+            CLIENT_EVENTS[type]("", event)
+            self._handlers[type](event)
+        except RequestRefused as refused:
+            raise self._dialect.refusal(refused) from refused
 
     def _tell_error(self, refusal: RequestRefused, event_id: str | None) -> None:
         event = error_event(
@@ -224,6 +226,7 @@ class Session:
         self._outbox.send([{"type": type, "session": self.configuration.session}])
 
     def _update(self, event: ClientEvent) -> None:
+        known = self.configuration.mcp_servers
         self.configuration = self.configuration.updated(
             event["session"], voice_locked=self.conversation.has_assistant_audio
         )
@@ -231,6 +234,17 @@ class Session:
         if "tools" in event["session"]:
             self._dialogue.configure(self.configuration.tools)
         self._tell_configuration("session.updated")
+        new = [name for name in self.configuration.mcp_servers if name not in known]
+        self._list_mcp_tools(new)
+
+    def _list_mcp_tools(self, servers: list[str]) -> None:
+        """Say of each MCP server that its tools cannot be listed: nobody here reaches it."""
+        for server in servers:
+            id = self._identifiers.new("mcpl")
+            item = Item({"id": id, "type": "mcp_list_tools", "server_label": server, "tools": []})
+            added = self.conversation.append(item)
+            listing = [{"type": f"mcp_list_tools.{end}", "item_id": id} for end in _LISTING]
+            self._outbox.send([added, *listing, self.conversation.done(item)])
 
     def _append(self, event: ClientEvent) -> None:
         pcm = decoded_audio("audio", event["audio"])
@@ -243,7 +257,9 @@ class Session:
         self._turns.append(pcm)
 
     def _create_item(self, event: ClientEvent) -> None:
-        _, events = self.conversation.create(event["item"], event.get("previous_item_id"))
+        _, events = self.conversation.create(
+            event["item"], event.get("previous_item_id"), self.configuration.input_format
+        )
         self._outbox.send(events)
 
     def _retrieve_item(self, event: ClientEvent) -> None:
@@ -255,10 +271,23 @@ class Session:
 
     def _delete_item(self, event: ClientEvent) -> None:
         self._outbox.send(self.conversation.delete(event["item_id"]))
+        self._transcripts.forget(event["item_id"])
 
     def _create_response(self, event: ClientEvent) -> None:
+        if self.configuration.transcribes_only:
+            raise RequestRefused(
+                "A transcription session makes no responses.", code="invalid_value", param="type"
+            )
         request = event.get("response") or {}
-        self._answers.create(ResponseSettings.of(self.configuration.session, request))
+        self.configuration.check_model(request, "response")
+        self.configuration.check_voice(request, voice_locked=self.conversation.has_assistant_audio)
+        settings = ResponseSettings.of(self.configuration.session, request)
+        self._answers.create(settings, self.configuration)
+
+    def _response_ended(self, response: Response) -> None:
+        """No response of the conversation runs any more."""
+        self._turns.idle_after(response.spoken_ms)
+        self._settle()
 
     def _settle(self) -> None:
         """Nothing is being generated, and nothing shall be by itself."""
@@ -270,31 +299,10 @@ class Session:
     def _interrupt(self) -> None:
         self._answers.interrupt()
 
-    def _answer_turn(self) -> None:
-        """Answer the user's turn that the detector found to be over."""
+    def answer_turn(self) -> None:
+        """Answer what the user said last, without being asked by the client."""
+        settings = ResponseSettings.of(self.configuration.session, {})
         try:
-            self._answers.create(ResponseSettings.of(self.configuration.session, {}))
+            self._answers.create(settings, self.configuration)
         except RequestRefused as refusal:
             self._tell_error(refusal, None)
-
-
-def _decoded(message: str | bytes) -> ClientEvent:
-    """The event of a message.
-
-    Raises:
-        RequestRefused: The message is no JSON object with a type.
-    """
-    if isinstance(message, bytes):
-        raise RequestRefused(
-            "Expected a text WebSocket message; binary frames are not supported.",
-            code="invalid_event",
-        )
-    try:
-        event = orjson.loads(message)
-    except orjson.JSONDecodeError as error:
-        raise RequestRefused(
-            "Invalid event: failed to parse JSON value.", code="invalid_json"
-        ) from error
-    if not isinstance(event, dict) or "type" not in event:
-        raise RequestRefused("The 'type' field is missing.", code="invalid_event")
-    return event

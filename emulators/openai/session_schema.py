@@ -7,6 +7,7 @@ from typing import Any
 
 from .errors import RequestRefused
 from .validation import (
+    anything,
     array,
     boolean,
     choice,
@@ -35,22 +36,6 @@ VOICES = (
 )
 
 
-def _g711(path: str, value: Any) -> None:
-    raise RequestRefused(
-        f"This emulator does not speak '{value['type']}' yet: use 'audio/pcm' at 24000 Hz.",
-        code="invalid_value",
-        param=f"{path}.type",
-    )
-
-
-def _idle_timeout(path: str, value: Any) -> None:
-    raise RequestRefused(
-        f"This emulator has no idle timeout yet: leave '{path}' out.",
-        code="invalid_value",
-        param=path,
-    )
-
-
 def _modalities(path: str, value: Any) -> None:
     array(text)(path, value)
     if value not in (["text"], ["audio"]):
@@ -61,22 +46,31 @@ def _modalities(path: str, value: Any) -> None:
         )
 
 
-def _mcp(path: str, value: Any) -> None:
-    raise RequestRefused(
-        "This emulator runs no MCP servers: declare the tools as functions.",
-        code="invalid_value",
-        param=f"{path}.type",
-    )
-
-
 _FORMAT = variant(
     {
         "audio/pcm": record({"type": text, "rate": integer(24_000, 24_000)}, required=["rate"]),
-        "audio/pcmu": _g711,
-        "audio/pcma": _g711,
+        "audio/pcmu": record({"type": text}),
+        "audio/pcma": record({"type": text}),
     }
 )
 _VOICE = text_or(record({"id": text}, required=["id"]), *VOICES)
+
+# Only kept: the emulator has no way to an MCP server.
+_MCP = record(
+    {
+        "type": text,
+        "server_label": text,
+        "server_url": text,
+        "server_description": text,
+        "connector_id": text,
+        "authorization": text,
+        "headers": nullable(mapping),
+        "allowed_tools": anything,
+        "require_approval": anything,
+        "defer_loading": boolean,
+    },
+    required=["server_label"],
+)
 TOOLS = array(
     variant(
         {
@@ -89,12 +83,20 @@ TOOLS = array(
                 },
                 required=["name"],
             ),
-            "mcp": _mcp,
+            "mcp": _MCP,
         }
     )
 )
 TOOL_CHOICE = text_or(
-    variant({"function": record({"type": text, "name": text}, required=["name"]), "mcp": mapping}),
+    variant(
+        {
+            "function": record({"type": text, "name": text}, required=["name"]),
+            "mcp": record(
+                {"type": text, "server_label": text, "name": nullable(text)},
+                required=["server_label"],
+            ),
+        }
+    ),
     "none",
     "auto",
     "required",
@@ -109,7 +111,7 @@ _TURN_DETECTION = variant(
                 "threshold": decimal(0, 1),
                 "prefix_padding_ms": integer(0, 5000),
                 "silence_duration_ms": integer(0, 10_000),
-                "idle_timeout_ms": nullable(_idle_timeout),
+                "idle_timeout_ms": nullable(integer(5000, 30_000)),
                 "create_response": boolean,
                 "interrupt_response": boolean,
             }
@@ -140,6 +142,31 @@ _NOISE_REDUCTION = record(
 )
 OUTPUT_AUDIO = record({"format": _FORMAT, "voice": _VOICE, "speed": decimal(0.25, 1.5)})
 OUTPUT_MODALITIES = _modalities
+# Of the Beta alone; the dialect keeps it from others.
+TEMPERATURE = decimal(0.6, 1.2)
+PROMPT = record(
+    {"id": text, "version": nullable(text), "variables": nullable(mapping)}, required=["id"]
+)
+_TRUNCATION = variant(
+    {
+        "retention_ratio": record(
+            {
+                "type": text,
+                "retention_ratio": decimal(0, 1),
+                "token_limits": record({"post_instructions": integer(0)}),
+            },
+            required=["retention_ratio"],
+        )
+    }
+)
+_TRACING = record({"workflow_name": text, "group_id": text, "metadata": mapping})
+_INCLUDE = nullable(array(choice("item.input_audio_transcription.logprobs")))
+_INPUT = {
+    "format": _FORMAT,
+    "transcription": nullable(_TRANSCRIPTION),
+    "noise_reduction": nullable(_NOISE_REDUCTION),
+    "turn_detection": nullable(_TURN_DETECTION),
+}
 check_session = record(
     {
         "type": text,
@@ -151,23 +178,17 @@ check_session = record(
         "parallel_tool_calls": boolean,
         "max_output_tokens": MAX_OUTPUT_TOKENS,
         "reasoning": nullable(REASONING),
-        "truncation": text_or(mapping, "auto", "disabled"),
-        "tracing": nullable(text_or(mapping, "auto")),
-        "prompt": nullable(mapping),
-        "include": nullable(array(choice("item.input_audio_transcription.logprobs"))),
-        "audio": record(
-            {
-                "input": record(
-                    {
-                        "format": _FORMAT,
-                        "transcription": nullable(_TRANSCRIPTION),
-                        "noise_reduction": nullable(_NOISE_REDUCTION),
-                        "turn_detection": nullable(_TURN_DETECTION),
-                    }
-                ),
-                "output": OUTPUT_AUDIO,
-            }
-        ),
+        "temperature": TEMPERATURE,
+        "truncation": text_or(_TRUNCATION, "auto", "disabled"),
+        "tracing": nullable(text_or(_TRACING, "auto")),
+        "prompt": nullable(PROMPT),
+        "include": _INCLUDE,
+        "audio": record({"input": record(_INPUT), "output": OUTPUT_AUDIO}),
     }
 )
 """Refuses the `session` of a session.update that the service would not take."""
+
+check_transcription_session = record(
+    {"type": text, "include": _INCLUDE, "audio": record({"input": record(_INPUT)})}
+)
+"""The same of a session that only writes down what is said."""

@@ -15,6 +15,8 @@ class Timing:
     """Speech is generated so many times faster than it sounds; `inf` sends it at once."""
     chunk_ms: int = 100
     """Speech in one audio delta."""
+    burst_ms: int = 0
+    """Speech comes in bursts of so much, as far apart as `speed` asks; 0 is delta by delta."""
     transcript_delay_ms: float = 150
     """From the commit of the user's audio to its transcript; a late one may follow the answer."""
     rate_limits_delay_ms: float = 40
@@ -23,6 +25,11 @@ class Timing:
     """The session's maximum duration."""
 
     def __post_init__(self) -> None:
-        delays = (self.think_ms, self.transcript_delay_ms, self.rate_limits_delay_ms)
+        delays = (
+            self.think_ms,
+            self.burst_ms,
+            self.transcript_delay_ms,
+            self.rate_limits_delay_ms,
+        )
         if self.speed <= 0 or self.chunk_ms <= 0 or self.session_seconds <= 0 or min(delays) < 0:
             raise SettingsError(f"speeds and durations are positive, delays not negative: {self}")

@@ -1,11 +1,10 @@
 """Tokens of a response, by the service's published rates.
 
 Sound: https://platform.openai.com/docs/guides/realtime-costs, one token for each 100 ms of the
-user and each 50 ms of the assistant. Text is estimated at four characters a token. Nothing is
-counted as cached, and images are not counted.
+user and each 50 ms of the assistant. Text is estimated at four characters a token.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -25,13 +24,20 @@ class Tokens:
 
     text: int = 0
     audio: int = 0
+    image: int = 0
 
     def __add__(self, other: "Tokens") -> "Tokens":
-        return Tokens(self.text + other.text, self.audio + other.audio)
+        return Tokens(self.text + other.text, self.audio + other.audio, self.image + other.image)
 
     @property
     def total(self) -> int:
-        return self.text + self.audio
+        return self.text + self.audio + self.image
+
+    def up_to(self, total: int) -> "Tokens":
+        """The first `total` of these, text before sound before images."""
+        text = min(self.text, total)
+        audio = min(self.audio, total - text)
+        return Tokens(text, audio, min(self.image, total - text - audio))
 
 
 def text_tokens(text: str) -> int:
@@ -46,31 +52,34 @@ def item_tokens(item: Item) -> Tokens:
     written = "".join(part.get("text") or "" for part in item.content)
     spoken = "".join(part.get("transcript") or "" for part in item.content) if assistant else ""
     called = item.wire.get("name", "") + item.wire.get("arguments", "")
-    return Tokens(text_tokens(written + spoken + called + item.wire.get("output", "")), audio)
+    words = written + spoken + called + item.wire.get("output", "")
+    return Tokens(text_tokens(words), audio, item.image_tokens)
 
 
-def input_tokens(
-    items: Iterable[Item], instructions: str, tools: Sequence[dict[str, Any]]
-) -> Tokens:
-    """What a response reads: the whole conversation, the instructions and the declared tools."""
+def fixed_tokens(instructions: str, tools: Sequence[dict[str, Any]]) -> Tokens:
+    """What stands before every conversation: the instructions and the declared tools."""
     declared = orjson.dumps(tools).decode() if tools else ""
-    fixed = Tokens(text_tokens(instructions) + text_tokens(declared))
-    return sum((item_tokens(item) for item in items), fixed)
+    return Tokens(text_tokens(instructions) + text_tokens(declared))
 
 
-def usage_of(read: Tokens, written: Tokens) -> dict[str, Any]:
-    """The `usage` of a response.done."""
-    nothing_cached = {"text_tokens": 0, "audio_tokens": 0, "image_tokens": 0}
+def usage_of(read: Tokens, written: Tokens, cached: Tokens) -> dict[str, Any]:
+    """The `usage` of a response.done; `cached` is the part of `read` that is billed as such."""
     return {
         "total_tokens": read.total + written.total,
         "input_tokens": read.total,
         "output_tokens": written.total,
         "input_token_details": {
-            "text_tokens": read.text,
-            "audio_tokens": read.audio,
-            "image_tokens": 0,
-            "cached_tokens": 0,
-            "cached_tokens_details": nothing_cached,
+            **_by_modality(read),
+            "cached_tokens": cached.total,
+            "cached_tokens_details": _by_modality(cached),
         },
         "output_token_details": {"text_tokens": written.text, "audio_tokens": written.audio},
+    }
+
+
+def _by_modality(tokens: Tokens) -> dict[str, int]:
+    return {
+        "text_tokens": tokens.text,
+        "audio_tokens": tokens.audio,
+        "image_tokens": tokens.image,
     }

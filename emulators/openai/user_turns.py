@@ -1,27 +1,21 @@
-"""The user's side of a session: their audio, where their turns end, and what they said."""
+"""The user's side of a session: their audio, and where their turns end."""
 
 import asyncio
-import logging
-from collections.abc import Callable, Sequence
-from math import ceil
+from collections.abc import Callable
+from typing import Any
 
-from crossfade.errors import CrossfadeError
-
-from ..backends.backend import Dialogue
 from ..faults.moments import State
 from ..tasks import OwnedTasks
 from ..turn_detection import ScorerFactory, TurnBegan, TurnDetector, TurnEnded
-from .configuration import SAMPLE_RATE_HZ, Configuration
-from .conversation import Conversation, Event
+from .behaviour import Behaviour
+from .configuration import Configuration
+from .conversation import Conversation
 from .identifiers import Identifiers
 from .input_audio import InputAudioBuffer
 from .items import Item
 from .outbox import Outbox
-from .timing import Timing
+from .transcripts import Transcripts
 from .turn_detection import turn_detector
-from .usage import item_tokens, text_tokens
-
-logger = logging.getLogger(__name__)
 
 # Kept besides the padding while nobody speaks: what passes until speech is noticed.
 _NOTICE_MS = 500
@@ -32,11 +26,11 @@ class UserTurns:
 
     Args:
         conversation: Where committed items go.
-        dialogue: Recognises the words.
+        transcripts: Hears the words in them.
         identifiers: Makes ids.
         outbox: Where events go.
-        tasks: Owns the recognition.
-        timing: How late transcripts are.
+        tasks: Owns what waits.
+        behaviour: How long semantic turn detection waits.
         scorer: Makes the scorer of a new detector.
         interrupted: Called when the user speaks and running speech shall stop.
         answer: Called when a turn has ended and shall be answered.
@@ -46,32 +40,32 @@ class UserTurns:
     def __init__(
         self,
         conversation: Conversation,
-        dialogue: Dialogue,
+        transcripts: Transcripts,
         *,
         identifiers: Identifiers,
         outbox: Outbox,
         tasks: OwnedTasks,
-        timing: Timing,
+        behaviour: Behaviour,
         scorer: ScorerFactory,
         interrupted: Callable[[], None],
         answer: Callable[[], None],
         settled: Callable[[], None],
     ) -> None:
-        self._settled = settled
         self._conversation = conversation
-        self._dialogue = dialogue
+        self._transcripts = transcripts
         self._identifiers = identifiers
         self._outbox = outbox
         self._tasks = tasks
-        self._timing = timing
+        self._behaviour = behaviour
         self._scorer = scorer
         self._interrupted = interrupted
         self._answer = answer
+        self._settled = settled
         self._buffer = InputAudioBuffer()
         self._detector: TurnDetector | None = None
         self._configuration: Configuration | None = None
         self._item_id: str | None = None
-        self._words: dict[str, asyncio.Task[str]] = {}
+        self._idle: asyncio.TimerHandle | None = None
 
     @property
     def speaking(self) -> bool:
@@ -81,29 +75,49 @@ class UserTurns:
     def configure(self, configuration: Configuration) -> None:
         """Follow the session's configuration; a new kind of turn detection starts afresh."""
         previous, self._configuration = self._configuration, configuration
-        if previous is None or previous.turn_detection != configuration.turn_detection:
+        self._transcripts.configuration = configuration
+        reformatted = self._buffer.format is not configuration.input_format
+        if reformatted:
+            self._buffer.reformat(configuration.input_format)
+        if (
+            reformatted
+            or previous is None
+            or previous.turn_detection != configuration.turn_detection
+        ):
+            self.end_idling()
             self._restart_detector()
 
     def _restart_detector(self) -> None:
-        assert self._configuration is not None, "configured before any audio comes"
         self._item_id = None
-        settings = self._configuration.turn_detection
+        settings = self._settings
         if settings is None:
             self._detector = None
-        else:
-            self._detector = turn_detector(settings, self._buffer.end_ms, self._scorer())
+            return
+        self._detector = turn_detector(
+            settings,
+            self._buffer.end_ms,
+            self._scorer(),
+            rate_hz=self._buffer.format.rate_hz,
+            behaviour=self._behaviour,
+        )
+
+    @property
+    def _settings(self) -> dict[str, Any] | None:
+        assert self._configuration is not None, "configured before any audio comes"
+        detection = self._configuration.turn_detection
+        return None if detection is None else dict(detection)
 
     def append(self, chunk: bytes) -> None:
-        """Hear the next audio: any bytes of s16le at 24 kHz.
+        """Hear the next audio: any bytes of the input format.
 
         Raises:
             RequestRefused: The buffer is full.
         """
-        pcm = self._buffer.append(chunk)
+        sound = self._buffer.append(chunk)
         detector = self._detector
         if detector is None:
             return
-        for turn in detector.hear(pcm):
+        for turn in detector.hear(self._buffer.format.decode(sound)):
             if isinstance(turn, TurnBegan):
                 self._begin(turn)
             else:
@@ -112,6 +126,7 @@ class UserTurns:
             self._buffer.forget_before(self._buffer.end_ms - detector.padding_ms - _NOTICE_MS)
 
     def _begin(self, turn: TurnBegan) -> None:
+        self.end_idling()
         self._item_id = self._identifiers.new("item")
         self._buffer.forget_before(turn.start_ms)
         start_ms = max(turn.start_ms, self._buffer.start_ms)
@@ -122,17 +137,24 @@ class UserTurns:
 
     def _end(self, turn: TurnEnded) -> None:
         self._tell("speech_stopped", audio_end_ms=turn.end_ms, item_id=self._item_id)
-        self._make_item(self._buffer.take(turn.end_ms))
-        if self._detects("create_response"):
-            self._answer()
-        else:
+        first = self._transcripts.come_first
+        item = self._make_item(self._buffer.take(turn.end_ms))
+        self._transcripts.listen(item)
+        if not self._detects("create_response"):
             self._settled()
+        elif first:
+            self._tasks.start(self._answer_when_told(item))
+        else:
+            self._answer()
+
+    async def _answer_when_told(self, item: Item) -> None:
+        await self._transcripts.told(item)
+        if self._item_id is None:
+            self._answer()
 
     def _detects(self, switch: str) -> bool:
         """Whether turn detection also does what `switch` names."""
-        assert self._configuration is not None, "configured before any audio comes"
-        settings = self._configuration.turn_detection
-        return settings is not None and bool(settings[switch])
+        return bool((self._settings or {}).get(switch))
 
     def commit(self) -> None:
         """Make an item of the audio, as the client asks.
@@ -141,99 +163,58 @@ class UserTurns:
             RequestRefused: There is less than 100 ms of it, silence before speech not counted.
         """
         waiting = self._detector is not None and self._item_id is None
-        pcm = self._buffer.commit(0.0 if waiting else self._buffer.held_ms)
-        self._make_item(pcm)
+        sound = self._buffer.commit(0.0 if waiting else self._buffer.held_ms)
+        self._transcripts.listen(self._make_item(sound))
         self._restart_detector()
+        self._settled()
 
     def clear(self) -> None:
         """Drop the audio; a turn in progress ends without a word."""
         self._buffer.take()
         self._restart_detector()
         self._tell("cleared")
+        self._settled()
 
     def _tell(self, name: str, **fields: object) -> None:
         self._outbox.send([{"type": f"input_audio_buffer.{name}", **fields}])
 
-    def _make_item(self, pcm: bytes) -> None:
-        item = Item.spoken_by_user(self._item_id or self._identifiers.new("item"), pcm)
+    def _make_item(self, sound: bytes, *, is_silence: bool = False) -> Item:
+        id = self._item_id or self._identifiers.new("item")
+        item = Item.spoken_by_user(id, sound, self._buffer.format)
+        item.is_silence = is_silence
         self._item_id = None
+        if is_silence:
+            end_ms = self._buffer.end_ms
+            start_ms = max(0, end_ms - (self._settings or {})["idle_timeout_ms"])
+            self._tell(
+                "timeout_triggered", audio_start_ms=start_ms, audio_end_ms=end_ms, item_id=id
+            )
         previous = self._conversation.last_id
         self._tell("committed", previous_item_id=previous, item_id=item.id)
         added = self._conversation.append(item)
         self._outbox.send([added, self._conversation.done(item)])
-        self.listen(item)
+        return item
 
-    def listen(self, item: Item) -> None:
-        """Begin to recognise the words of a spoken item."""
-        assert self._configuration is not None, "configured before any audio comes"
-        known = self._conversation.find(item.id) is not None
-        model = self._configuration.transcription_model if known else None
-        self._words[item.id] = self._tasks.start(self._hear(item, model))
+    def idle_after(self, playback_ms: float) -> None:
+        """An answer is done that plays for so long: the user's silence counts from then on."""
+        self.end_idling()
+        timeout_ms = (self._settings or {}).get("idle_timeout_ms")
+        if timeout_ms is not None and not self.speaking:
+            delay_s = (playback_ms + timeout_ms) / 1000
+            self._idle = asyncio.get_running_loop().call_later(delay_s, self._time_out)
 
-    async def heard(self, item: Item) -> str:
-        """The words of a spoken item; empty where there are none or recognition failed."""
-        if item.id not in self._words:
-            self.listen(item)
-        return await asyncio.shield(self._words[item.id])
+    def end_idling(self) -> None:
+        """Somebody speaks, or the session ends."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
 
-    async def _hear(self, item: Item, model: str | None) -> str:
-        started_s = asyncio.get_running_loop().time()
-        try:
-            words = await self._dialogue.hear(bytes(item.audio), SAMPLE_RATE_HZ)
-        except CrossfadeError as error:
-            logger.warning("audio of %s was not recognised: %s", item.id, error)
-            words, events = "", _failed(item, str(error))
-        else:
-            events = [] if model is None else self._transcribed(item, words, model)
-        if model is not None:
-            due_s = started_s + self._timing.transcript_delay_ms / 1000
-            self._tasks.start(self._tell_later(item, words, due_s, events))
-        return words
+    def _time_out(self) -> None:
+        self._idle = None
+        self._make_item(self._buffer.take(), is_silence=True)
+        self._answer()
 
-    def _transcribed(self, item: Item, words: str, model: str) -> list[Event]:
-        """The transcript's events: a delta for each word, then the whole."""
-        prefix = "conversation.item.input_audio_transcription"
-        place = {"item_id": item.id, "content_index": 0}
-        events: list[Event] = []
-        for word in words.split():
-            delta = f" {word}"
-            padding = self._identifiers.padding(delta)
-            texts = {"delta": delta, "obfuscation": padding}
-            events.append({"type": f"{prefix}.delta", **place, **texts})
-        done = {"transcript": words, "usage": _transcription_usage(item, words, model)}
-        return [*events, {"type": f"{prefix}.completed", **place, **done}]
-
-    async def _tell_later(
-        self, item: Item, words: str, due_s: float, events: Sequence[Event]
-    ) -> None:
-        await asyncio.sleep(due_s - asyncio.get_running_loop().time())
-        for part in item.content:
-            if part["type"] == "input_audio":
-                part["transcript"] = words
-        self._outbox.send(events)
-
-
-def _transcription_usage(item: Item, words: str, model: str) -> dict[str, object]:
-    """By tokens for the models that are billed so, else by seconds."""
-    if "gpt-4o" not in model:
-        return {"type": "duration", "seconds": ceil(item.audio_ms / 1000)}
-    heard, said = item_tokens(item).audio, text_tokens(words)
-    return {
-        "type": "tokens",
-        "input_tokens": heard,
-        "output_tokens": said,
-        "total_tokens": heard + said,
-        "input_token_details": {"text_tokens": 0, "audio_tokens": heard},
-    }
-
-
-def _failed(item: Item, message: str) -> list[Event]:
-    error = {"type": "server_error", "code": "audio_unintelligible", "message": message}
-    return [
-        {
-            "type": "conversation.item.input_audio_transcription.failed",
-            "item_id": item.id,
-            "content_index": 0,
-            "error": {**error, "param": None},
-        }
-    ]
+    def close(self) -> None:
+        """The session is over."""
+        self.end_idling()
+        self._buffer.take()

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crossfade.audio import silero
 from crossfade.audio.pcm import to_float
 from crossfade.audio.silero import (
     CONTEXT_SAMPLES,
     Floats,
+    SileroBank,
     SileroModel,
     SileroStream,
     model_path,
@@ -78,6 +81,68 @@ def test_the_state_is_cleared_only_amid_clear_silence() -> None:
         stream.score(window)
     # Speech lasted longer than the interval; the first five clear windows in a row end at 80.
     assert [at for at, count in enumerate(model.states) if count == 0] == [0, 80]
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_the_bank_scores_any_interleaving_as_each_stream_alone(data: st.DataObject) -> None:
+    """Streams join, are heard in any company, leave, and give their place to others."""
+    model = shared_model()
+    bank = SileroBank(model)
+    heard = weather_windows()
+    alone: dict[int, SileroStream] = {}
+    place: dict[int, int] = {}
+    for _ in range(data.draw(st.integers(1, 25))):
+        if data.draw(st.integers(0, 3)) == 0:
+            number = bank.join()
+            alone[number] = SileroStream(model)
+            place[number] = data.draw(st.integers(0, 20))
+        if alone and data.draw(st.integers(0, 5)) == 0:
+            gone = data.draw(st.sampled_from(sorted(alone)))
+            bank.leave(gone)
+            del alone[gone]
+        assert bank.streams == len(alone)
+        numbers = [number for number in alone if data.draw(st.booleans())]
+        if numbers:
+            windows = np.stack([heard[place[number] % len(heard)] for number in numbers])
+            scores = bank.score(numbers, windows)
+            expected = [alone[n].score(w) for n, w in zip(numbers, windows, strict=True)]
+            assert scores.tolist() == expected
+        for number in numbers:
+            place[number] += 1
+
+
+def test_a_stream_that_joins_knows_nothing_of_the_one_before_it() -> None:
+    bank = SileroBank(shared_model())
+    first = bank.join()
+    for window in weather_windows()[:10]:
+        bank.score([first], window[np.newaxis])
+    bank.leave(first)
+    second = bank.join()
+    assert second == first
+    window = weather_windows()[20]
+    alone = SileroStream(shared_model()).score(window)
+    assert bank.score([second], window[np.newaxis])[0] == alone
+
+
+def test_each_stream_of_the_bank_has_its_own_reset() -> None:
+    """Silence of two seconds clears one stream's state, while the other speaks."""
+    speech = weather_windows()
+    bank = SileroBank(shared_model())
+    numbers = [bank.join(), bank.join()]
+    alone = [SileroStream(shared_model()) for _ in numbers]
+    for at in range(70):
+        windows = np.stack([np.zeros(WINDOW_SAMPLES, np.float32), speech[at % len(speech)]])
+        together = bank.score(numbers, windows).tolist()
+        assert together == [one.score(w) for one, w in zip(alone, windows, strict=True)]
+
+
+def test_a_further_stream_costs_little_memory() -> None:
+    bank = SileroBank(shared_model())
+    for _ in range(64):
+        bank.join()
+    kept = [value for value in vars(bank).values() if isinstance(value, np.ndarray)]
+    assert sum(array.nbytes for array in kept) <= 64 * 2048
 
 
 def test_there_is_one_model_in_a_process() -> None:

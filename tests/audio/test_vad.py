@@ -18,14 +18,18 @@ from crossfade.audio.vad import (
     WINDOW_MS,
     WINDOW_SAMPLES,
     SpeechBegan,
+    SpeechConfirmed,
+    SpeechDropped,
     SpeechEnded,
+    SpeechEvent,
     VoiceDetector,
+    energies,
+    two_stage_detector,
 )
 from crossfade.errors import SoundError
 
 HUMAN_SPEECH = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 LOUD = to_pcm(np.full(WINDOW_SAMPLES, 0.1))
-Event = SpeechBegan | SpeechEnded
 
 
 class Script:
@@ -39,7 +43,7 @@ class Script:
         return next(self._scores)
 
 
-def events_of(*scores: float, pcm: bytes | None = None, stop_ms: float = 96) -> list[Event]:
+def events_of(*scores: float, pcm: bytes | None = None, stop_ms: float = 96) -> list[SpeechEvent]:
     detector = VoiceDetector(Script(*scores), stop_ms=stop_ms)
     return detector.feed(LOUD * len(scores) if pcm is None else pcm)
 
@@ -114,7 +118,89 @@ def test_events_alternate_in_time_and_do_not_depend_on_the_cutting(
     assert detector.speaking == bool(len(events) % 2)
 
 
-def detect(pcm: bytes) -> list[Event]:
+def staged(*scores: float) -> list[SpeechEvent]:
+    """Two stages: begins at once at 0.7, confirmed after two clear windows, dropped after two."""
+    detector = VoiceDetector(
+        Script(*scores), start_threshold=0.7, start_ms=32, stop_ms=96, confirm_ms=64, drop_ms=64
+    )
+    return detector.feed(LOUD * len(scores))
+
+
+def test_speech_is_confirmed_once_there_is_enough_of_it() -> None:
+    assert staged(0.9, 0.9, 0.9, 0.9) == [
+        SpeechBegan(at_ms=0, decided_ms=32),
+        SpeechConfirmed(at_ms=64, decided_ms=64),
+    ]
+
+
+def test_only_clear_windows_confirm_and_small_gaps_do_no_harm() -> None:
+    assert staged(0.75, 0.75, 0.75, 0, 0.5, 0.8, 0, 0.8)[1:] == [
+        SpeechConfirmed(at_ms=256, decided_ms=256)
+    ]
+
+
+def test_what_fades_before_it_is_confirmed_was_a_false_start() -> None:
+    assert staged(0, 0, 0.9, 0.5, 0, 0, 0)[1:] == [SpeechDropped(at_ms=128, decided_ms=192)]
+
+
+def test_clear_windows_of_a_false_start_do_not_count_for_the_next() -> None:
+    events = staged(0.9, 0, 0, 0.9, 0, 0)
+    assert [type(event) for event in events] == [SpeechBegan, SpeechDropped] * 2
+
+
+def test_speech_that_is_confirmed_ends_later_than_a_false_start() -> None:
+    assert staged(0.9, 0.9, 0, 0, 0.4, 0, 0, 0)[2:] == [SpeechEnded(at_ms=160, decided_ms=256)]
+
+
+FOLLOWERS: dict[type[SpeechEvent] | None, set[type[SpeechEvent]]] = {
+    None: {SpeechBegan},
+    SpeechBegan: {SpeechConfirmed, SpeechDropped},
+    SpeechConfirmed: {SpeechEnded},
+    SpeechDropped: {SpeechBegan},
+    SpeechEnded: {SpeechBegan},
+}
+
+
+@given(
+    scores=st.lists(st.sampled_from([0.0, 0.34, 0.4, 0.75, 0.8, 1.0]), min_size=1, max_size=120),
+    confirm_ms=st.integers(1, 320),
+    drop_ms=st.integers(1, 320),
+)
+def test_two_stages_follow_one_another(scores: list[float], confirm_ms: int, drop_ms: int) -> None:
+    detector = VoiceDetector(
+        Script(*scores), start_threshold=0.7, start_ms=32, confirm_ms=confirm_ms, drop_ms=drop_ms
+    )
+    before: type[SpeechEvent] | None = None
+    last_ms = 0.0
+    for number in range(len(scores)):
+        events = detector.feed(LOUD)
+        assert len(events) <= 1
+        for event in events:
+            assert type(event) in FOLLOWERS[before]
+            assert last_ms <= event.at_ms <= event.decided_ms == (number + 1) * WINDOW_MS
+            before, last_ms = type(event), event.at_ms
+        assert detector.speaking == (before in (SpeechBegan, SpeechConfirmed))
+
+
+@given(scores=st.lists(st.floats(0, 1), min_size=1, max_size=100))
+def test_the_second_stage_changes_no_beginning_while_all_is_confirmed_at_once(
+    scores: list[float],
+) -> None:
+    plain = VoiceDetector(Script(*scores), stop_ms=96).feed(LOUD * len(scores))
+    twice = VoiceDetector(
+        Script(*scores), stop_ms=96, confirm_ms=32, confirm_threshold=0, drop_ms=10_000
+    ).feed(LOUD * len(scores))
+    assert plain[:1] == twice[:1]
+
+
+def test_energy_is_the_same_in_any_company() -> None:
+    windows = np.random.default_rng(5).standard_normal((40, WINDOW_SAMPLES)).astype(np.float32)
+    together = energies(windows)
+    assert together.tolist() == [energies(window[np.newaxis])[0] for window in windows]
+    assert together[0] == pytest.approx(np.square(windows[0]).sum(), rel=1e-5)
+
+
+def detect(pcm: bytes) -> list[SpeechEvent]:
     return VoiceDetector(SileroStream(shared_model()).score).feed(pcm)
 
 
@@ -124,7 +210,31 @@ def test_noise_is_not_speech(level: float) -> None:
     assert detect(to_pcm(noise)) == []
 
 
-@pytest.mark.skipif(not HUMAN_SPEECH.is_dir(), reason="asterisk-core-sounds-en-wav not installed")
+needs_human_speech = pytest.mark.skipif(
+    not HUMAN_SPEECH.is_dir(), reason="asterisk-core-sounds-en-wav not installed"
+)
+
+
+@needs_human_speech
+def test_two_stages_notice_human_speech_within_a_tenth_of_a_second_and_confirm_all_of_it() -> None:
+    delays_ms: list[float] = []
+    for path in sorted(HUMAN_SPEECH.glob("[a-d]*.wav"))[::5]:
+        sound = read_sound(path)
+        if sound.duration_ms < 1000 or sound.duration_ms > 6000:
+            continue
+        pcm = silence(1000, RATE_HZ) + resample(sound.pcm, sound.rate_hz, RATE_HZ)
+        detector = two_stage_detector()
+        detector.scorer = SileroStream(shared_model()).score
+        events = detector.feed(pcm)
+        began = [event for event in events if isinstance(event, SpeechBegan)]
+        delays_ms.append(began[0].decided_ms - sound_spans(pcm, RATE_HZ, -50)[0][0])
+        assert any(isinstance(event, SpeechConfirmed) for event in events), path.stem
+    assert len(delays_ms) >= 10
+    assert np.median(delays_ms) <= 70
+    assert np.percentile(delays_ms, 90) <= 130
+
+
+@needs_human_speech
 def test_human_speech_is_noticed_within_130_ms_as_a_rule() -> None:
     delays_ms = []
     backdating_ms = []

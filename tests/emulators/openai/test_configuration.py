@@ -67,11 +67,16 @@ def test_the_defaults_are_those_that_the_service_was_seen_to_send() -> None:
 def test_an_update_changes_only_what_it_names() -> None:
     detection = {"type": "server_vad", "silence_duration_ms": 500}
     first = updated({"audio": {"input": {"turn_detection": detection}}})
-    second = first.updated({"type": "realtime", "instructions": ""}, voice_locked=False)
+    second = first.updated({"type": "realtime", "tools": []}, voice_locked=False)
     assert second.turn_detection == {**(default().turn_detection or {}), "silence_duration_ms": 500}
-    assert second.session["instructions"] == ""
     assert second.session["audio"]["output"] == default().session["audio"]["output"]
     assert default().session["audio"]["input"]["turn_detection"]["silence_duration_ms"] == 200
+
+
+def test_empty_instructions_bring_the_services_own_back() -> None:
+    changed = updated({"instructions": "Be kind."})
+    cleared = changed.updated({"type": "realtime", "instructions": ""})
+    assert cleared.session == default().session
 
 
 def test_null_turns_detection_off_and_another_kind_brings_its_own_defaults() -> None:
@@ -103,6 +108,24 @@ def test_only_reasoning_models_take_reasoning() -> None:
     assert session["reasoning"] == {"effort": "low"}
 
 
+@pytest.mark.parametrize(("model", "limit"), [("gpt-realtime", 4096), ("gpt-realtime-2", 32_000)])
+def test_the_limit_of_output_is_the_models(model: str, limit: int) -> None:
+    assert updated({"max_output_tokens": limit}, model=model).session["max_output_tokens"] == limit
+    refused = refusal({"type": "realtime", "max_output_tokens": limit + 1}, model=model)
+    assert (refused.code, refused.param) == (
+        "integer_above_max_value",
+        "session.max_output_tokens",
+    )
+
+
+def test_tracing_is_not_changed_once_it_is_set() -> None:
+    traced = updated({"tracing": "auto"})
+    assert traced.updated({"type": "realtime", "tracing": "auto"}).session["tracing"] == "auto"
+    with pytest.raises(RequestRefused) as refused:
+        traced.updated({"type": "realtime", "tracing": None})
+    assert refused.value.param == "session.tracing"
+
+
 INPUT = "session.audio.input"
 
 
@@ -112,7 +135,6 @@ INPUT = "session.audio.input"
         ({}, "missing_required_parameter", "session.type"),
         ({"type": "transcription"}, "invalid_value", "session.type"),
         ({"type": "realtime", "modalities": ["text"]}, "unknown_parameter", "session.modalities"),
-        ({"type": "realtime", "temperature": 1}, "unknown_parameter", "session.temperature"),
         ({"type": "realtime", "model": "gpt-realtime-2"}, "invalid_value", "session.model"),
         ({"type": "realtime", "instructions": None}, "invalid_type", "session.instructions"),
         (
@@ -137,6 +159,17 @@ INPUT = "session.audio.input"
             },
             "string_above_max_length",
             "session.tools[0].description",
+        ),
+        (
+            {"type": "realtime", "truncation": {"type": "retention_ratio"}},
+            "missing_required_parameter",
+            "session.truncation.retention_ratio",
+        ),
+        ({"type": "realtime", "prompt": {}}, "missing_required_parameter", "session.prompt.id"),
+        (
+            {"type": "realtime", "include": ["x"]},
+            "invalid_value",
+            "session.include[0]",
         ),
         (
             {"type": "realtime", "max_output_tokens": 0},
@@ -169,7 +202,11 @@ def test_a_wrong_session_field_is_refused(change: dict[str, Any], code: str, par
             "format.rate",
         ),
         ({"format": {"type": "audio/pcm"}}, "missing_required_parameter", "format.rate"),
-        ({"format": {"type": "audio/pcmu"}}, "invalid_value", "format.type"),
+        (
+            {"format": {"type": "audio/pcmu", "rate": 8000}},
+            "unknown_parameter",
+            "format.rate",
+        ),
         ({"transcription": {}}, "missing_required_parameter", "transcription.model"),
         (
             {"turn_detection": {"type": "server_vad", "threshold": 1.5}},
@@ -177,8 +214,8 @@ def test_a_wrong_session_field_is_refused(change: dict[str, Any], code: str, par
             "turn_detection.threshold",
         ),
         (
-            {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 6000}},
-            "invalid_value",
+            {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 4999}},
+            "integer_below_min_value",
             "turn_detection.idle_timeout_ms",
         ),
     ],

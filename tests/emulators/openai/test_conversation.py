@@ -6,11 +6,11 @@ from typing import Any
 import pybase64
 import pytest
 
-from crossfade.emulators.openai.configuration import BYTES_PER_MS
-from crossfade.emulators.openai.conversation import Conversation, newest_input
+from crossfade.emulators.openai.conversation import TEXT_LIMIT_BYTES, Conversation, newest_input
 from crossfade.emulators.openai.errors import RequestRefused
 from crossfade.emulators.openai.identifiers import Identifiers
 from crossfade.emulators.openai.items import Item
+from tests.emulators.openai.wire_client import BYTES_PER_MS
 
 
 def conversation() -> Conversation:
@@ -158,3 +158,13 @@ def test_the_newest_input_is_what_follows_the_last_answer_or_call() -> None:
         talk.create(message(text, role), None)
     assert [item.text for item in newest_input(talk.items)] == ["c", "d"]
     assert newest_input([]) == []
+
+
+def test_text_without_end_is_refused_until_some_is_deleted() -> None:
+    talk = conversation()
+    long = "x" * (TEXT_LIMIT_BYTES // 2 - 1000)
+    for id in ("a", "b"):
+        talk.create(message(long, id=id), None)
+    assert refusal(talk, message(long)).code == "conversation_full"
+    talk.delete("a")
+    talk.create(message(long), None)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossfade.emulators.openai.errors import RequestRefused
-from crossfade.emulators.openai.input_audio import MAX_BYTES, InputAudioBuffer
+from crossfade.emulators.openai.input_audio import InputAudioBuffer
 
 
 @given(st.lists(st.binary(max_size=9), max_size=30))
@@ -41,6 +41,6 @@ def test_less_than_100_ms_is_not_committed() -> None:
 
 def test_the_buffer_is_bounded() -> None:
     buffer = InputAudioBuffer()
-    buffer.append(bytes(MAX_BYTES))
+    buffer.append(bytes(30 * 60 * 1000 * 48))
     with pytest.raises(RequestRefused, match="30 minutes"):
         buffer.append(b"\0\0")

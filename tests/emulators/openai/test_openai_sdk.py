@@ -35,6 +35,26 @@ def test_the_official_client_speaks_calls_a_tool_and_interrupts() -> None:
     ]
 
 
+@pytest.mark.realtime
+def test_the_official_client_makes_a_secret_and_starts_a_session_with_it() -> None:
+    async def main() -> None:
+        async with OpenAIEmulator() as emulator:
+            base_url = f"http://127.0.0.1:{emulator.port}/v1"
+            async with openai.AsyncOpenAI(api_key="sk-test", base_url=base_url) as client:
+                made = await client.realtime.client_secrets.create(
+                    expires_after={"anchor": "created_at", "seconds": 60},
+                    session={"type": "realtime", "instructions": "Be kind."},
+                )
+            assert made.session.instructions == "Be kind."
+            browser = openai.AsyncOpenAI(api_key=made.value, base_url=base_url)
+            async with browser, browser.realtime.connect(model="gpt-realtime") as connection:
+                event = await connection.recv()
+                assert event.type == "session.created"
+                assert event.session.instructions == "Be kind."
+
+    asyncio.run(main())
+
+
 async def call(
     connection: Any,
 ) -> list[str]:

@@ -5,11 +5,14 @@ import random
 import orjson
 import pybase64
 
+from crossfade.emulators.openai.context import Context
 from crossfade.emulators.openai.conversation import Conversation, Event
 from crossfade.emulators.openai.identifiers import Identifiers
 from crossfade.emulators.openai.response import Response
 from crossfade.emulators.openai.response_settings import ResponseSettings
 from crossfade.emulators.openai.usage import Tokens
+
+READ = Context(items=[], entries=[("", Tokens(text=7, audio=5))])
 
 
 def response(modality: str = "audio", *, out_of_band: bool = False) -> Response:
@@ -21,10 +24,10 @@ def response(modality: str = "audio", *, out_of_band: bool = False) -> Response:
         tool_choice="auto",
         parallel_tool_calls=True,
         max_output_tokens="inf",
-        audio_output={},
+        audio_output={"format": {"type": "audio/pcm", "rate": 24000}, "voice": "alloy"},
         out_of_band=out_of_band,
     )
-    return Response(settings, Conversation(identifiers), identifiers, Tokens(text=7, audio=5))
+    return Response(settings, Conversation(identifiers), identifiers, READ)
 
 
 def types(events: list[Event]) -> list[str]:
@@ -85,7 +88,7 @@ def test_an_answer_out_of_band_tells_nothing_of_the_conversation() -> None:
 def test_an_item_deleted_while_open_is_not_done_in_the_conversation() -> None:
     identifiers = Identifiers(random.Random(0))
     talk = Conversation(identifiers)
-    spoken = Response(response().settings, talk, identifiers, Tokens())
+    spoken = Response(response().settings, talk, identifiers, READ)
     spoken.open_message()
     talk.delete(spoken.items[0].id)
     assert "conversation.item.done" not in types(spoken.finish("completed"))

@@ -216,6 +216,19 @@ def test_tool_choice_none_allows_no_call(tool_choice: str) -> None:
     run(main())
 
 
+def test_a_response_calls_the_function_that_was_chosen_and_no_other() -> None:
+    async def main() -> None:
+        calls = tuple(Call(name=name, arguments="{}") for name in ("get_weather", "other"))
+        async with session(Turn(on=None, call=calls)) as client:
+            tools = [GET_WEATHER, {**GET_WEATHER, "name": "other"}]
+            choice = {"type": "function", "name": "other"}
+            await client.send("response.create", response={"tools": tools, "tool_choice": choice})
+            output = (await client.until("response.done"))["response"]["output"]
+            assert [item["name"] for item in output if item["type"] == "function_call"] == ["other"]
+
+    run(main())
+
+
 def test_a_call_of_an_undeclared_function_is_not_made() -> None:
     async def main() -> None:
         turn = Turn(on=None, call=(Call(name="get_weather", arguments="{}"),))

@@ -20,7 +20,11 @@ TEXT = {"type": "input_text", "text": "Hi"}
         ("{", "invalid_json", "failed to parse JSON value"),
         ("[]", "invalid_event", "The 'type' field is missing."),
         ("{}", "invalid_event", "The 'type' field is missing."),
-        ('{"type":"x"}', "invalid_value", "'session.update', 'input_audio_buffer.append'"),
+        (
+            '{"type":"x"}',
+            "invalid_value",
+            "'session.update', 'session.close', 'input_audio_buffer.append'",
+        ),
         ('{"type":["x"]}', "invalid_value", "Supported values are"),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from crossfade.emulators.openai.items import Item
-from crossfade.emulators.openai.usage import Tokens, input_tokens, item_tokens, usage_of
+from crossfade.emulators.openai.usage import Tokens, fixed_tokens, item_tokens, usage_of
 
 
 def item(role: str, ms: int = 0, **part: str) -> Item:
@@ -25,12 +25,18 @@ def test_an_item_costs_by_what_it_holds(counted: Item, tokens: Tokens) -> None:
     assert item_tokens(counted) == tokens
 
 
-def test_input_is_the_conversation_with_instructions_and_tools() -> None:
-    items = [item("user", 500, type="input_audio"), item("user", type="input_text", text="four")]
-    assert input_tokens(items, "x" * 40, []) == Tokens(11, 5)
-    assert input_tokens([], "", [{"name": "f"}]).text > 0
+def test_instructions_and_tools_are_read_too() -> None:
+    assert fixed_tokens("x" * 40, []) == Tokens(10)
+    assert fixed_tokens("", [{"name": "f"}]).text > 0
 
 
-def test_usage_adds_up() -> None:
-    usage = usage_of(Tokens(3, 4), Tokens(5, 6))
-    assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == (7, 11, 18)
+def test_usage_adds_up_and_cached_tokens_are_part_of_the_input() -> None:
+    usage = usage_of(Tokens(3, 4, 85), Tokens(5, 6), Tokens(2, 1))
+    assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == (92, 11, 103)
+    assert usage["input_token_details"] == {
+        "text_tokens": 3,
+        "audio_tokens": 4,
+        "image_tokens": 85,
+        "cached_tokens": 3,
+        "cached_tokens_details": {"text_tokens": 2, "audio_tokens": 1, "image_tokens": 0},
+    }

@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from crossfade.emulators.backends import ScriptedBackend
 from crossfade.emulators.backends.scenario import Scenario, Turn
-from crossfade.emulators.openai import OpenAIEmulator, Timing
+from crossfade.emulators.openai import OpenAIEmulator
 
 Event = dict[str, Any]
 
@@ -143,11 +143,15 @@ class WireClient:
 
 @asynccontextmanager
 async def client_of(
-    emulator: OpenAIEmulator, *, model: str = "gpt-realtime"
+    emulator: OpenAIEmulator,
+    *,
+    model: str = "gpt-realtime",
+    query: str | None = None,
+    key: str = "sk-test",
 ) -> AsyncIterator[WireClient]:
     """A client of a running emulator that has seen session.created."""
-    headers = {"Authorization": "Bearer sk-test"}
-    url = f"{emulator.url}?model={model}"
+    headers = {"Authorization": f"Bearer {key}"}
+    url = emulator.url + (f"?model={model}" if query is None else query)
     async with connect(url, additional_headers=headers, compression=None) as connection:
         client = WireClient(connection)
         await client.until("session.created")
@@ -156,12 +160,12 @@ async def client_of(
 
 @asynccontextmanager
 async def session(
-    *turns: Turn, timing: Timing | None = None, model: str = "gpt-realtime"
+    *turns: Turn, model: str = "gpt-realtime", **options: Any
 ) -> AsyncIterator[WireClient]:
     """A client of an emulator that answers by `turns`, or with one greeting."""
     backend = ScriptedBackend(Scenario(turns=turns or (Turn(on=None, say=("Hello there.",)),)))
     async with (
-        OpenAIEmulator(backend, timing=timing, scorer=loudness_scorer) as emulator,
+        OpenAIEmulator(backend, scorer=loudness_scorer, **options) as emulator,
         client_of(emulator, model=model) as client,
     ):
         yield client

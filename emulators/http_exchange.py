@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import responses
 from typing import Any, Protocol
 
 import h11
@@ -30,6 +31,16 @@ class HttpResponse:
     status: int = 200
     body: Any = None
 
+    def encoded(self) -> bytes:
+        """As it goes over the wire; the connection ends behind it."""
+        body = orjson.dumps(self.body)
+        head = (
+            f"HTTP/1.1 {int(self.status)} {responses.get(self.status, '')}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            "Connection: close\r\n\r\n"
+        )
+        return head.encode() + body
+
 
 class HttpService(Protocol):
     """Answers requests."""
@@ -52,29 +63,28 @@ class HttpExchange:
         self._body = bytearray()
 
     def receive(self, data: bytes) -> bytes | None:
-        """Take bytes of the client; returns the whole answer once there is one."""
+        """Take bytes of the client; returns the whole answer once there is one, and then ends."""
         try:
             self._parser.receive_data(data)
-            return self._proceed()
+            response = self._proceed()
         except h11.RemoteProtocolError as error:
-            return self._encoded(_problem(HTTPStatus(error.error_status_hint), str(error)))
+            response = _problem(HTTPStatus(error.error_status_hint), str(error))
+        return None if response is None else response.encoded()
 
-    def _proceed(self) -> bytes | None:
+    def _proceed(self) -> HttpResponse | None:
         while True:
             event = self._parser.next_event()
-            if event is h11.NEED_DATA:
-                return None
             if isinstance(event, h11.Request):
                 self._head = event
             elif isinstance(event, h11.Data):
                 self._body += event.data
                 if len(self._body) > BODY_LIMIT_BYTES:
                     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-                    return self._encoded(_problem(status, "the body is too long"))
+                    return _problem(status, "the body is too long")
             elif isinstance(event, h11.EndOfMessage):
-                return self._encoded(self._service.respond(self._request()))
+                return self._service.respond(self._request())
             else:
-                return b""
+                return None
 
     def _request(self) -> HttpRequest:
         assert self._head is not None, "a body comes behind its head"
@@ -83,23 +93,6 @@ class HttpExchange:
             path=self._head.target.decode(),
             headers={name.decode(): value.decode("latin-1") for name, value in self._head.headers},
             body=bytes(self._body),
-        )
-
-    def _encoded(self, response: HttpResponse) -> bytes:
-        body = orjson.dumps(response.body)
-        head = h11.Response(
-            status_code=response.status,
-            headers=[
-                ("content-type", "application/json"),
-                ("content-length", str(len(body))),
-                ("connection", "close"),
-            ],
-        )
-        parser = h11.Connection(h11.SERVER) if self._head is None else self._parser
-        if parser.our_state is not h11.SEND_RESPONSE and parser.our_state is not h11.IDLE:
-            return b""
-        return b"".join(
-            parser.send(event) or b"" for event in (head, h11.Data(data=body), h11.EndOfMessage())
         )
 
 
