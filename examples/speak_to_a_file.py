@@ -38,8 +38,8 @@ async def talk(spec: str, question: str, answer: str, url: str | None = None) ->
                     case ai.AudioChunk(pcm=speech) if answering:
                         recorder.write(speech)
                     case ai.ToolCall(id=call_id):
-                        answering = False
                         await session.send_tool_response(call_id, {"sky": "clear", "celsius": 21})
+                    case ai.ResponseDone(awaits_tools=True):  # not done: it has yet to tell
                         await session.respond()
                     case ai.ResponseDone() if answering:
                         break

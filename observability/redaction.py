@@ -9,6 +9,7 @@ REMOVED = "[removed]"
 _SECRET_KEYS = frozenset(
     {
         "access_token",
+        "api-key",
         "api_key",
         "apikey",
         "authorization",
@@ -17,15 +18,28 @@ _SECRET_KEYS = frozenset(
         "headers",
         "newhandle",
         "password",
+        "ocp-apim-subscription-key",
+        "refresh_token",
         "secret",
+        "subscription-key",
         "token",
+        "x-api-key",
         "x-goog-api-key",
     }
 )
 # Keys as OpenAI, xAI and Google spell them, and the value of an Authorization header.
 _SECRET_TEXT = re.compile(
     r"\b(?:sk|ek|xai|auth_tokens)[-_/][\w*-]{6,}|\bAIza[\w-]{16,}|\b[Bb]earer\s+[^\s\"']+"
+    r"|\bAQ\.[\w-]{10,}|\bya29\.[\w.-]{6,}"
 )
+# Azure's are bare hexadecimal digits, as many ids are: only what calls them a key tells them.
+_KEY_NAME = r"(?:key|secret|token|credential|password)"
+_NAMED_HEX = re.compile(
+    rf"({_KEY_NAME}s?\b[^0-9a-z]*(?:(?!{_KEY_NAME})[a-z]{{1,12}}[^0-9a-z]+){{0,4}})"
+    r"[0-9a-f]{32,}\b",
+    re.IGNORECASE,
+)
+_HEX = re.compile(r"[0-9a-fA-F]{32,}")
 _BINARY_KEYS = frozenset({"audio", "data", "image_url"})
 _BINARY = re.compile(r"(?:data:[^,]*,)?(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2,3}=*)?")
 _DEEPEST = 40
@@ -65,7 +79,7 @@ _TOOL_KEYS = frozenset({"args", "arguments", "output", "response", "result"})
 
 def without_secrets(text: str) -> str:
     """The text without anything that looks like a credential."""
-    return _SECRET_TEXT.sub(REMOVED, text)
+    return _NAMED_HEX.sub(rf"\1{REMOVED}", _SECRET_TEXT.sub(REMOVED, text))
 
 
 def redact(value: Any, *, content: bool, key: str = "", depth: int = 0) -> Any:
@@ -102,6 +116,8 @@ def redact(value: Any, *, content: bool, key: str = "", depth: int = 0) -> Any:
 
 
 def _redact_text(text: str, name: str, *, content: bool) -> str:
+    if _HEX.fullmatch(text) and re.search(_KEY_NAME, name) and not name.endswith("id"):
+        return REMOVED
     if name in _BINARY_KEYS and _BINARY.fullmatch(text):
         return f"[{len(text)} characters of base64]"
     if content or name in _PLAIN_KEYS or name.endswith("id"):

@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeVar
 
 from crossfade.conversation.tools import ToolDeclaration
+from crossfade.errors import SettingsError
+
+E = TypeVar("E", bound=Enum)
 
 
 class TurnDetection(Enum):
@@ -70,7 +74,8 @@ class SessionConfig:
     """What the session shall be. Every field has a neutral meaning; each wire has its spelling.
 
     None leaves a matter to the provider. What a model cannot do is refused before anything is
-    sent, by `SettingsError`; what is only a hint (`languages`) passes silently.
+    sent, by `SettingsError`; what is only a hint (`languages`) passes silently. A choice may be
+    given by its value, such as "caller".
     """
 
     instructions: str = ""
@@ -105,3 +110,35 @@ class SessionConfig:
     reasoning: Reasoning | None = None
     compress_context: bool = True
     """Whether the provider may drop the oldest of a long conversation instead of ending it."""
+
+    def __post_init__(self) -> None:
+        for name, kind in _CHOICES.items():
+            value = getattr(self, name)
+            if value is not None or name not in _OPTIONAL_CHOICES:
+                object.__setattr__(self, name, choice(kind, value, name))
+
+
+_OPTIONAL_CHOICES: dict[str, type[Enum]] = {
+    "noise_reduction": NoiseReduction,
+    "reasoning": Reasoning,
+}
+_CHOICES: dict[str, type[Enum]] = {
+    "modality": Modality,
+    "encoding": Encoding,
+    "turn_detection": TurnDetection,
+    "eagerness": Eagerness,
+    **_OPTIONAL_CHOICES,
+}
+
+
+def choice(kind: type[E], value: object, name: str) -> E:
+    """Give the member of `kind` that `value` is, or is the value of.
+
+    Raises:
+        SettingsError: It is none; `name` says what it was given for.
+    """
+    try:
+        return kind(value)
+    except ValueError as error:
+        members = ", ".join(repr(member.value) for member in kind)
+        raise SettingsError(f"{name} is {value!r}; it must be one of {members}.") from error

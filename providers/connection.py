@@ -6,9 +6,10 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from crossfade.conversation.history import HistoryItem
-from crossfade.errors import ConnectionLost, CrossfadeError, ProviderFault
+from crossfade.errors import ConnectionLost, CrossfadeError
 from crossfade.providers.address import host_and_port
 from crossfade.providers.commands import Command, EndTurn, StartTurn
 from crossfade.providers.config import SessionConfig
@@ -19,12 +20,13 @@ from crossfade.providers.events import (
     ProviderError,
     ResponseDone,
     ResponseStarted,
+    SessionExpiring,
     SessionOpened,
     Severity,
 )
 from crossfade.providers.protocol import ConnectRequest, WireProtocol
 from crossfade.providers.send_queue import SendQueue, SendQueueFull
-from crossfade.providers.tap import WireDirection, WireTap
+from crossfade.providers.tap import KeylessTap, WireDirection, WireTap
 from crossfade.providers.websocket import MessageSocket
 
 _SETUP_TIMEOUT_S = 10.0
@@ -35,6 +37,9 @@ _SHORTEST_SECRET = 8
 _NO_CLOSE_FRAME = 1006
 # Of much that waits to be read, so many messages are read before others may run.
 _MESSAGES_AT_ONCE = 32
+# Of long audio the next piece waits until less waits before it, unless the line stands still.
+_MUCH_AUDIO_MS = 5_000.0
+_LINE_STANDS_STILL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +51,7 @@ class Statistics:
     waiting_messages: int
     waiting_audio_ms: float
     dropped_audio_ms: float
-    """User audio that waited too long to be sent."""
+    """User audio that waited too long: to be sent, or for a tool that the model waits for."""
     unread_bytes: int
     """What has arrived and waits for the caller to iterate."""
 
@@ -67,6 +72,12 @@ class Connection:
         self._last_error: ProviderError | None = None
         self._sent = 0
         self._received = 0
+        self._end_announced = False
+
+    @property
+    def end_announced(self) -> bool:
+        """Whether the provider has said when it will end the session."""
+        return self._end_announced
 
     @property
     def waiting_messages(self) -> int:
@@ -78,7 +89,7 @@ class Connection:
             received_messages=self._received,
             waiting_messages=len(self._queue),
             waiting_audio_ms=self._queue.waiting_audio_ms,
-            dropped_audio_ms=self._queue.dropped_audio_ms,
+            dropped_audio_ms=self._queue.dropped_audio_ms + self._protocol.dropped_audio_ms,
             unread_bytes=0 if self._websocket is None else self._websocket.unread_bytes,
         )
 
@@ -112,6 +123,8 @@ class Connection:
         first_messages = self._protocol.start(config, history)
         self._address = host_and_port(request.url)
         self._secret = secret
+        if self._tap is not None and len(secret) >= _SHORTEST_SECRET:
+            self._tap = KeylessTap(self._tap, secret)
         websocket = self._websocket = await dial(request, self._protocol.key_variables)
         try:
             async with asyncio.timeout(_SETUP_TIMEOUT_S):
@@ -127,11 +140,7 @@ class Connection:
             raise
         except TimeoutError as error:
             await self.close()
-            raise ConnectionLost(
-                f"{self._address} accepted the connection, but no session began within "
-                f"{_SETUP_TIMEOUT_S:g} s. Either it is busy, or it speaks another protocol "
-                "than this provider's."
-            ) from error
+            raise self._never_opened() from error
         except BaseException:
             await self.close()
             raise
@@ -152,12 +161,21 @@ class Connection:
         else:
             self._queue.put_audio(message, duration_ms)
 
+    async def let_audio_go(self) -> bool:
+        """Let waiting audio be sent while the line takes it, until little waits; whether it did."""
+        await asyncio.sleep(0)
+        while (waiting_ms := self._queue.waiting_audio_ms) > _MUCH_AUDIO_MS:
+            await asyncio.sleep(_LINE_STANDS_STILL_S)
+            if self._queue.waiting_audio_ms >= waiting_ms:
+                return False
+        return True
+
     def send(self, command: Command) -> None:
         """Queue a command. It goes before waiting audio, unless it marks a place there.
 
         Raises:
             SettingsError: The session is not configured for it, or it cannot be said.
-            ConnectionLost: The provider has stopped reading.
+            ConnectionLost: The provider has stopped reading, or the line is dead.
         """
         messages = self._protocol.send(command)
         self._put_control(messages, after_audio=isinstance(command, StartTurn | EndTurn))
@@ -173,14 +191,14 @@ class Connection:
         websocket = self._websocket
         assert websocket is not None
         if self._failure is not None:
-            raise self._failure
+            return self._last_events(self._failure)
         if not self._received % _MESSAGES_AT_ONCE:
             await asyncio.sleep(0)
         message = websocket.take()
         if message is None:
             if websocket.ended:
                 self._failure = self._cause_of_end(websocket)
-                raise self._failure
+                return self._last_events(self._failure)
             await websocket.wait()
             message = websocket.take()
         return [] if message is None else self._understand(message)
@@ -211,11 +229,16 @@ class Connection:
                     continue
                 if event.severity is Severity.FATAL:
                     raise self._protocol.fault(event)
-                if event.severity is Severity.REQUEST:
-                    raise ProviderFault(
-                        f"{self._address} refused the session: {event.message}", code=event.code
-                    )
+                # It may tell why nothing comes of the opening.
+                self._last_error = event
+        self._last_error = None
         return events
+
+    def _last_events(self, failure: Exception) -> list[Event]:
+        """Give what is left to be told before the end, or raise what ended the line."""
+        if events := self._protocol.ended():
+            return events
+        raise failure
 
     def _understand(self, message: bytes) -> list[Event]:
         self._received += 1
@@ -233,6 +256,8 @@ class Connection:
                 case ResponseStarted():
                     # Who answers again did not mean to end the session.
                     self._last_error = None
+                case SessionExpiring():
+                    self._end_announced = True
                 case ResponseDone(reason=str(reason)):
                     events[index] = replace(event, reason=self._redacted(reason))
         if replies := self._protocol.replies():
@@ -241,19 +266,31 @@ class Connection:
 
     def _cause_of_end(self, websocket: MessageSocket) -> CrossfadeError:
         """Say why the line is dead: by its close code, or by the error that came before."""
-        code = websocket.close_code or _NO_CLOSE_FRAME
+        # The library gives members of an enum for some.
+        code = int(websocket.close_code or _NO_CLOSE_FRAME)
         reason = self._redacted(websocket.close_reason or "")
         error = self._protocol.closed(code, reason)
         if error is None or error.severity is not Severity.FATAL:
             error = self._last_error or error
         if error is not None and error.severity is Severity.FATAL:
             return self._protocol.fault(error)
+        why = reason or (error.message if error is not None else "")
         return ConnectionLost(
             f"The connection to {self._address} ended (close code {code}"
-            f"{': ' + reason if reason else ''}). Open a new session to go on.",
+            f"{': ' + why.rstrip('.') if why else ''}). Open a new session to go on.",
             close_code=code,
             code=None if error is None else error.code,
-            reason=reason or (error.message if error is not None else ""),
+            reason=why,
+        )
+
+    def _never_opened(self) -> ConnectionLost:
+        said = self._last_error
+        why = "Either it is busy, or it speaks another protocol than this provider's."
+        return ConnectionLost(
+            f"{self._address} accepted the connection, but no session began within "
+            f"{_SETUP_TIMEOUT_S:g} s. {why if said is None else f'It said: {said.message}'}",
+            code=None if said is None else said.code,
+            reason="" if said is None else said.message,
         )
 
     def _redacted(self, text: str) -> str:
@@ -265,9 +302,16 @@ class Connection:
         try:
             self._queue.put_control(messages, after_audio=after_audio)
         except SendQueueFull as error:
-            self._failure = ConnectionLost(f"{self._address} has stopped reading.")
-            if self._websocket is not None:
-                self._websocket.transport.abort()
+            websocket = self._websocket
+            assert websocket is not None
+            if websocket.state is State.CLOSED:
+                # Nobody iterates, and so nobody was told; what came before the end still waits.
+                raise self._cause_of_end(websocket) from error
+            self._failure = ConnectionLost(
+                f"{self._address} has stopped reading. Open a new session to go on.",
+                close_code=_NO_CLOSE_FRAME,
+            )
+            websocket.transport.abort()
             raise self._failure from error
 
     def _begin_sending(self, websocket: MessageSocket) -> None:

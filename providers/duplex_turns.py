@@ -56,10 +56,12 @@ class DuplexTurns:
     Args:
         rate_hz: Sample rate of the sound, a multiple of 50.
         gate: When it counts as speech.
+        mark: Stands in the names of responses and items, to tell them from other sessions'.
     """
 
-    def __init__(self, rate_hz: int, gate: Gate | None = None) -> None:
+    def __init__(self, rate_hz: int, gate: Gate | None = None, *, mark: str = "") -> None:
         self._gate = gate or Gate()
+        self._mark = f"_{mark}" if mark else ""
         self._window_bytes = rate_hz * _WINDOW_MS // 1000 * SAMPLE_BYTES
         self._state = _State.SILENT
         self._rest = b""
@@ -159,11 +161,11 @@ class DuplexTurns:
 
     @property
     def _response_id(self) -> str:
-        return f"response_{self._number}"
+        return f"response{self._mark}_{self._number}"
 
     @property
     def _item_id(self) -> str:
-        return f"item_{self._number}"
+        return f"item{self._mark}_{self._number}"
 
 
 __all__ = ["DuplexTurns", "Gate"]

@@ -105,7 +105,7 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechDone:
-    """All the audio and text of one spoken item has arrived."""
+    """All the audio of one spoken item has arrived; last words may follow, before ResponseDone."""
 
     response_id: str
     item_id: str
@@ -120,7 +120,8 @@ class Interruption:
     provider has generated faster than it is played. Either way what is left of it, and of what
     came before it, is not to be heard; `interrupt` tells the model how far it was. Each response
     is interrupted once at most. Nothing tells of it where the caller finds the turns, where the
-    answer goes on (`interruptible` off), and for speech outside the conversation.
+    answer goes on (`interruptible` off), and for speech outside the conversation. What the caller
+    cuts, by `interrupt` or by a result of `Delivery.INTERRUPT`, is no interruption.
     """
 
     response_id: str
@@ -128,11 +129,24 @@ class Interruption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseDone:
+    """A response ended. Without `awaits_tools` the agent has said what it had to say."""
+
     response_id: str
     status: ResponseStatus
     usage: Usage | None = None
     reason: str | None = None
     """Why the response did not complete, in the provider's words."""
+    awaits_tools: bool = False
+    """More is to come: a call of the conversation is unanswered, or the response that speaks of
+    its result has not begun. Results of `Delivery.SILENT` are not spoken of, so none is awaited."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateUsage:
+    """What a response cost beyond what its ResponseDone told: some providers count later."""
+
+    response_id: str
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +217,7 @@ Event = (
     | ToolCallCancelled
     | Interruption
     | ResponseDone
+    | LateUsage
     | SessionExpiring
     | ResumptionHandle
     | ProviderError
@@ -213,6 +228,7 @@ __all__ = [
     "AudioChunk",
     "Event",
     "Interruption",
+    "LateUsage",
     "ProviderError",
     "RateLimit",
     "RateLimits",

@@ -8,9 +8,11 @@ from typing import Any
 from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
 from crossfade.errors import SettingsError
 from crossfade.providers.commands import Delivery
-from crossfade.providers.gemini_ids import Ids
 from crossfade.providers.gemini_profiles import Generation
 from crossfade.providers.gemini_requests import INPUT_RATE_HZ, answer_call, append_audio
+from crossfade.providers.gemini_rounds import Rounds
+from crossfade.providers.gemini_schema import read_arguments
+from crossfade.providers.session_ids import Ids
 from crossfade.providers.wire_json import JsonObject, encode, string
 
 # Far more than run at a time; the oldest are forgotten.
@@ -37,11 +39,13 @@ class Calls:
     Args:
         generation: What the model takes.
         ids: Names for calls that come without; those are answered without.
+        rounds: Told of calls and results.
     """
 
-    def __init__(self, generation: Generation, ids: Ids) -> None:
+    def __init__(self, generation: Generation, ids: Ids, rounds: Rounds) -> None:
         self._generation = generation
         self._ids = ids
+        self._rounds = rounds
         self._calls: OrderedDict[str, _Call] = OrderedDict()
         self._blocking = 0
 
@@ -57,7 +61,7 @@ class Calls:
             made: They have a name.
             tools: Those that are declared.
         """
-        declared = {tool.name: tool.blocking for tool in tools}
+        declared = {tool.name: tool for tool in tools}
         return [
             self._read(fields, declared.get(fields["name"]))
             for fields in made
@@ -68,7 +72,8 @@ class Calls:
         """Give the message that answers a call; none if it is not to be answered any more.
 
         Raises:
-            SettingsError: There is no such call, or the model would speak of the result anyway.
+            SettingsError: There is no such call, the model would speak of the result anyway, or it
+                waits for the whole of it.
         """
         call = self._calls.get(result.call_id)
         if call is None:
@@ -76,32 +81,49 @@ class Calls:
                 f"There is no tool call {result.call_id} in this session. Answer the calls that "
                 "it made; those of an earlier session are told as history."
             )
-        # What was taken back must not be answered; who waits is answered once.
-        if not call.open or (call.blocking and not final):
+        if call.blocking and not final:
+            raise SettingsError(
+                f"{self._generation.profile.model} waits for the result of {call.name}, and takes "
+                "it whole. Declare the tool with blocking=False, where the model has that, or "
+                "leave final on."
+            )
+        # What was taken back must not be answered.
+        if not call.open:
             return []
         scheduling = self._scheduling(call, delivery)
         answer = answer_call(
             result, call.name, with_id=call.has_id, scheduling=scheduling, final=final
         )
+        if scheduling == Delivery.INTERRUPT.name:
+            self._rounds.cuts()
         if final:
+            self._rounds.answer(result.call_id, silent=delivery is Delivery.SILENT)
             self._settle(call)
+        elif delivery is not Delivery.SILENT:
+            # A part is spoken of without being asked for, too.
+            self._rounds.due = True
         return [answer]
 
     def settle(self, call_id: str) -> bool:
         """The call is not to be answered any more; False if it was not to be."""
+        self._rounds.take_back(call_id)
         return self._settle(self._calls.get(call_id))
 
-    def _read(self, fields: JsonObject, declared: bool | None) -> ToolCall:
+    def _read(self, fields: JsonObject, tool: ToolDeclaration | None) -> ToolCall:
         name, call_id = string(fields, "name"), string(fields, "id")
-        call = _Call(
-            name=name, blocking=self._generation.blocks(declared=declared), has_id=bool(call_id)
-        )
+        blocking = self._generation.blocks(declared=None if tool is None else tool.blocking)
+        call = _Call(name=name, blocking=blocking, has_id=bool(call_id))
         call_id = call_id or self._ids.next("call")
         self._calls[call_id] = call
+        self._rounds.call(call_id)
+        if not call.blocking:
+            self._rounds.calls_beside()
         self._blocking += call.blocking
         if len(self._calls) > _MOST_CALLS:
             self._settle(self._calls.popitem(last=False)[1])
         arguments: Any = fields.get("args")
+        if isinstance(arguments, dict) and tool is not None:
+            arguments = read_arguments(tool.parameters, arguments)
         if arguments is None or isinstance(arguments, dict):
             return ToolCall(id=call_id, name=name, arguments=arguments or {})
         return ToolCall(id=call_id, name=name, arguments={}, unparsed=encode(arguments).decode())
@@ -128,9 +150,14 @@ class Calls:
 
 
 class HeldAudio:
-    """What the user says while the model waits for a tool, and the marks set in it."""
+    """What the user says while the model waits for a tool, and the marks set in it.
+
+    Attributes:
+        dropped_ms: How much was dropped, because it waited for too long.
+    """
 
     def __init__(self) -> None:
+        self.dropped_ms = 0.0
         self._parts: list[bytearray | bytes] = []
         self._bytes = 0
         self._marks = 0
@@ -166,7 +193,9 @@ class HeldAudio:
         if kind is bytes:
             self._marks -= 1
         else:
-            self._bytes -= len(self._parts[place])
+            dropped_bytes = len(self._parts[place])
+            self._bytes -= dropped_bytes
+            self.dropped_ms += dropped_bytes * 1000 / _SECOND_BYTES
         del self._parts[place]
 
 

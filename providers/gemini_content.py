@@ -8,6 +8,7 @@ import pybase64
 from crossfade.providers.events import Event, UserTurnCommitted
 from crossfade.providers.gemini_hearing import Hearing
 from crossfade.providers.gemini_keys import child, children
+from crossfade.providers.gemini_rounds import Rounds
 from crossfade.providers.gemini_turns import Turns
 from crossfade.providers.malformed import malformed
 from crossfade.providers.wire_json import JsonObject, string
@@ -19,11 +20,13 @@ class Content:
     Args:
         turns: The agent's; filled here.
         hearing: The user's; filled here.
+        rounds: Told where turns end.
     """
 
-    def __init__(self, turns: Turns, hearing: Hearing) -> None:
+    def __init__(self, turns: Turns, hearing: Hearing, rounds: Rounds) -> None:
         self._turns = turns
         self._hearing = hearing
+        self._rounds = rounds
 
     def receive(self, content: JsonObject) -> list[Event]:
         """Read all but the end of the turn, which comes after all else of a message."""
@@ -35,7 +38,8 @@ class Content:
         if content.get("generationComplete") is True:
             events += self._turns.generated()
         if interrupted:
-            events += self._turns.interrupted() + self._hearing.turn_over()
+            spoken = "inputTranscription" in content
+            events += self._turns.interrupted(spoken=spoken) + self._hearing.turn_over()
             # What is heard in the message of an interruption is what interrupts.
             events += self._words(content)
         return events
@@ -48,18 +52,22 @@ class Content:
             return [malformed("audio that is no base64")]
         return self._turns.sound(audio) if audio else []
 
-    def ends_turn(self, content: JsonObject) -> bool:
-        """Whether the model's turn is over, and not only a part of it."""
-        status = content.get("interactionStatus")
-        complete = content.get("turnComplete") is True
-        return status == "IDLE" or (complete and status != "IN_PROGRESS")
-
     def end_of_turn(self, content: JsonObject) -> list[Event]:
         """Read the end of the turn, or of a part of it."""
-        if self.ends_turn(content):
+        status = content.get("interactionStatus")
+        complete = content.get("turnComplete") is True
+        if status == "IDLE" or (complete and status != "IN_PROGRESS"):
+            if status == "IDLE":
+                # It thinks on until it has spoken of all results.
+                self._rounds.answer_begins()
             reason = string(content, "turnCompleteReason")
-            return self._hearing.turn_over() + self._turns.completed(reason)
-        return self._turns.part_completed() if content.get("turnComplete") is True else []
+            events = self._hearing.turn_over() + self._turns.completed(reason)
+        elif complete:
+            events = self._turns.part_completed()
+        else:
+            return []
+        self._rounds.turn_over()
+        return events
 
     def _words(self, content: JsonObject) -> list[Event]:
         if "inputTranscription" not in content:

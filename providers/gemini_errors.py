@@ -32,6 +32,10 @@ _CAUSES = (
     ("unauthenticated", CREDENTIALS, Severity.FATAL),
     ("authentication", CREDENTIALS, Severity.FATAL),
     ("permission", CREDENTIALS, Severity.FATAL),
+    ("unregistered callers", CREDENTIALS, Severity.FATAL),
+    ("denied access", CREDENTIALS, Severity.FATAL),
+    ("token expired", CREDENTIALS, Severity.FATAL),
+    ("token has expired", CREDENTIALS, Severity.FATAL),
     ("session handle", HANDLE, Severity.RETRY),
     ("session not found", HANDLE, Severity.RETRY),
     ("not supported for bidigeneratecontent", MODEL, Severity.FATAL),
@@ -45,7 +49,7 @@ _CAUSES = (
     ("internal error", UNAVAILABLE, Severity.RETRY),
 )
 _BAD_PAYLOAD, _POLICY, _INTERNAL_ERROR = 1007, 1008, 1011
-_KEY = re.compile(r"\bAIza[\w\-]+|\bauth_tokens/[\w.\-]+|\bya29\.[\w.\-]+")
+_KEY = re.compile(r"\bAIza[\w\-]+|\bauth_tokens/[\w.\-]+|\b(?:ya29|AQ)\.[\w.\-]+")
 
 
 def classify_close(

@@ -5,7 +5,7 @@ the conversation is before its answer, so it is opened, at the latest, when the 
 """
 
 from crossfade.providers.events import Event, UserTranscript, UserTurnCommitted
-from crossfade.providers.gemini_ids import Ids
+from crossfade.providers.session_ids import Ids
 
 _MOST_CHARACTERS = 20_000
 

@@ -46,7 +46,6 @@ from crossfade.providers.gemini_calls import Calls, HeldAudio
 from crossfade.providers.gemini_content import Content, speech_alone
 from crossfade.providers.gemini_errors import as_fault, classify_close, classify_error
 from crossfade.providers.gemini_hearing import Hearing
-from crossfade.providers.gemini_ids import Ids
 from crossfade.providers.gemini_keys import child, children, in_camel_case
 from crossfade.providers.gemini_profiles import (
     GEMINI_DEFAULT_MODEL,
@@ -63,6 +62,7 @@ from crossfade.providers.gemini_requests import (
     start_activity,
     update_context,
 )
+from crossfade.providers.gemini_rounds import Rounds
 from crossfade.providers.gemini_setup import (
     build_setup,
     check_setup,
@@ -76,6 +76,7 @@ from crossfade.providers.gemini_usage import read_usage
 from crossfade.providers.malformed import malformed
 from crossfade.providers.profiles import Profile, check_served
 from crossfade.providers.protocol import ConnectRequest
+from crossfade.providers.session_ids import Ids
 from crossfade.providers.wire_json import JsonObject, decode, encode, string
 
 # An idle connection is cut after 150 s, without a warning: a tenth of a second of silence keeps it.
@@ -118,10 +119,11 @@ class GeminiLiveProtocol:
         self._opened = False
         self._ids = Ids(randomness or random.Random())
         self._hearing = Hearing(self._ids)
-        self._turns = Turns(self._ids, self._hearing)
-        self._content = Content(self._turns, self._hearing)
-        self._prompts = Prompts(self._generation)
-        self._calls = Calls(self._generation, self._ids)
+        self._rounds = Rounds()
+        self._turns = Turns(self._ids, self._hearing, self._rounds)
+        self._content = Content(self._turns, self._hearing, self._rounds)
+        self._prompts = Prompts(self._generation, self._rounds)
+        self._calls = Calls(self._generation, self._ids, self._rounds)
         self._held = HeldAudio()
         self._config = SessionConfig()
         self._history: list[bytes] = []
@@ -137,6 +139,14 @@ class GeminiLiveProtocol:
     @property
     def profile(self) -> Profile:
         return self._generation.profile
+
+    @property
+    def config(self) -> SessionConfig:
+        return self._config
+
+    @property
+    def dropped_audio_ms(self) -> float:
+        return self._held.dropped_ms
 
     def preparation(self) -> Callable[[], None] | None:
         return None if types_loaded() else load_types
@@ -204,20 +214,28 @@ class GeminiLiveProtocol:
         if (speech := speech_alone(fields)) is not None:
             return self._content.sound(speech)
         fields = in_camel_case(fields)
-        if "usageMetadata" in fields:
-            self._turns.spend(read_usage(child(fields, "usageMetadata")))
         content = child(fields, "serverContent")
         events = self._content.receive(content) if content else []
+        if "usageMetadata" in fields:
+            usage = read_usage(child(fields, "usageMetadata"))
+            events += self._turns.spend(usage, ahead="toolCall" in fields)
         for key, read in _READERS.items():
             if key in fields:
                 events += read(self, child(fields, key))
-        return events + self._end_of_turn(content)
+        events += self._content.end_of_turn(content)
+        if self._rounds.due:
+            # What is answered next is a result, whatever the microphone hears.
+            self._hearing.prompted()
+        return events
 
     def replies(self) -> list[bytes]:
         if not self._opened:
             return []
         history, self._history = self._history, []
         return history + self._due()
+
+    def ended(self) -> list[Event]:
+        return []
 
     def keepalive(self) -> list[bytes]:
         return [] if self._calls.blocked else [append_audio(_SILENCE)]
@@ -280,11 +298,6 @@ class GeminiLiveProtocol:
 
     # From the service
 
-    def _end_of_turn(self, content: JsonObject) -> list[Event]:
-        if self._content.ends_turn(content):
-            self._prompts.turn_over()
-        return self._content.end_of_turn(content)
-
     def _on_setup_complete(self, fields: JsonObject) -> list[Event]:
         if self._opened:
             return []
@@ -298,6 +311,8 @@ class GeminiLiveProtocol:
         made = [call for call in children(fields, "functionCalls") if string(call, "name")]
         if not made:
             return [malformed("a call of no tool")]
+        if not self._turns.running:
+            self._rounds.response_begins()
         calls = self._calls.read(made, self._config.tools)
         return self._turns.calls(calls) if calls else []
 

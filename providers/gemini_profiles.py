@@ -166,7 +166,13 @@ def gemini_generation(model: str) -> Generation:
     Any name that is not known is taken for the newest generation; the log says so once.
     """
     name = model.rpartition("/")[2]
-    generation = find_model(_FAMILIES, name, maker="Google", fallback=GEMINI_DEFAULT_MODEL)
+    generation = find_model(
+        _FAMILIES,
+        name,
+        maker="Google",
+        fallback=GEMINI_DEFAULT_MODEL,
+        shut_down=GEMINI_SHUT_DOWN,
+    )
     return replace(generation, profile=replace(generation.profile, model=model))
 
 

@@ -7,6 +7,7 @@ from collections import deque
 
 from crossfade.providers.gemini_profiles import Generation
 from crossfade.providers.gemini_requests import realtime_text, user_content
+from crossfade.providers.gemini_rounds import Rounds
 
 # Has the newer generations answer when nothing was said.
 _TRIGGER = " "
@@ -19,31 +20,27 @@ class Prompts:
 
     Args:
         generation: What the model takes.
+        rounds: Results that the model speaks of without being asked.
     """
 
-    def __init__(self, generation: Generation) -> None:
+    def __init__(self, generation: Generation, rounds: Rounds) -> None:
         self._generation = generation
+        self._rounds = rounds
         self._texts: deque[str] = deque(maxlen=_MOST_TEXTS)
         self._answer_due = False
         self._incomplete = False
-        self._answers_by_itself = False
 
     def add(self, text: str) -> None:
         self._texts.append(text)
 
     def ask(self) -> None:
         """Have the model answer. The results of its tools it answers without being asked."""
-        if self._texts or not self._answers_by_itself:
+        if self._texts or not self._rounds.answers_by_itself:
             self._answer_due = True
-        self._answers_by_itself = False
 
     def tool_answered(self) -> None:
-        self._answers_by_itself = True
         if not self._texts:
             self._answer_due = False
-
-    def turn_over(self) -> None:
-        self._answers_by_itself = False
 
     def due(self) -> list[bytes]:
         """Give what can go when no response is in the way."""

@@ -14,6 +14,7 @@ from crossfade.providers.events import (
     AudioChunk,
     Event,
     Interruption,
+    LateUsage,
     ResponseDone,
     ResponseStarted,
     ResponseStatus,
@@ -21,7 +22,8 @@ from crossfade.providers.events import (
     TextDelta,
 )
 from crossfade.providers.gemini_hearing import Hearing
-from crossfade.providers.gemini_ids import Ids
+from crossfade.providers.gemini_rounds import Rounds
+from crossfade.providers.session_ids import Ids
 from crossfade.providers.sound_format import WholeSamples
 
 _SAMPLE_BYTES = 2
@@ -61,14 +63,18 @@ class Turns:
     Args:
         ids: Names of this session.
         hearing: The user's turns; a response answers the last one.
+        rounds: Told of what begins and is cut.
     """
 
-    def __init__(self, ids: Ids, hearing: Hearing) -> None:
+    def __init__(self, ids: Ids, hearing: Hearing, rounds: Rounds) -> None:
         self._ids = ids
         self._hearing = hearing
+        self._rounds = rounds
         self._response: _Response | None = None
         # Of the last response some may still be playing, so it can be interrupted, once.
         self._last_id = ""
+        # What the last response cost may be told until something new is to be answered.
+        self._paid_id = ""
         self._early_text = ""
         # Words may run ahead of the answer that is awaited; else they trail the last one.
         self._answer_awaited = True
@@ -79,10 +85,18 @@ class Turns:
         """Whether a response is on its way that nobody has interrupted."""
         return self._response is not None and not self._response.cut
 
+    @property
+    def running(self) -> bool:
+        """Whether a response is on its way, interrupted or not."""
+        return self._response is not None
+
     def prompted(self) -> None:
         """Something new is to be answered: words without sound until here belong to the past."""
         self._early_text = ""
         self._answer_awaited = True
+        # Of the turn that called a tool, the end may be still to come.
+        if not self._rounds.calling:
+            self._paid_id = ""
 
     def cut(self) -> None:
         """The caller interrupts: what still comes of this response is dropped."""
@@ -91,14 +105,22 @@ class Turns:
         self._last_id = ""
         self._early_text = ""
 
-    def spend(self, usage: Usage | None) -> None:
-        """Add tokens to the response, or to the next one if there is none."""
+    def spend(self, usage: Usage | None, *, ahead: bool = False) -> list[Event]:
+        """Add tokens to the response that runs, else to the last one, else to the next.
+
+        Args:
+            usage: None for no tokens.
+            ahead: They belong to what the same message begins.
+        """
         if usage is None:
-            return
-        if self._response is None:
-            self._loose_usage = _sum(self._loose_usage, usage)
-        else:
+            return []
+        if self._response is not None:
             self._response.usage = _sum(self._response.usage, usage)
+        elif self._paid_id and not ahead:
+            return [LateUsage(response_id=self._paid_id, usage=usage)]
+        else:
+            self._loose_usage = _sum(self._loose_usage, usage)
+        return []
 
     def sound(self, audio: bytes) -> list[Event]:
         """The agent speaks: s16le, of which the last sample may be half."""
@@ -165,16 +187,20 @@ class Turns:
             self._response.generated = False
         return self._finish_item()
 
-    def interrupted(self) -> list[Event]:
-        """The service cut the response, or what is still playing of the last one."""
+    def interrupted(self, *, spoken: bool) -> list[Event]:
+        """The service cut the response, or what is still playing of the last one.
+
+        Args:
+            spoken: The user's words came along. Else a result may have done it.
+        """
         self._early_text = ""
-        response = self._response
-        if response is None:
-            last_id, self._last_id = self._last_id, ""
-            return [Interruption(response_id=last_id)] if last_id else []
-        events: list[Event] = [] if response.cut else [Interruption(response_id=response.id)]
-        response.cut = response.generated = True
-        return events
+        by_user = not self._rounds.take_cut() or spoken
+        self._rounds.turn_over()
+        cut_id, self._last_id = self._last_id, ""
+        if self._response is not None:
+            cut_id = "" if self._response.cut else self._response.id
+            self._response.cut = self._response.generated = True
+        return [Interruption(response_id=cut_id)] if cut_id and by_user else []
 
     def completed(self, reason: str) -> list[Event]:
         """The model's turn is over."""
@@ -206,6 +232,7 @@ class Turns:
             self._response = _Response(id=self._ids.next("response"), usage=self._loose_usage)
             self._loose_usage = None
             self._answer_awaited = False
+            self._rounds.response_begins()
             events.append(ResponseStarted(response_id=self._response.id))
         return events, self._response
 
@@ -233,9 +260,14 @@ class Turns:
         if response is None:
             return events
         self._last_id = "" if response.cut else response.id
+        self._paid_id = response.id
         self._early_text = ""
         done = ResponseDone(
-            response_id=response.id, status=status, usage=response.usage, reason=reason
+            response_id=response.id,
+            status=status,
+            usage=response.usage,
+            reason=reason,
+            awaits_tools=self._rounds.pending,
         )
         return [*events, done]
 

@@ -4,6 +4,7 @@ Source: https://github.com/kyutai-labs/moshi, rust/protocol.md. The server hears
 same time, one frame for one frame: it goes on only while audio is sent to it, silence included.
 """
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import IntEnum
@@ -21,6 +22,7 @@ from crossfade.providers.moshi_codec import RATE_HZ, Codec, opus_codec
 from crossfade.providers.moshi_words import Words
 from crossfade.providers.profiles import Profile
 from crossfade.providers.protocol import ConnectRequest
+from crossfade.providers.session_ids import session_mark
 
 MOSHI_DEFAULT_MODEL = "moshi"
 MOSHI_PROFILE = Profile(
@@ -69,6 +71,7 @@ class MoshiProtocol:
         model: What the model shall be called; the wire names none.
         codec: What encodes and decodes the sound; Ogg/Opus if not given.
         gate: What sound of the model counts as speech.
+        randomness: Source of the mark in the ids of this session.
 
     Raises:
         SettingsError: The package for Ogg/Opus is missing.
@@ -83,11 +86,14 @@ class MoshiProtocol:
         *,
         codec: Codec | None = None,
         gate: Gate | None = None,
+        randomness: random.Random | None = None,
     ) -> None:
         self._profile = replace(MOSHI_PROFILE, model=model)
         self._codec = codec or opus_codec()
-        self._turns = DuplexTurns(RATE_HZ, gate)
+        mark = session_mark(randomness or random.Random())
+        self._turns = DuplexTurns(RATE_HZ, gate, mark=mark)
         self._words = Words()
+        self._config = SessionConfig()
         self._open = False
         self._primer_due = False
         self._user_rest = b""
@@ -104,6 +110,14 @@ class MoshiProtocol:
     def profile(self) -> Profile:
         return self._profile
 
+    @property
+    def config(self) -> SessionConfig:
+        return self._config
+
+    @property
+    def dropped_audio_ms(self) -> float:
+        return 0.0
+
     def preparation(self) -> None:
         return None
 
@@ -118,6 +132,7 @@ class MoshiProtocol:
         # No flag of the profile speaks of the voice.
         if config.voice is not None:
             raise SettingsError("Moshi has one voice. Leave it out of the configuration.")
+        self._config = config
         return []
 
     def append_audio(self, pcm: bytes) -> bytes:
@@ -143,7 +158,7 @@ class MoshiProtocol:
         if kind == _Kind.HANDSHAKE:
             return self._on_handshake(content)
         if kind == _Kind.ERROR:
-            return [_error(content)]
+            return [_error(content, opened=self._open)]
         if self._open and kind == _Kind.AUDIO:
             return self._on_audio(content)
         if self._open and kind == _Kind.TEXT:
@@ -157,6 +172,9 @@ class MoshiProtocol:
         # The first frame is not listened to, and opens the Ogg stream: no word may be in it,
         # and it must not be dropped where audio waits too long.
         return [self._audio(bytes(_FRAME_BYTES))]
+
+    def ended(self) -> list[Event]:
+        return []
 
     def keepalive(self) -> list[bytes]:
         return []
@@ -219,9 +237,10 @@ def moshi_protocol(model: str, dialect: str | None) -> MoshiProtocol:
     return MoshiProtocol(model or MOSHI_DEFAULT_MODEL)
 
 
-def _error(content: bytes) -> ProviderError:
+def _error(content: bytes, *, opened: bool) -> ProviderError:
     text = content[:_LARGEST_ERROR_BYTES].decode(errors="replace").strip()
-    return ProviderError(message=text or "It gives no reason.", severity=Severity.REQUEST)
+    severity = Severity.REQUEST if opened else Severity.FATAL
+    return ProviderError(message=text or "It gives no reason.", severity=severity)
 
 
 __all__ = ["MOSHI_DEFAULT_MODEL", "MOSHI_PROFILE", "MoshiProtocol", "moshi_protocol"]

@@ -74,6 +74,8 @@ class Dialect:
     answer_text: str = "output_text"
     """Type of the agent's written content."""
     nested_tools: bool = False
+    voices: Mapping[str, str] | None = None
+    """Neutral voice name → this server's, where it does not have those of the profile."""
     typed_voices: bool = False
     """A voice is an object that says whose it is."""
     token_limit: str = "max_output_tokens"
@@ -85,7 +87,8 @@ class Dialect:
 
     def profile(self, model: str) -> Profile:
         off: dict[str, Any] = dict.fromkeys(self.without, False)
-        return replace(self.family.profile(model), **off)
+        profile = replace(self.family.profile(model, self.retired_models), **off)
+        return profile if self.voices is None else replace(profile, voices=self.voices)
 
 
 _OPENAI = Dialect(
@@ -123,6 +126,8 @@ _BETA = replace(
     headers={"OpenAI-Beta": "realtime=v1"},
     shape=Shape.FLAT,
     without=_NOT_IN_BETA,
+    # Those of the models of today are not known to servers that have not followed.
+    voices={"warm": "coral", "bright": "shimmer", "calm": "sage", "deep": "ash"},
     recogniser="whisper-1",
     recogniser_of_several=None,
     answer_text="text",
@@ -195,6 +200,7 @@ DIALECTS: Mapping[str, Dialect] = {
             key_variables=("DASHSCOPE_API_KEY",),
             headers={},
             without=(),
+            voices=None,
             recogniser="gummy-realtime-v1",
             eagerness=False,
             turn_switches=False,

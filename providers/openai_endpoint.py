@@ -7,7 +7,7 @@ from crossfade.providers.openai_dialects import DIALECTS, Dialect, Shape
 from crossfade.providers.profiles import check_served, refuse_shut_down
 from crossfade.providers.protocol import ConnectRequest
 
-_OPENAI_HOST = "api.openai.com"
+_OPENAI_URL = "wss://api.openai.com"
 # Tokens of Microsoft Entra are JSON web tokens; keys never begin so.
 _TOKEN_HEAD = "eyJ"
 
@@ -42,16 +42,17 @@ def check_endpoint(dialect: Dialect, model: str, base_url: str | None) -> None:
     Raises:
         SettingsError: The maker does not serve this any more, or there is no endpoint at all.
     """
-    host = _host(_url(dialect, base_url))
+    url = _url(dialect, base_url)
     maker = dialect.family.maker
-    if dialect.shape is Shape.FLAT and (host == _OPENAI_HOST or dialect is _beta()):
+    at_openai = _is_host_of(_OPENAI_URL, url)
+    if dialect.shape is Shape.FLAT and (at_openai or dialect is _beta()):
         refuse_shut_down(
             "its Realtime beta",
             'the dialect "openai"',
             maker="OpenAI",
-            own_host=host == _OPENAI_HOST,
+            own_host=at_openai,
         )
-    own_host = base_url is None or host == _host(dialect.url)
+    own_host = dialect.url is not None and _is_host_of(dialect.url, url)
     check_served(model, dialect.retired_models, maker=maker, own_host=own_host)
 
 
@@ -70,8 +71,10 @@ def _url(dialect: Dialect, base_url: str | None) -> str:
     return url
 
 
-def _host(url: str | None) -> str | None:
-    return None if url is None else urlsplit(url).hostname
+def _is_host_of(makers_url: str, url: str) -> bool:
+    """Whether `url` leads to the maker's host, or to one below it, as for a region."""
+    host, own = (f".{(urlsplit(one).hostname or '').rstrip('.')}" for one in (url, makers_url))
+    return host.endswith(own)
 
 
 def _credentials(dialect: Dialect, api_key: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from crossfade.providers.openai_dialects import Dialect
 from crossfade.providers.wire_json import JsonObject, child, string
 
 ACTIVE_RESPONSE = "conversation_already_has_active_response"
+_NOT_ACTIVE = "response_cancel_not_active"
 
 _CREDENTIALS = frozenset({"invalid_api_key", "account_deactivated", "invalid_authentication"})
 _MODEL = frozenset({"invalid_model", "model_not_found", "missing_model"})
@@ -23,7 +24,7 @@ _SEVERITIES = {
     "beta_api_shape_disabled": Severity.FATAL,
     "session_expired": Severity.RETRY,
     ACTIVE_RESPONSE: Severity.HARMLESS,
-    "response_cancel_not_active": Severity.HARMLESS,
+    _NOT_ACTIVE: Severity.HARMLESS,
     "input_audio_buffer_commit_empty": Severity.HARMLESS,
     "unsupported_content_type": Severity.HARMLESS,
     "item_truncate_invalid_item_id": Severity.HARMLESS,
@@ -33,11 +34,12 @@ _SEVERITIES = {
 }
 # Some races are reported without a code, or with one of the server's own.
 _ACTIVE_MESSAGE = "already has an active response"
+_NOT_ACTIVE_MESSAGE = "no active response"
 _HARMLESS_MESSAGES = (
     _ACTIVE_MESSAGE,
     "is already shorter than",
     "only model output audio messages can be truncated",
-    "no active response",
+    _NOT_ACTIVE_MESSAGE,
 )
 # Beginnings of codes that tell of something else than a response.
 _ELSEWHERE = (
@@ -50,6 +52,8 @@ _ELSEWHERE = (
     "item_",
     "session_",
 )
+_OF_SESSION = ("cannot_update_", "session_")
+_OF_SERVICE = ("rate_limit",)
 _CLOSE_CODES = {
     3000: ProviderError(
         message="the key was refused", severity=Severity.FATAL, code="invalid_api_key"
@@ -79,6 +83,27 @@ def classify(error: JsonObject) -> ProviderError:
 def meets_active(error: ProviderError) -> bool:
     """Whether a response was refused because another one runs."""
     return error.code == ACTIVE_RESPONSE or _ACTIVE_MESSAGE in error.message.lower()
+
+
+def meets_none(error: ProviderError) -> bool:
+    """Whether nothing could be cancelled because nothing runs."""
+    return error.code == _NOT_ACTIVE or _NOT_ACTIVE_MESSAGE in error.message.lower()
+
+
+def may_concern_session(body: JsonObject, error: ProviderError) -> bool:
+    """Whether an error that names no message of ours may be about the session's configuration."""
+    if error.severity is not Severity.REQUEST:
+        return False
+    parameter = string(body, "param")
+    if parameter.startswith("session") or (error.code or "").startswith(_OF_SESSION):
+        return True
+    return not parameter and not (error.code or "").startswith((*_ELSEWHERE, *_OF_SERVICE))
+
+
+def refuses_session(body: JsonObject, error: ProviderError) -> bool:
+    """Whether an error before the session began, without a name, is about its configuration."""
+    invalid = string(body, "type") == "invalid_request_error" or bool(string(body, "param"))
+    return invalid and may_concern_session(body, error)
 
 
 def names_item(error: JsonObject) -> bool:
@@ -149,7 +174,10 @@ __all__ = [
     "classify",
     "classify_close",
     "may_concern_response",
+    "may_concern_session",
     "meets_active",
+    "meets_none",
     "names_item",
+    "refuses_session",
     "why_not_completed",
 ]

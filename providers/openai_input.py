@@ -48,6 +48,10 @@ class Input:
         read = _READERS.get(kind)
         return None if read is None else read(self, fields)
 
+    def ended(self) -> list[Event]:
+        """Give the transcripts that waited for others, when no others will come."""
+        return [*self._order.flush()]
+
     @property
     def _service_finds_turns(self) -> bool:
         return self._config.turn_detection is not TurnDetection.CALLER

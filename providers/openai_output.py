@@ -6,6 +6,7 @@ from dataclasses import replace
 import pybase64
 
 from crossfade.conversation.tools import ToolCall
+from crossfade.providers.awaited_tools import AwaitedTools
 from crossfade.providers.events import (
     AudioChunk,
     Event,
@@ -42,12 +43,20 @@ class Output:
         responses: Those of the session; begun and ended here.
         items: Those of the session; filled here.
         playout: Told of all audio of the conversation.
+        tools: Told of calls, and of responses that may speak of results.
         deletes: Whether items can be taken out of the conversation.
     """
 
     def __init__(
-        self, responses: Responses, items: Items, playout: Playout, *, deletes: bool = True
+        self,
+        responses: Responses,
+        items: Items,
+        playout: Playout,
+        tools: AwaitedTools,
+        *,
+        deletes: bool = True,
     ) -> None:
+        self._tools = tools
         self._deletes = deletes
         self._playout = playout
         self._responses = responses
@@ -74,6 +83,16 @@ class Output:
         # What trails behind the end of a response is late.
         return events if response is None else events + read(self, response, fields)
 
+    def end_cut(self, response_id: str = "") -> list[Event]:
+        """End a response that was cut and runs no more, though its end was not told; or all."""
+        lost = [one.id for one in self._responses if one.cut and response_id in ("", one.id)]
+        # A response that nobody has seen runs no more, either.
+        self._responses.end("")
+        body = {"status": "cancelled"}
+        return [
+            event for name in lost for event in self._on_done({"response": {"id": name, **body}})
+        ]
+
     def replies(self) -> list[bytes]:
         """Give the messages that became due by what was received."""
         replies, self._replies = self._replies, []
@@ -99,6 +118,8 @@ class Output:
         )
         if response is None:
             return []
+        if self._responses.knows_all(response):
+            self._tools.answer_begins()
         if response.cut:
             self._replies.append(cancel_response(response_id))
         return [ResponseStarted(response_id=response_id, injected=injected, label=response.label)]
@@ -128,6 +149,7 @@ class Output:
                 status=ResponseStatus.INTERRUPTED if response.cut else status,
                 usage=read_usage(child(body, "usage")),
                 reason=why_not_completed(body),
+                awaits_tools=self._tools.pending,
             )
         )
         return [*events, _failure(body)] if status is ResponseStatus.FAILED else events
@@ -193,6 +215,7 @@ class Output:
         if len(response.call_ids) >= _MOST_CALLS:
             return [malformed(f"more than {_MOST_CALLS} calls in one response")]
         response.call_ids.add(call_id)
+        self._tools.call(call_id)
         text = string(fields, "arguments")
         arguments = decode(text or "{}")
         return [

@@ -20,9 +20,15 @@ class Family:
     fallback: Profile
     """What every model of the maker can do; one of the profiles."""
 
-    def profile(self, model: str) -> Profile:
+    def profile(self, model: str, shut_down: Iterable[str] = ()) -> Profile:
         """Find the profile of a model or a deployment; the log tells once of a name unknown."""
-        known = find_model(self.profiles, model, maker=self.maker, fallback=self.fallback.model)
+        known = find_model(
+            self.profiles,
+            model,
+            maker=self.maker,
+            fallback=self.fallback.model,
+            shut_down=shut_down,
+        )
         return replace(known, model=model)
 
 

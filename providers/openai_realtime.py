@@ -5,14 +5,17 @@ https://platform.openai.com/docs/api-reference/realtime-server-events
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from typing import ClassVar
 
 from crossfade.conversation.history import HistoryItem, Speaker, Utterance
 from crossfade.conversation.tools import ToolResult
 from crossfade.errors import ProviderFault, SettingsError
+from crossfade.providers.awaited_tools import AwaitedTools
 from crossfade.providers.commands import (
     Command,
+    Delivery,
     EndTurn,
     Interrupt,
     Respond,
@@ -25,8 +28,9 @@ from crossfade.providers.commands import (
     Update,
 )
 from crossfade.providers.config import Modality, SessionConfig
-from crossfade.providers.events import Event, ProviderError, SessionOpened
+from crossfade.providers.events import Event, ProviderError, SessionOpened, Severity
 from crossfade.providers.malformed import malformed
+from crossfade.providers.openai_changes import Changes
 from crossfade.providers.openai_dialects import Dialect, find_dialect
 from crossfade.providers.openai_endpoint import check_endpoint, connect_request
 from crossfade.providers.openai_errors import (
@@ -34,8 +38,11 @@ from crossfade.providers.openai_errors import (
     classify,
     classify_close,
     may_concern_response,
+    may_concern_session,
     meets_active,
+    meets_none,
     names_item,
+    refuses_session,
 )
 from crossfade.providers.openai_input import Input
 from crossfade.providers.openai_items import Items
@@ -45,6 +52,7 @@ from crossfade.providers.openai_requests import (
     OWN_IDS,
     append_audio,
     cancel_response,
+    cancelled_response,
     clear_audio,
     commit_audio,
     conversation_item,
@@ -58,7 +66,7 @@ from crossfade.providers.openai_requests import (
 )
 from crossfade.providers.openai_responses import Responses
 from crossfade.providers.openai_sent_items import SentItems
-from crossfade.providers.openai_session import change, configure
+from crossfade.providers.openai_session import CONFIGURES, change, configure
 from crossfade.providers.openai_usage import read_limits
 from crossfade.providers.profiles import Profile
 from crossfade.providers.protocol import ConnectRequest
@@ -90,16 +98,21 @@ class OpenAIRealtimeProtocol:
         self._dialect = dialect or find_dialect(None)
         self._profile = self._dialect.profile(model)
         self._state = _State.CONFIGURING
-        self._config = SessionConfig()
-        self._sound = sound_format(self._config.encoding, self._profile)
+        self._changes = Changes()
+        self._sound = sound_format(self.config.encoding, self._profile)
         self._turn_bytes = 0
         self._sent_items = SentItems()
         self._responses = Responses(self._sent_items)
         self._items = Items(self._sound)
         self._playout = Playout(self._sound)
         self._input = Input(self._responses, self._sent_items, self._playout)
+        self._tools = AwaitedTools()
         self._output = Output(
-            self._responses, self._items, self._playout, deletes=self._profile.truncation
+            self._responses,
+            self._items,
+            self._playout,
+            self._tools,
+            deletes=self._profile.truncation,
         )
 
     @property
@@ -114,6 +127,14 @@ class OpenAIRealtimeProtocol:
     def profile(self) -> Profile:
         return self._profile
 
+    @property
+    def config(self) -> SessionConfig:
+        return self._changes.config
+
+    @property
+    def dropped_audio_ms(self) -> float:
+        return 0.0
+
     def preparation(self) -> None:
         return None
 
@@ -121,7 +142,7 @@ class OpenAIRealtimeProtocol:
         return connect_request(self._dialect, self._model, base_url, api_key)
 
     def start(self, config: SessionConfig, history: Sequence[HistoryItem] = ()) -> list[bytes]:
-        self._config = config
+        self._changes.begin(config)
         sound = sound_format(config.encoding, self._profile)
         self._sound = self._items.sound = self._playout.sound = sound
         self._input.configure(config)
@@ -139,13 +160,15 @@ class OpenAIRealtimeProtocol:
         match command:
             case SendText(text=text, respond=respond):
                 message = self._create_item(Utterance(speaker=Speaker.USER, text=text))
-                if respond:
-                    self._responses.ask()
-                return [message, *self._next_response()] if respond else [message]
+                if not respond:
+                    return [message]
+                self._responses.user_writes()
+                self._responses.ask()
+                return [message, *self._next_response()]
             case SendImage():
                 return [self._send_item(image_item(command))]
-            case SendToolResult(result=result, final=final):
-                return [self._create_item(result) if final else self._tell_part(result)]
+            case SendToolResult():
+                return [self._answer_call(command)]
             case Update():
                 return self._change(command)
             case Respond():
@@ -182,6 +205,9 @@ class OpenAIRealtimeProtocol:
     def replies(self) -> list[bytes]:
         return self._output.replies() + self._next_response()
 
+    def ended(self) -> list[Event]:
+        return self._input.ended()
+
     def keepalive(self) -> list[bytes]:
         return []
 
@@ -195,7 +221,17 @@ class OpenAIRealtimeProtocol:
         return self._send_item(conversation_item(item, self._dialect))
 
     def _send_item(self, item: JsonObject) -> bytes:
-        return create_item(item, self._sent_items.send(item))
+        message = create_item(item, self._sent_items.next_name)
+        self._sent_items.send(item)
+        return message
+
+    def _answer_call(self, command: SendToolResult) -> bytes:
+        result = command.result
+        if not command.final:
+            return self._tell_part(result)
+        answer = self._create_item(result)
+        self._tools.answer(result.call_id, silent=command.delivery is Delivery.SILENT)
+        return answer
 
     def _tell_part(self, result: ToolResult) -> bytes:
         return self._send_item(partial_result_item(result))
@@ -203,30 +239,36 @@ class OpenAIRealtimeProtocol:
     def _aside(
         self, instructions: str, text: str | None, modality: Modality | None = None
     ) -> JsonObject:
-        modality = modality or self._config.modality
+        modality = modality or self.config.modality
         return out_of_band_response(instructions, text, modality, self._dialect)
 
     def _change(self, update: Update) -> list[bytes]:
         """Send what differs: a voice that is named again after it has spoken is refused."""
-        now, then = self._config, update.applied_to(self._config)
-        voice = self._profile.own_voice(then.voice)
-        news = Update(
-            instructions=None if then.instructions == now.instructions else then.instructions,
-            tools=None if list(then.tools) == list(now.tools) else then.tools,
-            voice=None if voice == self._profile.own_voice(now.voice) else voice,
+        now = self.config
+        voice = self._profile.own_voice(update.voice)
+        if voice is not None and self._items.spoken:
+            if voice != self._profile.own_voice(now.voice):
+                raise SettingsError(
+                    "The voice cannot be changed any more: the agent has spoken in this session."
+                )
+            update = replace(update, voice=None)
+        same = {
+            "instructions": update.instructions == now.instructions,
+            "tools": list(update.tools or ()) == list(now.tools),
+            "voice": voice == self._profile.own_voice(now.voice),
+        }
+        known = [field for field, holds in same.items() if holds]
+        news = replace(
+            update, **{field: None for field in known if not self._changes.doubtful(field)}
         )
-        if news.voice is not None and self._items.spoken:
-            raise SettingsError(
-                "The voice cannot be changed any more: the agent has spoken in this session."
-            )
         if news == Update():
             return []
-        message = change(news, self._profile, self._dialect)
-        self._config = then
+        message = change(news, self._profile, self._dialect, self._changes.next_name)
+        self._changes.send(news)
         return [message]
 
     def _start_turn(self) -> list[bytes]:
-        self._responses.user_speaks()
+        self._responses.turn_marked()
         self._turn_bytes = 0
         return [clear_audio()]
 
@@ -263,6 +305,7 @@ class OpenAIRealtimeProtocol:
 
     def _on_session_updated(self, fields: JsonObject) -> list[Event]:
         if self._state is _State.OPEN:
+            self._changes.confirm()
             return []
         self._state = _State.OPEN
         session = child(fields, "session")
@@ -280,8 +323,17 @@ class OpenAIRealtimeProtocol:
         named = string(body, "event_id")
         if not named.startswith(OWN_IDS):
             named = ""
+        if meets_none(error):
+            return [error, *self._output.end_cut(cancelled_response(named) or "")]
         if (named or names_item(body)) and self._sent_items.refuse(named):
             return [error]
+        if self._state is _State.CONFIGURING:
+            refused = named == CONFIGURES or (not named and refuses_session(body, error))
+            if refused and error.severity is Severity.REQUEST:
+                error = replace(error, severity=Severity.FATAL)
+            return [error]
+        if named or may_concern_session(body, error):
+            self._changes.refuse(named)
         concerns = may_concern_response(body, error)
         if named or concerns:
             self._responses.refuse(named, active=meets_active(error))

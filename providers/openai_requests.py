@@ -20,6 +20,7 @@ sends it back."""
 OWN_IDS = "crossfade_"
 """How the ids begin that we give to messages and items."""
 
+_CANCEL = f"{OWN_IDS}cancel_"
 _APPEND_HEAD, _APPEND_TAIL = b'{"type":"input_audio_buffer.append","audio":"', b'"}'
 
 
@@ -76,7 +77,19 @@ def create_response(event_id: str, body: JsonObject | None) -> bytes:
 
 
 def cancel_response(response_id: str) -> bytes:
-    return encode({"type": "response.cancel", "response_id": response_id})
+    """Cut a response; if it cannot be, the refusal tells which one (`cancelled_response`)."""
+    return encode(
+        {
+            "type": "response.cancel",
+            "event_id": f"{_CANCEL}{response_id}",
+            "response_id": response_id,
+        }
+    )
+
+
+def cancelled_response(event_id: str) -> str | None:
+    """Which response the message of this name was to cut; None if it is no such message."""
+    return event_id.removeprefix(_CANCEL) if event_id.startswith(_CANCEL) else None
 
 
 def out_of_band_response(
@@ -135,6 +148,7 @@ __all__ = [
     "OWN_IDS",
     "append_audio",
     "cancel_response",
+    "cancelled_response",
     "clear_audio",
     "commit_audio",
     "conversation_item",

@@ -2,6 +2,10 @@
 
 A response that is asked for while another one runs, or while the user speaks, is held. The
 answer to the user's turn also answers what was held before it, if it knew of all that was sent.
+
+What others wait for may never come: a turn that the service drops, an end that is lost. No clock
+runs here; a caller who asks again says that it has taken too long. Asking too early does little
+harm: the service refuses, and the request is held for the response that runs.
 """
 
 from collections import OrderedDict, deque
@@ -28,6 +32,9 @@ class Floor(Enum):
 
     FREE = "free"
     USER_SPEAKS = "user speaks"
+    """So the service says."""
+    MARKED = "turn marked"
+    """The caller marked the beginning of the user's turn, and will mark its end."""
     ANSWER_DUE = "answer due"
     """The service will answer the user's turn by itself."""
 
@@ -46,6 +53,8 @@ class Request:
     """Interrupted before it began."""
     overtaken: bool = False
     """The service's own answer came first."""
+    may_be_answered: bool = False
+    """The service's own answer runs, and its end shows whether it covered this."""
 
     @property
     def phrase(self) -> bool:
@@ -63,6 +72,10 @@ class Response:
     """It runs beside the others: it waits for none, and no interruption ends it."""
     blocks: bool = True
     """No other may be asked for until it ends."""
+    stirred: bool = True
+    """Something came of it since an answer was asked for last."""
+    of_turn: bool = False
+    """The service answers the user's turn by itself."""
     request: Request | None = None
     """The request that it was taken for the answer to."""
     cut: bool = False
@@ -86,6 +99,9 @@ class Responses:
         self._ended: deque[str] = deque(maxlen=_MOST_ENDED)
         self._held: deque[Request] = deque()
         self._requested: Request | None = None
+        self._in_vain = False
+        """An answer was asked for, and none has been let go since."""
+        self._passed_over: OrderedDict[str, Request] = OrderedDict()
         self._asides: OrderedDict[str, str] = OrderedDict()
         self._floor = Floor.FREE
         # The service runs a response that we do not know of; it will tell us of its end.
@@ -98,12 +114,16 @@ class Responses:
     def ask(
         self, body: JsonObject | None = None, *, label: str = "", of_turn: bool = False
     ) -> None:
-        """Hold a request until `next_request` lets it go. Ordinary answers are asked for once."""
-        if body is None and (held := self._held_answer()) is not None:
-            held.of_turn |= of_turn
-            # Who asks again is not kept waiting by a response that nobody has seen.
-            self._blocked = False
-            return
+        """Hold a request until `next_request` lets it go. Ordinary answers are asked for once.
+
+        Who asks for an answer again waits no longer for what may never come.
+        """
+        if body is None:
+            self._press()
+            if (held := self._held_answer()) is not None:
+                held.of_turn |= of_turn
+                held.may_be_answered = False
+                return
         phrases = [request for request in self._held if request.phrase]
         if body is not None and len(phrases) >= _MOST_PHRASES_HELD:
             self._held.remove(phrases[0])
@@ -124,6 +144,8 @@ class Responses:
         if waits or not self._held or any(one.blocks for one in self._running.values()):
             return None
         self._requested = self._held.popleft()
+        if not self._requested.phrase:
+            self._in_vain = False
         return self._requested
 
     def begin(
@@ -144,19 +166,37 @@ class Responses:
             response.label = self._asides.pop(request_id)
             response.aside, response.blocks = True, False
         else:
-            self._attribute(response)
+            self._attribute(response, request_id)
         self._running[response_id] = response
         if len(self._running) > _MOST_RUNNING:
             self.end(next(iter(self._running)))
         return response
 
+    def knows_all(self, response: Response) -> bool:
+        """Whether a response that begins is of the conversation, with all that was sent to it."""
+        if response.injected:
+            return False
+        if response.of_turn and not self._sent_items.told_of:
+            return not self._sent_items.later
+        return response.request is not None or not self._sent_items
+
     def get(self, response_id: str) -> Response | None:
-        return self._running.get(response_id)
+        """Find a response that something came of."""
+        response = self._running.get(response_id)
+        if response is not None:
+            response.stirred = True
+        return response
 
     def end(self, response_id: str) -> None:
         self._blocked = False
-        if self._running.pop(response_id, None) is not None:
-            self._ended.append(response_id)
+        response = self._running.pop(response_id, None)
+        if response is None:
+            return
+        self._ended.append(response_id)
+        if response.of_turn and not self._sent_items.told_of:
+            self._sent_items.forget_earlier()
+            if not self._sent_items:
+                self._held = deque(one for one in self._held if not one.may_be_answered)
 
     def refuse(self, event_id: str, *, active: bool) -> None:
         """Note that a request was refused.
@@ -176,7 +216,7 @@ class Responses:
             # The service failed to answer the user's turn by itself.
             self._floor = Floor.FREE
             self.ask(of_turn=True)
-            self._blocked = not self._running
+            self._wait_for_the_other()
 
     def interrupt(self) -> list[Response]:
         """Cut everything, and forget what was held but the answer to a turn that is over.
@@ -190,13 +230,25 @@ class Responses:
         running = [one for one in self._running.values() if not (one.cut or one.aside)]
         for response in running:
             response.cut = True
+        self.answer_doubtful()
         return running
 
     def user_speaks(self) -> None:
         self._blocked = False
         self._floor = Floor.USER_SPEAKS
 
+    def turn_marked(self) -> None:
+        self._blocked = False
+        self._floor = Floor.MARKED
+
+    def user_writes(self) -> None:
+        """Who writes waits neither for the end of their speech nor for the answer to it."""
+        if self._floor is not Floor.MARKED:
+            self._floor = Floor.FREE
+
     def answer_due(self) -> None:
+        if self._floor is not Floor.ANSWER_DUE:
+            self._sent_items.turn_over()
         # What the user interrupted is not taken for the answer to what they said then.
         if self._requested is not None and self._requested.withdrawn:
             self._requested = None
@@ -206,7 +258,7 @@ class Responses:
         self._floor = Floor.FREE
 
     def answer_doubtful(self) -> None:
-        """The service may have failed to answer the user's turn: wait for it no longer."""
+        """The service may not answer the user's turn: wait for it no longer."""
         if self._floor is Floor.ANSWER_DUE:
             self._floor = Floor.FREE
 
@@ -217,8 +269,34 @@ class Responses:
     def _held_answer(self) -> Request | None:
         return next((request for request in self._held if not request.phrase), None)
 
-    def _attribute(self, response: Response) -> None:
+    def _press(self) -> None:
+        """Note that an answer is asked for; if in vain before, wait for nothing that may be lost.
+
+        A response that is not cut is waited for while something comes of it.
+        """
+        if self._in_vain:
+            self._blocked = False
+            self.user_writes()
+            self._pass_over()
+        for response in self._running.values():
+            if self._in_vain and (response.cut or not response.stirred):
+                response.blocks = False
+            response.stirred = False
+        self._in_vain = True
+
+    def _pass_over(self) -> None:
+        """Take the request that is out for lost. A phrase names itself if it begins after all."""
+        request, self._requested = self._requested, None
+        if request is not None and request.phrase:
+            self._passed_over[request.event_id] = request
+            if len(self._passed_over) > _MOST_PHRASES_HELD:
+                self._passed_over.popitem(last=False)
+
+    def _attribute(self, response: Response, request_id: str) -> None:
         """Find the request that a response answers, if it answers one."""
+        if (late := self._passed_over.pop(request_id, None)) is not None:
+            response.label, response.cut = late.label, late.withdrawn
+            return
         due = self._floor is Floor.ANSWER_DUE and not response.injected
         request = self._requested
         if request is not None and request.phrase == response.injected:
@@ -235,6 +313,7 @@ class Responses:
             # Nothing else was to come: the service does not repeat what marks a phrase.
             self._requested = None
         if due:
+            response.of_turn = True
             self._floor = Floor.FREE
         if response.blocks:
             # One at a time: whatever ran before holds nobody up any more, its end told or not.
@@ -246,6 +325,8 @@ class Responses:
         self._held.clear()
         if self._sent_items:
             self._held.extend(answers)
+            for request in answers:
+                request.may_be_answered = True
 
     def _refused(self, event_id: str, *, active: bool) -> Request | None:
         """The request that an error is about."""
@@ -269,7 +350,12 @@ class Responses:
     def _hold_again(self, request: Request) -> None:
         if request.phrase or self._held_answer() is None:
             self._held.appendleft(request)
-        self._blocked = not self._running
+        self._in_vain = True
+        self._wait_for_the_other()
+
+    def _wait_for_the_other(self) -> None:
+        """The service says that a response runs: one that we wait for anyway, or another."""
+        self._blocked = not any(one.blocks for one in self._running.values())
 
 
 __all__ = ["Floor", "Request", "Response", "Responses"]

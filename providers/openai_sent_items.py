@@ -16,23 +16,44 @@ class SentItems:
     """Names the items that are sent, and strikes them off when the service tells of them."""
 
     def __init__(self) -> None:
+        self.told_of = False
+        """Whether the service tells of items at all; some do not."""
         self._sent = 0
+        self._earlier = 0
         self._waiting: OrderedDict[str, _Likeness | None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def send(self, item: JsonObject) -> str:
-        """Name an item that is sent."""
+    @property
+    def next_name(self) -> str:
+        """How the item is called that is sent next."""
+        return f"{_PREFIX}{self._sent + 1}"
+
+    def send(self, item: JsonObject) -> None:
+        """Note that an item was sent by the next name."""
+        self._waiting[self.next_name] = _likeness(item)
         self._sent += 1
-        name = f"{_PREFIX}{self._sent}"
-        self._waiting[name] = _likeness(item)
         if len(self._waiting) > _MOST_WAITING:
             self._waiting.popitem(last=False)
-        return name
+
+    def turn_over(self) -> None:
+        """Note that a turn of the user ended: what is sent from now on comes after it."""
+        self._earlier = self._sent
+
+    @property
+    def later(self) -> int:
+        """How many items were sent after the last turn of the user."""
+        return self._sent - self._earlier
+
+    def forget_earlier(self) -> None:
+        """Take what was sent before the end of the turn for arrived."""
+        while len(self._waiting) > self.later:
+            self._waiting.popitem(last=False)
 
     def arrive(self, item: JsonObject) -> None:
         """Note that an item became part of the conversation, be it ours or not."""
+        self.told_of = True
         name = string(item, "id")
         if name.startswith(_PREFIX):
             self._waiting.pop(name, None)

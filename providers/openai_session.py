@@ -10,6 +10,8 @@ from crossfade.providers.openai_dialects import Dialect, Shape
 from crossfade.providers.profiles import Profile
 from crossfade.providers.wire_json import JsonObject, encode
 
+CONFIGURES = "crossfade_session"
+"""Name of the message that configures a session."""
 _G711 = {Encoding.ULAW: ("audio/pcmu", "g711_ulaw"), Encoding.ALAW: ("audio/pcma", "g711_alaw")}
 
 
@@ -24,11 +26,11 @@ def configure(config: SessionConfig, profile: Profile, dialect: Dialect) -> byte
         session[dialect.token_limit] = config.max_output_tokens
     if config.reasoning is not None and (effort := dialect.efforts.get(config.reasoning)):
         session["reasoning"] = {"effort": effort}
-    return _update(session)
+    return _update(session, CONFIGURES)
 
 
-def change(update: Update, profile: Profile, dialect: Dialect) -> bytes:
-    """Give the message that changes what `update` names and nothing else."""
+def change(update: Update, profile: Profile, dialect: Dialect, event_id: str) -> bytes:
+    """Give the message `event_id` that changes what `update` names and nothing else."""
     session: JsonObject = {"type": "realtime"} if dialect.shape is Shape.NESTED else {}
     if update.instructions is not None:
         session["instructions"] = update.instructions
@@ -39,7 +41,7 @@ def change(update: Update, profile: Profile, dialect: Dialect) -> bytes:
     if update.voice is not None:
         voice = {"voice": _voice(update.voice, profile, dialect)}
         session |= {"audio": {"output": voice}} if dialect.shape is Shape.NESTED else voice
-    return _update(session)
+    return _update(session, event_id)
 
 
 def modalities(modality: Modality, dialect: Dialect) -> JsonObject:
@@ -49,8 +51,8 @@ def modalities(modality: Modality, dialect: Dialect) -> JsonObject:
     return {"output_modalities": [modality.value]}
 
 
-def _update(session: JsonObject) -> bytes:
-    return encode({"type": "session.update", "session": session})
+def _update(session: JsonObject, event_id: str) -> bytes:
+    return encode({"type": "session.update", "event_id": event_id, "session": session})
 
 
 def _nested(config: SessionConfig, profile: Profile, dialect: Dialect) -> JsonObject:
@@ -183,4 +185,4 @@ def _turn_detection(config: SessionConfig, dialect: Dialect) -> JsonObject | Non
     return detection
 
 
-__all__ = ["change", "configure", "modalities"]
+__all__ = ["CONFIGURES", "change", "configure", "modalities"]

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
@@ -93,7 +93,14 @@ class Profile:
         return None if name is None else self.voices.get(name, name)
 
 
-def find_model(models: Mapping[str, M], model: str, *, maker: str, fallback: str) -> M:
+def find_model(
+    models: Mapping[str, M],
+    model: str,
+    *,
+    maker: str,
+    fallback: str,
+    shut_down: Iterable[str] = (),
+) -> M:
     """Find what is known of a model.
 
     An edition of a known model (dated, preview) is that model. Any other name is taken for the
@@ -104,12 +111,14 @@ def find_model(models: Mapping[str, M], model: str, *, maker: str, fallback: str
         model: The name asked for, which may be that of a deployment.
         maker: Who serves it, for the log.
         fallback: Name in `models` that stands for the family.
+        shut_down: Names of which `check_served` tells; nothing is said of them here.
     """
     like = next((name for name in _longest_first(models) if _is_edition(model, name)), None)
     if like is None:
         beginnings = (name for name in _longest_first(models) if model.startswith(f"{name}-"))
         like = next(beginnings, fallback)
-        _say_unknown(maker, model, like)
+        if not any(_is_edition(model, name) for name in shut_down):
+            _say_unknown(maker, model, like)
     return models[like]
 
 

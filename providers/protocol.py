@@ -48,6 +48,16 @@ class WireProtocol(Protocol):
     @property
     def profile(self) -> Profile: ...
 
+    @property
+    def config(self) -> SessionConfig:
+        """What the session is configured to be, without the changes that were refused."""
+        ...
+
+    @property
+    def dropped_audio_ms(self) -> float:
+        """How much of the user's audio was held back for so long that it was dropped."""
+        ...
+
     def preparation(self) -> Callable[[], None] | None:
         """Give what must be done once before `start`, in a thread, for it takes long; or None."""
         ...
@@ -83,6 +93,10 @@ class WireProtocol(Protocol):
 
     def replies(self) -> list[bytes]:
         """Give the messages that became due by what was received. Ask after each `receive`."""
+        ...
+
+    def ended(self) -> list[Event]:
+        """Give the events that waited for others, now that the line is dead; once."""
         ...
 
     def keepalive(self) -> list[bytes]:

@@ -26,7 +26,7 @@ from crossfade.providers.commands import (
     StartTurn,
     Update,
 )
-from crossfade.providers.config import Modality, SessionConfig
+from crossfade.providers.config import Modality, SessionConfig, choice
 from crossfade.providers.connection import Connection, Statistics
 from crossfade.providers.events import Event, SessionExpiring, SessionOpened
 from crossfade.providers.profiles import Profile
@@ -105,11 +105,12 @@ class RealtimeSession:
         self._expiry: asyncio.TimerHandle | None = None
         self._opening: asyncio.Task[None] | None = None
         self._reading = False
+        self._updated = False
 
     @property
     def config(self) -> SessionConfig:
-        """What was asked for, updates included."""
-        return self._config
+        """What was asked for, with all updates that were not refused."""
+        return self._protocol.config if self._updated else self._config
 
     @property
     def profile(self) -> Profile:
@@ -230,18 +231,27 @@ class RealtimeSession:
             channels: Its channels, to be checked.
 
         Raises:
-            SoundError: Another rate, several channels, or half a sample.
+            SoundError: No bytes, another rate, several channels, or half a sample.
         """
         self._check_open()
-        check_audio(pcm, self._sound, rate_hz, channels)
-        if pcm:
-            self._connection.send_audio(pcm, self._sound.input_ms(len(pcm)))
+        pcm = check_audio(pcm, self._sound, rate_hz, channels)
+        for piece in self._pieces(pcm):
+            self._connection.send_audio(piece, self._sound.input_ms(len(piece)))
 
     async def send_audio(
         self, pcm: bytes, *, rate_hz: int | None = None, channels: int = 1
     ) -> None:
-        """As `send_audio_nowait`, and let what waits be sent."""
-        self.send_audio_nowait(pcm, rate_hz=rate_hz, channels=channels)
+        """As `send_audio_nowait`, and let what waits be sent.
+
+        Much audio at once is sent at the pace of the line, as long as the line takes any.
+        """
+        pcm = check_audio(pcm, self._sound, rate_hz, channels)
+        *earlier, last = self._pieces(pcm) or [b""]
+        flows = True
+        for piece in earlier:
+            self.send_audio_nowait(piece)
+            flows = flows and await self._connection.let_audio_go()
+        self.send_audio_nowait(last)
         await asyncio.sleep(0)
 
     async def send_text(self, text: str, *, respond: bool = True) -> None:
@@ -284,6 +294,7 @@ class RealtimeSession:
             SettingsError: JSON cannot say it, or the model takes no partial results, cannot be
                 cut by a result, or waits for it and so cannot keep silent about it.
         """
+        delivery = choice(Delivery, delivery, "delivery")
         result = ToolResult(call_id=call_id, output=output, is_error=is_error)
         await self._send(SendToolResult(result=result, final=final, delivery=delivery))
 
@@ -301,10 +312,14 @@ class RealtimeSession:
         """
         update = Update(instructions=instructions, tools=tools, voice=voice)
         await self._send(update)
-        self._config = update.applied_to(self._config)
+        self._updated = True
 
     async def respond(self) -> None:
-        """Have the agent answer, when no other response is in the way any more."""
+        """Have the agent answer, when no other response is in the way any more.
+
+        Nor while the user speaks, or is to be answered by the provider anyway. Who asks a second
+        time waits for nothing of this but a response that is still alive.
+        """
         await self._send(Respond())
 
     async def respond_aside(
@@ -330,6 +345,8 @@ class RealtimeSession:
         Raises:
             SettingsError: The model cannot answer outside the conversation, or in writing.
         """
+        if modality is not None:
+            modality = choice(Modality, modality, "modality")
         wish = RespondAside(instructions=instructions, text=text, modality=modality, label=label)
         await self._send(wish)
 
@@ -376,6 +393,13 @@ class RealtimeSession:
         """
         await self._send(EndTurn())
 
+    def _pieces(self, pcm: bytes) -> list[bytes]:
+        """Cut audio into seconds: messages that every provider takes, and that can be dropped."""
+        size = self._sound.input_second_bytes
+        if len(pcm) <= size:
+            return [pcm] if pcm else []
+        return [pcm[at : at + size] for at in range(0, len(pcm), size)]
+
     async def _send(self, command: Command) -> None:
         self._check_open()
         check_command(command, self._config, self.profile)
@@ -407,6 +431,9 @@ class RealtimeSession:
             self._expiry.cancel()
 
     def _expires(self, in_s: float) -> None:
+        # The provider knows better than its profile.
+        if self._connection.end_announced:
+            return
         self._events.append(SessionExpiring(in_s=in_s))
         self._connection.wake()
 

@@ -33,6 +33,10 @@ class SoundFormat:
     input_rate_hz: int
     output_rate_hz: int
 
+    @property
+    def input_second_bytes(self) -> int:
+        return self.sample_bytes * self.input_rate_hz
+
     def input_ms(self, size_bytes: int) -> float:
         return size_bytes * 1000 / (self.sample_bytes * self.input_rate_hz)
 

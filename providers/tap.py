@@ -1,7 +1,11 @@
 """Where a session's wire can be listened to. Observability implements it."""
 
+import json
 from enum import Enum
 from typing import Protocol
+from urllib.parse import quote
+
+_BLANK = b"[key]"
 
 
 class WireDirection(Enum):
@@ -16,3 +20,30 @@ class WireTap(Protocol):
     """
 
     def message(self, direction: WireDirection, message: str | bytes) -> None: ...
+
+
+class KeylessTap:
+    """Hands messages on without the session's own key, as it is or as JSON and URLs spell it.
+
+    Args:
+        tap: Who sees them then.
+        key: At least a few characters long: anything shorter may be part of a word.
+    """
+
+    def __init__(self, tap: WireTap, key: str) -> None:
+        self._tap = tap
+        in_json = json.dumps(key)[1:-1]
+        spellings = {key, in_json, in_json.replace("/", "\\/"), quote(key), quote(key, safe="")}
+        # The longest first: one may be a part of another.
+        self._spellings = sorted((one.encode() for one in spellings), key=len, reverse=True)
+
+    def message(self, direction: WireDirection, message: str | bytes) -> None:
+        text = message.encode(errors="replace") if isinstance(message, str) else message
+        if any(one in text for one in self._spellings):
+            for one in self._spellings:
+                text = text.replace(one, _BLANK)
+            message = text
+        self._tap.message(direction, message)
+
+
+__all__ = ["KeylessTap", "WireDirection", "WireTap"]

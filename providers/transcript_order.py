@@ -81,6 +81,14 @@ class TranscriptOrder:
         self._early.pop(item_id, None)
         return self._release()
 
+    def flush(self) -> list[UserTranscript]:
+        """Give all that waits, in its order: the words it waits for will not come."""
+        due = [one for waiting in self._items.values() for one in waiting.transcripts]
+        due += self._early.values()
+        self._items.clear()
+        self._early.clear()
+        return due
+
     def _release(self) -> list[UserTranscript]:
         due: list[UserTranscript] = []
         while self._items:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast, get_args
 
 from crossfade.conversation.history import HistoryItem
 from crossfade.conversation.tools import ToolDeclaration
@@ -107,6 +107,7 @@ def check_config(config: SessionConfig, profile: Profile, history: Sequence[Hist
     Raises:
         SettingsError: It cannot be asked for.
     """
+    _check_kinds(config)
     for need in _NEEDS:
         # Who has no turns at all cannot be asked how to find them.
         turns = need.flag in ("server_vad", "hold") and profile.full_duplex
@@ -150,12 +151,14 @@ def check_command(command: Command, config: SessionConfig, profile: Profile) -> 
 
 def check_audio(
     audio: bytes, form: SoundFormat, rate_hz: int | None = None, channels: int = 1
-) -> None:
-    """Check audio of the user against the session's format.
+) -> bytes:
+    """Check audio of the user against the session's format, and give it as `bytes`.
 
     Raises:
-        SoundError: It has another rate or more channels, or ends in half a sample.
+        SoundError: It is no bytes, has another rate or more channels, or ends in half a sample.
     """
+    if type(audio) is not bytes:
+        audio = _as_bytes(audio)
     if rate_hz is not None and rate_hz != form.input_rate_hz:
         raise SoundError(
             f"The session hears audio at {form.input_rate_hz} Hz, this has {rate_hz} Hz. "
@@ -165,9 +168,20 @@ def check_audio(
         raise SoundError(f"The session hears one channel, this has {channels}. Mix it down.")
     if len(audio) % form.sample_bytes:
         raise SoundError(f"Audio is 16-bit samples; {len(audio)} bytes end in half of one.")
+    return audio
+
+
+def _as_bytes(audio: object) -> bytes:
+    if not isinstance(audio, bytes | bytearray | memoryview):
+        raise SoundError(
+            f"Audio is bytes, not {type(audio).__name__}. Of an array of 16-bit samples, "
+            "give `tobytes()`."
+        )
+    return bytes(audio)
 
 
 def _check_result(result: SendToolResult, profile: Profile) -> None:
+    _check_kind("The delivery of a result", result.delivery, Delivery)
     if not result.final and not profile.partial_tool_results:
         raise _lacks(profile, "partial_tool_results", "takes one result for each call")
     if result.delivery is Delivery.INTERRUPT and not profile.interrupting_results:
@@ -187,10 +201,12 @@ def _check_turns(config: SessionConfig, profile: Profile) -> None:
 def _check_aside(wish: RespondAside, profile: Profile) -> None:
     if not profile.out_of_band:
         raise _lacks(profile, "out_of_band", "cannot answer outside the conversation")
+    if wish.modality is not None:
+        _check_kind("The modality", wish.modality, Modality)
     if wish.modality is Modality.TEXT and not profile.text_output:
         raise _lacks(profile, "text_output", "does not answer in writing")
     _check_words(wish.instructions)
-    if wish.text:
+    if wish.text is not None and wish.text != "":
         _check_words(wish.text)
 
 
@@ -200,9 +216,69 @@ def _check_update(update: Update, profile: Profile) -> None:
             raise _lacks(
                 profile, f"update_{field}", f"keeps the {field} that the session began with"
             )
+    if update.instructions is not None:
+        _check_kind("instructions", update.instructions, str)
+    if update.voice is not None:
+        _check_name("voice", update.voice)
+    if update.tools is None:
+        return
+    _check_tools(update.tools)
     if update.tools and not profile.tools:
         raise _lacks(profile, "tools", "calls no tools")
-    _check_names(update.tools or ())
+    _check_names(update.tools)
+
+
+_KINDS: Mapping[str, Any] = {
+    "instructions": str,
+    "silence_ms": int,
+    "interruptible": bool,
+    "transcribe": bool,
+    "compress_context": bool,
+}
+_KINDS_UNLESS_NONE: Mapping[str, Any] = {
+    "speed": int | float,
+    "threshold": int | float,
+    "prefix_ms": int,
+    "idle_timeout_ms": int,
+    "max_output_tokens": int,
+    "transcription_model": str,
+}
+
+
+def _check_kinds(config: SessionConfig) -> None:
+    """Find values of another kind than the field's, as callers without a type checker give."""
+    for name, kind in _KINDS.items():
+        _check_kind(name, getattr(config, name), kind)
+    for name, kind in _KINDS_UNLESS_NONE.items():
+        if (value := getattr(config, name)) is not None:
+            _check_kind(name, value, kind)
+    if config.voice is not None:
+        _check_name("voice", config.voice)
+    _check_kind("languages", config.languages, Sequence)
+    if isinstance(config.languages, str):
+        raise SettingsError(f"languages must be a list of tags, such as [{config.languages!r}].")
+    for language in config.languages:
+        _check_name("languages", language)
+    _check_tools(config.tools)
+
+
+def _check_tools(tools: object) -> None:
+    _check_kind("tools", tools, Sequence)
+    for tool in cast(Sequence[object], tools):
+        _check_kind("One of the tools", tool, ToolDeclaration)
+
+
+def _check_name(field: str, name: object) -> None:
+    _check_kind(field, name, str)
+    if not str(name).strip():
+        raise SettingsError(f"{field} is empty; leave it out, or give a name.")
+
+
+def _check_kind(what: str, value: object, kind: Any) -> None:
+    # A bool is an int to Python, and to nobody else.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        wanted = " or ".join(one.__name__ for one in get_args(kind) or (kind,))
+        raise SettingsError(f"{what} must be {wanted}, not {type(value).__name__}.")
 
 
 def _check_values(config: SessionConfig) -> None:
@@ -246,15 +322,19 @@ def _check_call_id(call_id: object) -> None:
         )
 
 
-def _check_played(played_ms: Mapping[str, object]) -> None:
-    for item_id, played in played_ms.items():
-        if not isinstance(played, int | float) or not 0 <= played < math.inf:
+def _check_played(played_ms: object) -> None:
+    _check_kind("played_ms", played_ms, Mapping)
+    for item_id, played in cast(Mapping[object, object], played_ms).items():
+        _check_kind("An item in played_ms", item_id, str)
+        _check_kind(f"What was played of {item_id!r}", played, int | float)
+        if not 0 <= cast(float, played) < math.inf:
             raise SettingsError(
                 f"Of {item_id!r}, {played!r} ms were played; it must be a number from 0 up."
             )
 
 
 def _check_words(text: str) -> None:
+    _check_kind("A text to send", text, str)
     if not text.strip():
         raise SettingsError("There are no words in the text to send.")
     try:
@@ -270,6 +350,7 @@ def _check_image(image: SendImage, profile: Profile) -> None:
         raise SettingsError(
             f'An image cannot be "{image.media_type}"; it must be {" or ".join(_IMAGE_TYPES)}.'
         )
+    _check_kind("An image", image.data, bytes | bytearray)
     if not image.data:
         raise SettingsError("The image is empty.")
     limit_bytes = profile.image_limit_bytes

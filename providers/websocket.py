@@ -16,6 +16,10 @@ MOST_UNREAD_BYTES = 64 * 2**20
 """A quarter of an hour of speech in JSON. When more waits, nothing is read until half has gone."""
 
 
+# What a message takes besides its content, so that none are free.
+_MESSAGE_OVERHEAD_BYTES = 128
+
+
 class MessageSocket(ClientConnection):
     """Give it to `websockets.asyncio.client.connect` as `create_connection`.
 
@@ -40,7 +44,7 @@ class MessageSocket(ClientConnection):
         if not self._messages:
             return None
         message = self._messages.popleft()
-        self.unread_bytes -= len(message)
+        self.unread_bytes -= len(message) + _MESSAGE_OVERHEAD_BYTES
         if not self._reading and self.unread_bytes <= MOST_UNREAD_BYTES // 2:
             self._reading = True
             self.transport.resume_reading()
@@ -84,7 +88,7 @@ class MessageSocket(ClientConnection):
             message = bytes(self._fragments)
             self._fragments.clear()
         self._messages.append(message)
-        self.unread_bytes += len(message)
+        self.unread_bytes += len(message) + _MESSAGE_OVERHEAD_BYTES
         if self.unread_bytes > MOST_UNREAD_BYTES and self._reading:
             self._reading = False
             self.transport.pause_reading()

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from crossfade.observability.redaction import REMOVED, redact, without_secrets
 
+HEX = "0123456789abcdef" * 2
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -22,11 +24,34 @@ json_values = st.recursive(
         "AIzaSyA1234567890abcdefghijklmnopqrstuv",
         "Bearer some.long.credential",
         "auth_tokens/0123456789abcdef",
+        "AQ.Ab8RN6Kheron-nest_0123",
+        "ya29.a0AfB_heron-nest.0123",
+        HEX,
     ],
 )
 def test_a_key_in_a_text_is_removed(secret: str) -> None:
     told = without_secrets(f"Incorrect API key provided: {secret} .")
     assert told == f"Incorrect API key provided: {REMOVED} ."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "api-key: {}",
+        '"Ocp-Apim-Subscription-Key":"{}"',
+        "token={}&x=1",
+        "the subscription key that was given is {}.",
+    ],
+)
+def test_bare_digits_that_are_called_a_key_are_removed(text: str) -> None:
+    assert without_secrets(text.format(HEX)) == text.format(REMOVED)
+
+
+def test_bare_digits_under_the_name_of_a_key_are_removed_and_ids_stay() -> None:
+    message = {"subscriptionKey": HEX, "item_id": HEX, "session": {"id": HEX}}
+    kept = {"subscriptionKey": REMOVED, "item_id": HEX, "session": {"id": HEX}}
+    assert redact(message, content=True) == kept
+    assert without_secrets(f"item {HEX} of session {HEX}") == f"item {HEX} of session {HEX}"
 
 
 @pytest.mark.parametrize("text", ["a risk-assessment-form", "the desk_of_seven", "bear in mind"])

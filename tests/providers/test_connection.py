@@ -4,6 +4,7 @@ import asyncio
 import socket
 import traceback
 
+import orjson
 import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
@@ -19,10 +20,17 @@ from crossfade.errors import (
 )
 from crossfade.providers import RealtimeSession, connect
 from crossfade.providers.config import SessionConfig, TurnDetection
+from crossfade.providers.events import (
+    Event,
+    ProviderError,
+    ResponseStarted,
+    SessionOpened,
+    UserTranscript,
+)
 from crossfade.providers.tap import WireDirection
 from tests.clock import run
 from tests.providers.loopback import Peer, Script, loopback, settle
-from tests.providers.openai_messages import error
+from tests.providers.openai_messages import Message, committed, created, error, transcribed
 
 SPEC = "openai:gpt-realtime-2.1"
 
@@ -288,8 +296,9 @@ def test_a_peer_that_reads_no_requests_is_lost() -> None:
         ):
             await anext(session)
             await settle()
-            with pytest.raises(ConnectionLost, match="stopped reading"):
+            with pytest.raises(ConnectionLost, match="stopped reading") as caught:
                 await flood(session)
+            assert caught.value.close_code == 1006
             with pytest.raises(ConnectionLost, match="stopped reading"):
                 await anext(session)
 
@@ -375,3 +384,101 @@ def test_a_tap_that_fails_is_not_silent() -> None:
                 await anext(session)
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    "first", ["<html>", error("rate_limit_exceeded", "slow down"), {"type": "response.done"}]
+)
+def test_what_is_no_refusal_does_not_end_the_opening(first: str | Message) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.websocket.send(first if isinstance(first, str) else orjson.dumps(first).decode())
+        await peer.accept()
+        await peer.until_closed()
+
+    async def main() -> list[Event]:
+        async with (
+            loopback(script) as url,
+            connect(SPEC, base_url=url, api_key="key") as session,
+        ):
+            return [await anext(session) for _ in range(2)]
+
+    reported, opened = run(main())
+    assert isinstance(reported, ProviderError)
+    assert isinstance(opened, SessionOpened)
+
+
+@pytest.mark.parametrize("hangs_up", [True, False])
+def test_an_opening_that_fails_tells_what_was_said_last(hangs_up: bool) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.send(error("rate_limit_exceeded", "slow down"))
+        if not hangs_up:
+            await peer.until_closed()
+
+    failure = opening_with(script)
+    assert isinstance(failure, ConnectionLost)
+    assert "slow down" in str(failure)
+    assert failure.code == "rate_limit_exceeded"
+
+
+def test_requests_on_a_dead_line_are_told_how_it_died() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await peer.send(created())
+        await peer.websocket.close(1001, "Going away.")
+
+    async def main() -> None:
+        async with (
+            loopback(script) as url,
+            connect(SPEC, base_url=url, api_key="key") as session,
+        ):
+            await settle()
+            with pytest.raises(ConnectionLost, match="Going away") as caught:
+                await flood(session)
+            assert caught.value.close_code == 1001
+            kinds = [type(await anext(session)) for _ in range(2)]
+            assert kinds == [SessionOpened, ResponseStarted], "what had come is not lost"
+            with pytest.raises(ConnectionLost, match="Going away"):
+                await anext(session)
+
+    run(main())
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_a_close_code_is_a_plain_number(close: bool) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        if close:
+            await peer.websocket.close(1001)
+        peer.websocket.transport.abort()
+
+    async def main() -> ConnectionLost:
+        async with (
+            loopback(script) as url,
+            connect(SPEC, base_url=url, api_key="key") as session,
+        ):
+            with pytest.raises(ConnectionLost) as caught:
+                async for _ in session:
+                    pass
+            return caught.value
+
+    lost = run(main())
+    assert type(lost.close_code) is int
+    assert lost.close_code == (1001 if close else 1006)
+
+
+def test_words_that_wait_for_others_are_told_before_the_end() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await peer.send(committed("u1"), committed("u2", "u1"), transcribed("Second.", "u2"))
+
+    async def main() -> Event:
+        async with (
+            loopback(script) as url,
+            connect(SPEC, base_url=url, api_key="key") as session,
+        ):
+            *_, last = [await anext(session) for _ in range(4)]
+            with pytest.raises(ConnectionLost):
+                await anext(session)
+            return last
+
+    assert run(main()) == UserTranscript(item_id="u2", text="Second.", final=True)

@@ -41,6 +41,9 @@ REFUSED = "Request contains an invalid argument."
         (1011, "The service is currently unavailable.", UNAVAILABLE, RETRY),
         (1011, "Deadline expired before operation could complete.", UNAVAILABLE, RETRY),
         (1011, "", UNAVAILABLE, RETRY),
+        (1008, "Token expired", CREDENTIALS, FATAL),
+        (1008, "Your project has been denied access. Please contact support.", CREDENTIALS, FATAL),
+        (1008, "Method doesn't allow unregistered callers (callers without", CREDENTIALS, FATAL),
         (1011, "You exceeded your current quota, please check your plan", QUOTA, FATAL),
     ],
 )

@@ -274,10 +274,28 @@ def test_a_request_that_waits_for_a_tool_is_answered_with_its_result() -> None:
 
 def test_an_answer_is_asked_for_again_once_the_turn_of_the_tool_is_over() -> None:
     wire = Wire()
-    wire.receive(call("depth", ids=("a",)))
+    wire.receive(call("depth", ids=("a",)), GENERATED, COMPLETE)
     wire.send(answer("a"))
-    wire.receive(sound(), GENERATED, COMPLETE)
+    wire.receive(sound())
+    assert wire.send(Respond(), Respond()) == []
+    wire.receive(GENERATED, COMPLETE)
     assert wire.send(Respond()) == [realtime(" ")]
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_what_the_model_says_while_a_tool_runs_is_not_yet_the_answer(fast: bool) -> None:
+    wire = Wire()
+    wire.receive(call("depth", ids=("a",)))
+    if fast:
+        wire.send(answer("a"))
+    wire.receive(sound())
+    if not fast:
+        wire.send(answer("a"))
+    assert wire.send(Respond()) == []
+    wire.receive(GENERATED, COMPLETE)
+    assert wire.send(Respond(), Respond()) == [], "it answers by itself"
+    assert wire.replies == []
+    assert wire.send(SendText(text="And how wide?", respond=True)) == [realtime("And how wide?")]
 
 
 def test_partial_results_say_that_more_comes() -> None:
@@ -447,10 +465,36 @@ def test_of_a_long_wait_the_latest_minute_is_kept() -> None:
     _, *held = wire.send(answer("a"))
     seconds = [message["realtimeInput"]["audio"]["data"] for message in held]
     assert len(seconds) == 60
+    assert wire.protocol.dropped_audio_ms == 10_000
 
 
-def test_a_model_that_waits_takes_no_partial_results() -> None:
-    assert blocking(FLASH).send(answer("a", final=False)) == []
+@pytest.mark.parametrize("model", [LIVE, FLASH, NATIVE])
+def test_a_model_that_waits_takes_no_partial_results(model: str) -> None:
+    wire = blocking(model)
+    with pytest.raises(SettingsError, match="the result of depth"):
+        wire.send(answer("a", final=False))
+    assert len(wire.send(answer("a"))) == 1
+
+
+def test_a_model_that_waits_unless_told_otherwise_names_the_tool_it_was_not_told_of() -> None:
+    wire = Wire(NATIVE)
+    wire.receive(call("depth", ids=("a",)))
+    with pytest.raises(SettingsError, match="blocking=False"):
+        wire.send(answer("a", final=False))
+
+
+def test_an_object_of_any_properties_goes_as_text_and_comes_back_as_an_object() -> None:
+    free = {"type": "object", "additionalProperties": {"type": "string"}}
+    tool = ToolDeclaration(
+        name="depth", description="d", parameters={"type": "object", "properties": {"by": free}}
+    )
+    wire = Wire(config=SessionConfig(tools=[tool]))
+    (declared,) = wire.setup["tools"][0]["functionDeclarations"]
+    assert declared["parameters"]["properties"]["by"]["type"] == "STRING"
+    args = {"by": '{"lake": "Thun"}'}
+    message = {"toolCall": {"functionCalls": [{"id": "a", "name": "depth", "args": args}]}}
+    (event,) = (e for e in wire.receive(message) if isinstance(e, CallEvent))
+    assert event.arguments == {"by": {"lake": "Thun"}}
 
 
 # The session

@@ -4,7 +4,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 import pytest
@@ -159,7 +159,7 @@ def test_a_tool_round_and_an_interruption() -> None:
     async def script(service: Service) -> None:
         await service.accept()
         await service.next()
-        await service.send(call("depth", ids=("a",)))
+        await service.send(call("depth", ids=("a",)), GENERATED, COMPLETE)
         (result,) = (await service.next())["toolResponse"]["functionResponses"]
         assert (result["id"], result["response"]) == ("a", {"output": 217})
         assert result["scheduling"] == "INTERRUPT"
@@ -223,6 +223,49 @@ def test_the_end_is_announced_and_then_told() -> None:
             assert await anext(session) == SessionExpiring(in_s=9.5)
             with pytest.raises(ConnectionLost, match="aborted"):
                 await anext(session)
+
+    run(test())
+
+
+@pytest.mark.parametrize("at_s", [500.0, 550.0])
+def test_the_providers_word_on_the_end_is_the_last_one(at_s: float) -> None:
+    async def script(service: Service) -> None:
+        await service.accept()
+        await asyncio.sleep(at_s)
+        await service.send({"goAway": {"timeLeft": "50s"}})
+        await asyncio.sleep(600 - at_s)
+
+    told: list[tuple[float, float | None]] = []
+
+    async def listen(session: RealtimeSession) -> NoReturn:
+        began_s = asyncio.get_running_loop().time()
+        while True:
+            event = await anext(session)
+            if isinstance(event, SessionExpiring):
+                told.append((round(asyncio.get_running_loop().time() - began_s), event.in_s))
+
+    async def test() -> None:
+        async with gemini(script) as session, session:
+            with pytest.raises(ConnectionLost):
+                await listen(session)
+
+    run(test())
+    assert told == ([(at_s, 50)] if at_s < 540 else [(540, 60), (at_s, 50)])
+
+
+def test_audio_that_waited_too_long_for_a_tool_is_counted() -> None:
+    async def script(service: Service) -> None:
+        await service.accept()
+        await service.send(call("depth", ids=("a",)))
+        await service.websocket.wait_closed()
+
+    async def test() -> None:
+        tool = ToolDeclaration(name="depth", description="d", blocking=True)
+        async with gemini(script, SessionConfig(tools=[tool])) as session, session:
+            await until_done(session)
+            for _ in range(90):
+                await session.send_audio(bytes(32000))
+            assert session.statistics().dropped_audio_ms == 30_000
 
     run(test())
 

@@ -261,10 +261,11 @@ def test_a_wrong_setup_is_refused_before_anything_is_dialled_where_a_loop_runs(
     async def main() -> None:
         async with serve(handle, "127.0.0.1", 0) as server:
             port = next(iter(server.sockets)).getsockname()[1]
-            wrong = SessionConfig(max_output_tokens=1.5)  # type: ignore[arg-type]
+            tool = ToolDeclaration(name="depth", description=7)  # type: ignore[arg-type]
+            wrong = SessionConfig(tools=[tool])
             session = connect("gemini:", wrong, base_url=f"ws://127.0.0.1:{port}/", api_key="k")
             assert not gemini_setup.types_loaded()
-            with pytest.raises(SettingsError, match="maxOutputTokens"):
+            with pytest.raises(SettingsError, match="description"):
                 await session.open()
 
     run(main())

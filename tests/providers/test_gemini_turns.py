@@ -6,12 +6,13 @@ import pytest
 
 from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
 from crossfade.conversation.usage import Usage
-from crossfade.providers.commands import Interrupt, Respond, SendText, SendToolResult
+from crossfade.providers.commands import Delivery, Interrupt, Respond, SendText, SendToolResult
 from crossfade.providers.config import SessionConfig
 from crossfade.providers.events import (
     AudioChunk,
     Event,
     Interruption,
+    LateUsage,
     ResponseDone,
     ResponseStarted,
     ResponseStatus,
@@ -22,6 +23,7 @@ from crossfade.providers.events import (
 )
 from tests.providers.gemini_messages import (
     COMPLETE,
+    FLASH,
     GENERATED,
     INTERRUPTED,
     LIVE,
@@ -241,6 +243,53 @@ def test_a_turn_in_which_nothing_was_said_is_no_response() -> None:
     assert Wire().receive(COMPLETE, GENERATED, COMPLETE) == []
 
 
+def test_tokens_that_are_counted_after_the_end_are_the_last_responses() -> None:
+    wire = Wire()
+    started, *_ = wire.receive(sound(), COMPLETE)
+    assert isinstance(started, ResponseStarted)
+    tokens = Usage(input_text_tokens=7, output_text_tokens=3)
+    assert wire.receive(USAGE) == [LateUsage(response_id=started.response_id, usage=tokens)]
+    done = wire.receive(sound(), COMPLETE)[-1]
+    assert isinstance(done, ResponseDone)
+    assert done.usage is None
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda wire: wire.send(SendText(text="Well?", respond=True)),
+        lambda wire: wire.receive(heard("Well?")),
+    ],
+    ids=["in writing", "aloud"],
+)
+def test_tokens_that_are_counted_once_something_new_is_asked_are_the_next_responses(
+    begin: Callable[[Wire], object],
+) -> None:
+    wire = Wire()
+    wire.receive(sound(), COMPLETE)
+    begin(wire)
+    assert wire.receive(USAGE) == []
+    done = wire.receive(sound(), COMPLETE)[-1]
+    assert isinstance(done, ResponseDone)
+    assert done.usage == Usage(input_text_tokens=7, output_text_tokens=3)
+
+
+@pytest.mark.parametrize("what", [sound(), call("depth", ids=("a",))], ids=["sound", "call"])
+def test_tokens_that_come_with_what_begins_are_its_own(what: Message) -> None:
+    wire = Wire()
+    wire.receive(sound(), COMPLETE)
+    events = wire.receive(what | USAGE, COMPLETE)
+    assert not [event for event in events if isinstance(event, LateUsage)]
+    (done,) = [event for event in events if isinstance(event, ResponseDone)]
+    assert done.usage == Usage(input_text_tokens=7, output_text_tokens=3)
+
+
+def test_the_last_words_may_follow_the_end_of_the_sound() -> None:
+    events = Wire().receive(sound(), words("Good"), GENERATED, words(" day."), COMPLETE)
+    assert text(events) == "Good day."
+    assert names(events)[-3:] == ["SpeechDone", "TextDelta", "ResponseDone"]
+
+
 Asking = Callable[[Wire], object]
 
 
@@ -314,10 +363,13 @@ def test_calls_end_their_response_and_the_answer_is_another() -> None:
         ("a", "depth", response_id),
         ("b", "width", response_id),
     ]
-    answering = wire.receive(GENERATED, COMPLETE | USAGE, sound(), GENERATED, COMPLETE | USAGE)
+    tokens = Usage(input_text_tokens=7, output_text_tokens=3)
+    late = wire.receive(GENERATED, COMPLETE | USAGE)
+    assert late == [LateUsage(response_id=response_id, usage=tokens)]
+    answering = wire.receive(sound(), GENERATED, COMPLETE | USAGE)
     (done,) = [event for event in answering if isinstance(event, ResponseDone)]
     assert done.response_id != response_id
-    assert done.usage == Usage(input_text_tokens=14, output_text_tokens=6)
+    assert done.usage == tokens
 
 
 def test_what_a_cut_response_calls_must_be_answered_all_the_same() -> None:
@@ -410,3 +462,109 @@ def test_the_turns_are_told_without_words_if_none_are_wanted() -> None:
     events = Wire(LIVE, SessionConfig(transcribe=False)).receive(heard("Hi"), sound(), COMPLETE)
     assert "UserTranscript" not in names(events)
     assert names(events)[0] == "UserTurnCommitted"
+
+
+# Which response speaks of a result
+
+
+def awaits(events: list[Event]) -> list[bool]:
+    return [event.awaits_tools for event in events if isinstance(event, ResponseDone)]
+
+
+def result(call_id: str, delivery: Delivery = Delivery.WHEN_IDLE) -> SendToolResult:
+    return SendToolResult(result=ToolResult(call_id=call_id, output=217), delivery=delivery)
+
+
+def test_an_answer_without_tools_awaits_none() -> None:
+    assert awaits(Wire().receive(sound(), COMPLETE)) == [False]
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_what_is_said_while_a_tool_runs_awaits_it_however_fast_it_is(fast: bool) -> None:
+    wire = Wire()
+    assert awaits(wire.receive(call("depth", ids=("a",)))) == [True]
+    if fast:
+        wire.send(result("a"))
+    assert awaits(wire.receive(words("Let me look."), sound(), GENERATED, COMPLETE)) == [True]
+    if not fast:
+        wire.send(result("a"))
+    assert awaits(wire.receive(words("Deep."), sound(), GENERATED, COMPLETE)) == [False]
+    assert awaits(wire.receive(sound(), COMPLETE)) == [False]
+
+
+def test_talk_of_something_else_awaits_the_tool_that_runs() -> None:
+    wire = Wire()
+    wire.receive(call("depth", ids=("a",)), COMPLETE)
+    assert awaits(wire.receive(heard("The time?"), sound(), COMPLETE)) == [True]
+    wire.receive(heard("And the day?"), sound())
+    wire.send(result("a"))
+    assert awaits(wire.receive(COMPLETE)) == [True]
+    assert awaits(wire.receive(sound(), COMPLETE)) == [False]
+
+
+def test_a_model_that_waits_speaks_of_the_result_next() -> None:
+    wire = Wire(FLASH)
+    assert awaits(wire.receive(call("depth", "width", ids=("a", "b")))) == [True]
+    wire.send(result("a"), result("b"))
+    assert awaits(wire.receive(sound(), COMPLETE)) == [False]
+
+
+def test_a_result_may_call_for_another_tool() -> None:
+    wire = Wire()
+    wire.receive(call("depth", ids=("a",)), COMPLETE)
+    wire.send(result("a"))
+    assert awaits(wire.receive(call("width", ids=("b",)), COMPLETE)) == [True]
+    wire.send(result("b", Delivery.SILENT))
+    assert awaits(wire.receive(sound(), COMPLETE)) == [False]
+
+
+def test_nothing_is_awaited_of_what_is_not_spoken_of_or_taken_back() -> None:
+    wire = Wire()
+    wire.receive(call("depth", "width", ids=("a", "b")), COMPLETE)
+    wire.send(result("a", Delivery.SILENT))
+    assert awaits(wire.receive(heard("Well?"), sound(), COMPLETE)) == [True]
+    wire.receive({"toolCallCancellation": {"ids": ["b"]}})
+    assert awaits(wire.receive(heard("Well?"), sound(), COMPLETE)) == [False]
+
+
+def test_who_thinks_at_length_is_idle_once_all_is_said() -> None:
+    wire = Wire(THINKING)
+    going_on = content(turnComplete=True, interactionStatus="IN_PROGRESS")
+    assert awaits(wire.receive(call("depth", ids=("a",)), sound(), going_on)) == [True]
+    wire.send(result("a"))
+    idle = content(turnComplete=True, interactionStatus="IDLE")
+    assert awaits(wire.receive(sound(), idle)) == [False]
+
+
+def test_the_answer_to_a_tool_makes_no_turn_of_the_microphone_after_other_talk() -> None:
+    wire = Wire()
+    events = wire.receive(heard("Deep?"), call("depth", ids=("a",)), sound())
+    wire.send(result("a"))
+    events += wire.receive(COMPLETE)
+    wire.protocol.append_audio(bytes(640))
+    events += wire.receive(sound(), COMPLETE)
+    assert names(events).count("UserTurnCommitted") == 1
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_result_that_cuts_what_is_said_is_no_interruption(done: bool) -> None:
+    wire = Wire()
+    wire.receive(call("depth", ids=("a",)), COMPLETE, heard("Well?"), sound())
+    if done:
+        wire.receive(COMPLETE)
+    wire.send(result("a", Delivery.INTERRUPT))
+    events = wire.receive(INTERRUPTED, COMPLETE)
+    assert [status for _, status in responses(events)] == [ResponseStatus.INTERRUPTED] * (not done)
+    assert awaits(events) == [True] * (not done)
+    assert "Interruption" not in names(events)
+    events = wire.receive(sound(), heard("Stop!"), INTERRUPTED, COMPLETE)
+    assert names(events).count("Interruption") == 1
+    assert awaits(events) == [False]
+
+
+def test_who_speaks_as_a_result_cuts_is_heard() -> None:
+    wire = Wire()
+    wire.receive(call("depth", ids=("a",)), COMPLETE, heard("Well?"), sound())
+    wire.send(result("a", Delivery.INTERRUPT))
+    events = wire.receive(content(interrupted=True, inputTranscription={"text": "Stop!"}))
+    assert "Interruption" in names(events)

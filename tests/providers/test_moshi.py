@@ -1,5 +1,7 @@
 """Moshi's frames, with sound that is not encoded."""
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +34,7 @@ from crossfade.providers.events import (
     TextDelta,
 )
 from crossfade.providers.moshi import MOSHI_PROFILE, MoshiProtocol, moshi_protocol
+from crossfade.providers.session_ids import session_mark
 from crossfade.providers.validation import check_config
 from tests.providers.moshi_frames import (
     FRAME_SAMPLES,
@@ -48,10 +51,12 @@ from tests.providers.moshi_frames import (
 
 FRAME = 2 * FRAME_SAMPLES
 MALFORMED = "malformed_message"
+MARK = session_mark(random.Random(1))
+FIRST, ITEM = f"response_{MARK}_1", f"item_{MARK}_1"
 
 
 def new() -> MoshiProtocol:
-    return MoshiProtocol(codec=RawCodec())
+    return MoshiProtocol(codec=RawCodec(), randomness=random.Random(1))
 
 
 def opened() -> MoshiProtocol:
@@ -121,7 +126,7 @@ def test_nothing_but_an_error_counts_before_the_handshake() -> None:
     assert protocol.receive(audio(speech(800))) == []
     assert protocol.receive(text(" Hi")) == []
     assert protocol.receive(error("no GPU")) == [
-        ProviderError(message="no GPU", severity=Severity.REQUEST)
+        ProviderError(message="no GPU", severity=Severity.FATAL)
     ]
     protocol.receive(PYTHON_HANDSHAKE)
     begun = protocol.receive(audio(speech(800)))
@@ -151,24 +156,24 @@ def test_speech_of_the_model_is_a_response() -> None:
     pcm = b"".join(event.pcm for event in events if isinstance(event, AudioChunk))
     assert pcm == silence() + speech() + silence(600)
     assert [event for event in events if not isinstance(event, AudioChunk)] == [
-        ResponseStarted(response_id="response_1"),
-        TextDelta(response_id="response_1", item_id="item_1", text="Hel", spoken=True),
-        TextDelta(response_id="response_1", item_id="item_1", text="lo", spoken=True),
-        SpeechDone(response_id="response_1", item_id="item_1"),
-        ResponseDone(response_id="response_1", status=ResponseStatus.COMPLETED),
+        ResponseStarted(response_id=FIRST),
+        TextDelta(response_id=FIRST, item_id=ITEM, text="Hel", spoken=True),
+        TextDelta(response_id=FIRST, item_id=ITEM, text="lo", spoken=True),
+        SpeechDone(response_id=FIRST, item_id=ITEM),
+        ResponseDone(response_id=FIRST, status=ResponseStatus.COMPLETED),
     ]
 
 
 def test_an_interruption_sends_nothing_and_drops_the_rest() -> None:
     protocol = opened()
     protocol.receive(audio(speech(800)))
-    assert protocol.send(Interrupt(played_ms={"item_1": 300})) == []
+    assert protocol.send(Interrupt(played_ms={ITEM: 300})) == []
     assert protocol.replies() == []
     assert protocol.receive(audio(speech(800))) == [
-        ResponseDone(response_id="response_1", status=ResponseStatus.INTERRUPTED)
+        ResponseDone(response_id=FIRST, status=ResponseStatus.INTERRUPTED)
     ]
     assert protocol.receive(audio(silence(800))) == []
-    assert ResponseStarted(response_id="response_2") in protocol.receive(audio(speech()))
+    assert ResponseStarted(response_id=f"response_{MARK}_2") in protocol.receive(audio(speech()))
 
 
 @pytest.mark.parametrize(
@@ -197,7 +202,7 @@ def test_an_error_frame_is_an_error() -> None:
 def test_what_makes_no_sense_is_an_error_and_the_session_goes_on(frame: bytes | str) -> None:
     protocol = opened()
     assert only_error(protocol.receive(frame)).code == MALFORMED
-    assert ResponseStarted(response_id="response_1") in protocol.receive(audio(speech()))
+    assert ResponseStarted(response_id=FIRST) in protocol.receive(audio(speech()))
 
 
 @pytest.mark.parametrize(
@@ -288,3 +293,16 @@ def test_no_frame_raises_or_breaks_the_order(stream: list[bytes | str | Interrup
                 case _:
                     assert isinstance(event, ProviderError)
         assert len(protocol.replies()) <= 1
+
+
+def test_no_two_sessions_share_the_names_of_responses_and_items() -> None:
+    def names(protocol: MoshiProtocol) -> set[str]:
+        protocol.start(SessionConfig())
+        protocol.receive(PYTHON_HANDSHAKE)
+        events = protocol.receive(audio(speech()))
+        chunks = [event for event in events if isinstance(event, AudioChunk)]
+        return {chunk.response_id for chunk in chunks} | {chunk.item_id for chunk in chunks}
+
+    one, other = (names(MoshiProtocol(codec=RawCodec())) for _ in range(2))
+    assert len(one) == len(other) == 2
+    assert not one & other

@@ -302,3 +302,17 @@ def test_a_dialect_takes_away_what_its_server_lacks(name: str, flags: set[str]) 
     profile = find_dialect(name).profile("gpt-realtime-2.1")
     asked = ("reasoning", "images", "hold", "semantic_vad", "g711", "out_of_band")
     assert {flag for flag in asked if getattr(profile, flag)} == flags
+
+
+@pytest.mark.parametrize("name", ["openai-beta", "azure-preview", "azure-voice-live"])
+def test_older_wires_speak_with_voices_that_they_have(name: str) -> None:
+    voices = find_dialect(name).profile("gpt-realtime").voices
+    assert voices.keys() == {"warm", "bright", "calm", "deep"}
+    older = {"alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse"}
+    assert set(voices.values()) <= older
+    assert len(set(voices.values())) == 4
+
+
+def test_other_makers_keep_their_voices() -> None:
+    assert find_dialect("qwen").profile("qwen3-omni-flash-realtime").voices["warm"] == "Serena"
+    assert find_dialect("openai").profile("gpt-realtime").voices["warm"] == "marin"

@@ -136,3 +136,24 @@ def test_the_beta_elsewhere_is_one_warning(caplog: pytest.LogCaptureFixture) -> 
 def test_an_unknown_dialect_is_refused_with_those_that_exist() -> None:
     with pytest.raises(SettingsError, match="azure-voice-live"):
         connect("openai:gpt-realtime", api_key="secret-key", dialect="bedrock")
+
+
+@pytest.mark.parametrize("host", ["api.openai.com.", "eu.api.openai.com", "US.API.OPENAI.COM"])
+def test_the_makers_other_hosts_are_its_own(host: str) -> None:
+    with pytest.raises(SettingsError, match="shut"):
+        connect("openai:gpt-4o-realtime-preview", api_key="k", base_url=f"wss://{host}/v1/realtime")
+    connect(
+        "openai:gpt-4o-realtime-preview",
+        api_key="k",
+        base_url="wss://notapi.openai.com/v1/realtime",
+    )
+
+
+def test_a_model_that_was_shut_down_is_warned_of_once_in_all(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    _say_shut_down.cache_clear()
+    for _ in range(2):
+        connect("openai:gpt-4o-mini-realtime-preview-2024-12-17", api_key="k", base_url=LOCAL)
+    (message,) = caplog.messages
+    assert "gpt-realtime-2.1-mini" in message

@@ -106,6 +106,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.sampled_from(
         [
             SendText(text="x"),
+            SendText(text="x", respond=True),
             SendImage(data=b"x", media_type="image/png"),
             SendToolResult(result=ToolResult(call_id="c", output=None)),
             SendToolResult(result=ToolResult(call_id="c", output=1), final=False),
@@ -183,12 +184,22 @@ def test_any_order_of_messages_and_commands_keeps_the_promises(
     protocol.start(SessionConfig(turn_detection=detection, interruptible=interruptible))
     ended: set[str] = set()
     running: dict[str, bool] = {}
-    # The one that was announced last holds others up.
+    # The one that was announced last holds others up, until somebody asks for an answer in vain
+    # and then again.
     latest = ""
+    in_vain = False
+    asides: set[str] = set()
     for step in steps:
+        if in_vain and asks(step):
+            latest = ""
         if isinstance(step, dict):
             events = protocol.receive(orjson.dumps(step))
             check_promises(events, ended, running)
+            asides |= {
+                event.response_id
+                for event in events
+                if isinstance(event, ResponseStarted) and event.label == ASIDE
+            }
             for event in events:
                 if isinstance(event, ResponseStarted) and "response" in step:
                     latest = latest if event.label == ASIDE else event.response_id
@@ -199,12 +210,23 @@ def test_any_order_of_messages_and_commands_keeps_the_promises(
             continue
         else:
             if isinstance(step, Interrupt):
-                running = dict.fromkeys(running, False)
+                running = {name: name in asides for name in running}
             sent = protocol.send(step)
         asked = sum(b'"response.create"' in message for message in sent)
         assert asked <= 1
+        if asks(step) and not asked:
+            in_vain = True
+        elif any(b'"response.create"' in m and b'"metadata"' not in m for m in sent):
+            in_vain = False
         if not isinstance(step, RespondAside):
             assert not asked or not latest, "one response at a time"
+
+
+def asks(step: Message | Command) -> bool:
+    """Whether somebody may ask for the next answer: the caller, or the protocol for them."""
+    if isinstance(step, dict):
+        return step["type"] in ("input_audio_buffer.committed", "error")
+    return isinstance(step, Respond | EndTurn) or (isinstance(step, SendText) and step.respond)
 
 
 def serve(protocol: OpenAIRealtimeProtocol, sent: list[bytes], names: Iterator[int]) -> int:
@@ -265,6 +287,60 @@ def test_nothing_makes_the_caller_wait_forever(
                 sent += protocol.replies()
         serve(protocol, sent, names)
     assert serve(protocol, protocol.send(Respond()), names) >= 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    detection=st.sampled_from(TurnDetection),
+    interruptible=st.booleans(),
+    interrupts=st.booleans(),
+    dialect=st.sampled_from(list(DIALECTS.values())),
+    steps=st.lists(messages | commands, max_size=30),
+)
+def test_who_asks_again_is_never_held_by_a_service_that_says_nothing_more(
+    detection: TurnDetection,
+    interruptible: bool,
+    interrupts: bool,
+    dialect: Dialect,
+    steps: list[Message | Command],
+) -> None:
+    protocol = OpenAIRealtimeProtocol("gpt-realtime-2.1", dialect)
+    protocol.start(SessionConfig(turn_detection=detection, interruptible=interruptible))
+    owns_turns = detection is TurnDetection.CALLER
+    for step in steps:
+        if isinstance(step, dict):
+            protocol.receive(orjson.dumps(step))
+            protocol.replies()
+        elif owns_turns or not isinstance(step, StartTurn | EndTurn):
+            protocol.send(step)
+    if owns_turns:
+        protocol.send(EndTurn())
+    asked: list[list[bytes]] = []
+    # The first ask may wait, the second looks whether what runs is still alive, the third goes,
+    # or one of the phrases that were asked for before.
+    for _ in range(3 + 2 * 8):
+        sent = protocol.send(Interrupt(played_ms={})) if interrupts else []
+        sent += protocol.send(Respond())
+        asked.append([message for message in sent if b'"response.create"' in message])
+    assert all(any(asked[at : at + 3]) for at in range(len(asked) - 2))
+    assert any(b'"metadata"' not in message for creates in asked for message in creates)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    dialect=st.sampled_from(list(DIALECTS.values())),
+    steps=st.lists(messages | commands, max_size=30),
+)
+def test_who_writes_is_held_by_no_turn(dialect: Dialect, steps: list[Message | Command]) -> None:
+    """However the user's turn stands, only a response that runs holds what they write up."""
+    protocol = OpenAIRealtimeProtocol("gpt-realtime-2.1", dialect)
+    protocol.start(SessionConfig())
+    turn = [step for step in steps if isinstance(step, dict) and "response" not in str(step)]
+    for message in turn:
+        protocol.receive(orjson.dumps(message))
+        protocol.replies()
+    sent = protocol.send(SendText(text="Hello?", respond=True))
+    assert any(b'"response.create"' in message for message in sent)
 
 
 @settings(max_examples=300, deadline=None)

@@ -115,7 +115,11 @@ def test_injected_speech_is_cancelled_and_never_truncated() -> None:
     wire.receive(created("r", create["response"]["metadata"]), audio_ms(500, "a", "r"))
     assert wire.receive(speech_started("u")) == [SpeechStarted(item_id="u", at_ms=100)]
     (cancel,) = wire.send(Interrupt(played_ms={"a": 100}))
-    assert cancel == {"type": "response.cancel", "response_id": "r"}
+    assert cancel == {
+        "type": "response.cancel",
+        "event_id": "crossfade_cancel_r",
+        "response_id": "r",
+    }
 
 
 def test_an_answer_that_was_asked_for_and_interrupted_is_cancelled_when_it_begins() -> None:
@@ -123,7 +127,9 @@ def test_an_answer_that_was_asked_for_and_interrupted_is_cancelled_when_it_begin
     wire.send(Respond())
     assert wire.send(Interrupt(played_ms={})) == []
     assert wire.receive(created("r"), audio_ms(100, "a", "r")) == [ResponseStarted(response_id="r")]
-    assert wire.replies == [{"type": "response.cancel", "response_id": "r"}]
+    assert wire.replies == [
+        {"type": "response.cancel", "event_id": "crossfade_cancel_r", "response_id": "r"}
+    ]
 
 
 def test_an_interruption_drops_what_waits() -> None:

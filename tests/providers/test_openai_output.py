@@ -1,6 +1,7 @@
 """What the agent says and calls, in every order in which it may come."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -34,6 +35,7 @@ from tests.providers.openai_messages import (
 
 STARTED = ResponseStarted(response_id="resp_1")
 COMPLETED = ResponseDone(response_id="resp_1", status=ResponseStatus.COMPLETED)
+CALLED = replace(COMPLETED, awaits_tools=True)
 
 
 def chunk(pcm: bytes, item_id: str = "item_1") -> AudioChunk:
@@ -151,7 +153,7 @@ def test_several_spoken_items_keep_their_order() -> None:
 def test_a_call_is_told_once(messages: list[Message]) -> None:
     item = call_item("c", "get_weather", '{"city":"Tokyo"}')
     events = Wire().receive(created(), *messages, item_done(item), done(output=[item]))
-    assert events == [STARTED, call("c", {"city": "Tokyo"}), COMPLETED]
+    assert events == [STARTED, call("c", {"city": "Tokyo"}), CALLED]
 
 
 def test_parallel_calls_name_their_response_and_come_before_its_end() -> None:
@@ -164,7 +166,7 @@ def test_parallel_calls_name_their_response_and_come_before_its_end() -> None:
         item_done(items[1]),
         done(output=items),
     )
-    assert events == [STARTED, call("c1"), call("c2"), COMPLETED]
+    assert events == [STARTED, call("c1"), call("c2"), CALLED]
 
 
 @pytest.mark.parametrize("arguments", ['{"city"', "[1]", "null", "Tokyo"])

@@ -2,6 +2,7 @@
 
 from urllib.parse import parse_qs, urlsplit
 
+import orjson
 import pytest
 
 from crossfade.conversation.history import HistoryItem, Speaker, Utterance
@@ -53,6 +54,7 @@ from tests.providers.openai_messages import (
     session_updated,
     speech_started,
     speech_stopped,
+    transcribed,
 )
 
 CALLER = SessionConfig(turn_detection=TurnDetection.CALLER)
@@ -87,6 +89,7 @@ def test_the_session_is_configured_first() -> None:
     (update,) = Wire(config).first
     assert update == {
         "type": "session.update",
+        "event_id": "crossfade_session",
         "session": {
             "type": "realtime",
             "output_modalities": ["audio"],
@@ -672,3 +675,162 @@ def test_what_is_no_json_object_is_an_error_event(message: str | bytes) -> None:
 )
 def test_unknown_messages_pass_by(message: str) -> None:
     assert OpenAIRealtimeProtocol("gpt-realtime-2.1").receive(message) == []
+
+
+def test_who_writes_does_not_wait_for_the_end_of_their_speech() -> None:
+    """A muted microphone sends nothing more, and the service hears no end."""
+    for messages in ([], [speech_stopped(), committed()]):
+        wire = Wire()
+        wire.receive(speech_started(), *messages)
+        sent = wire.send(SendText(text="Hi", respond=True))
+        assert kinds(sent) == ["conversation.item.create", "response.create"]
+
+
+def test_a_turn_that_nobody_answers_holds_nobody_up_for_ever() -> None:
+    wire = Wire()
+    wire.receive(speech_started(), speech_stopped(), committed())
+    assert wire.send(Respond()) == []
+    assert kinds(wire.send(Respond())) == ["response.create"]
+
+
+def test_an_answer_asked_for_too_early_is_asked_for_again() -> None:
+    wire = Wire()
+    wire.receive(speech_started(), speech_stopped(), committed())
+    wire.send(Respond())
+    (create,) = wire.send(Respond())
+    active = error("conversation_already_has_active_response", event_id=create["event_id"])
+    wire.receive(created("own"), active)
+    assert wire.replies == []
+    wire.receive(done("own"))
+    assert kinds(wire.replies) == ["response.create"]
+
+
+@pytest.mark.parametrize("names", ["the cancel", "nothing"])
+def test_what_cannot_be_cancelled_is_over(names: str) -> None:
+    wire = Wire()
+    wire.receive(created("r"), audio_ms(20, "a", "r"))
+    (cancel,) = wire.send(Interrupt(played_ms={}))
+    assert wire.send(Respond()) == []
+    event_id = cancel["event_id"] if names == "the cancel" else None
+    events = wire.receive(error("response_cancel_not_active", event_id=event_id))
+    assert ResponseDone(response_id="r", status=ResponseStatus.INTERRUPTED) in events
+    assert kinds(wire.replies) == ["response.create"]
+
+
+def test_only_what_was_to_be_cancelled_is_over() -> None:
+    wire = Wire()
+    wire.receive(created("r"), audio_ms(20, "a", "r"))
+    (cancel,) = wire.send(Interrupt(played_ms={}))
+    wire.receive(done("r", "cancelled"), created("s"), audio_ms(20, "b", "s"))
+    for event_id in (cancel["event_id"], None):
+        events = wire.receive(error("response_cancel_not_active", event_id=event_id))
+        assert not any(isinstance(event, ResponseDone) for event in events)
+    assert len(wire.receive(audio_ms(20, "b", "s"))) == 1
+
+
+def test_what_cannot_be_said_was_not_sent() -> None:
+    wire = Wire()
+    wire.receive(speech_started())
+    with pytest.raises(SettingsError):
+        wire.send(SendToolResult(result=ToolResult(call_id="c", output="\ud800")))
+    assert wire.send(Respond()) == []
+    spoken = item_added(type="message", role="user", content=[{"type": "input_audio"}])
+    wire.receive(speech_stopped(), committed(), spoken, created("r"), done("r"))
+    assert wire.replies == [], "the answer knew of all there was"
+
+
+def test_a_service_that_tells_of_no_items_does_not_answer_twice() -> None:
+    wire = Wire()
+    wire.receive(speech_started())
+    wire.send(RESULT)
+    wire.send(Respond())
+    wire.receive(speech_stopped(), committed(), created("r"), done("r"))
+    assert wire.replies == []
+
+
+VAGUE = {"type": "server_error", "code": None, "message": "could not update"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": "cannot_update_voice", "event_id": "ours"},
+        {"code": "invalid_value", "event_id": "ours"},
+        {"code": "cannot_update_voice"},
+        {"code": "invalid_value", "param": "session.audio.output.voice"},
+        VAGUE,
+    ],
+)
+def test_a_change_that_was_refused_can_be_asked_for_again(body: Message) -> None:
+    wire = Wire(SessionConfig(instructions="A", voice="warm"))
+    wire.receive(created())
+    (update,) = wire.send(Update(instructions="C", voice="calm"))
+    named = update["event_id"] if "event_id" in body else None
+    refusal = error("x")
+    refusal["error"] |= body | {"event_id": named}
+    wire.receive(audio_ms(20), refusal)
+    assert wire.protocol.config.instructions == "A"
+    assert wire.protocol.config.voice == "warm"
+    (again,) = wire.send(Update(instructions="C"))
+    assert again["session"] == {"type": "realtime", "instructions": "C"}
+
+
+def test_a_refusal_takes_back_its_own_change_and_no_other() -> None:
+    wire = Wire(SessionConfig(instructions="A"))
+    (first,) = wire.send(Update(instructions="B"))
+    wire.send(Update(voice="calm"))
+    wire.receive(error("invalid_value", event_id=first["event_id"]))
+    assert (wire.protocol.config.instructions, wire.protocol.config.voice) == ("A", "calm")
+    wire.receive(session_updated(), error("invalid_value", event_id="crossfade_update_9"))
+    assert (wire.protocol.config.instructions, wire.protocol.config.voice) == ("A", "calm")
+
+
+def test_a_change_that_was_confirmed_stays() -> None:
+    wire = Wire(SessionConfig(instructions="A"))
+    wire.send(Update(instructions="B"))
+    wire.receive(session_updated(), error("cannot_update_voice"), error("server_error"))
+    assert wire.protocol.config.instructions == "B"
+    assert wire.send(Update(instructions="B")) == []
+
+
+def test_a_change_of_which_the_refusal_is_in_doubt_is_always_sent() -> None:
+    wire = Wire(SessionConfig(instructions="A"))
+    wire.send(Update(instructions="B"))
+    vague = error("x")
+    vague["error"] |= VAGUE
+    wire.receive(vague, session_updated())
+    assert len(wire.send(Update(instructions="A"))) == 1, "what the service holds is not known"
+
+
+@pytest.mark.parametrize("event_id", ["ours", None])
+def test_a_refused_configuration_is_fatal_while_the_session_opens(event_id: str | None) -> None:
+    protocol = OpenAIRealtimeProtocol("gpt-realtime-2.1")
+    (configure,) = loads(protocol.start(SessionConfig()))
+    named = configure["event_id"] if event_id else None
+    (event,) = protocol.receive(orjson.dumps(error("unknown_parameter", "session.x", named)))
+    assert isinstance(event, ProviderError)
+    assert event.severity is Severity.FATAL
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        error("rate_limit_exceeded", "slow down"),
+        error("invalid_value", "No such item.", "crossfade_item_1"),
+        {"type": "error", "error": {"type": "server_error", "message": "Odd."}},
+    ],
+)
+def test_other_errors_are_not_fatal_while_the_session_opens(refusal: Message) -> None:
+    protocol = OpenAIRealtimeProtocol("gpt-realtime-2.1")
+    protocol.start(SessionConfig(), SEED)
+    (event,) = protocol.receive(orjson.dumps(refusal))
+    assert isinstance(event, ProviderError)
+    assert event.severity is Severity.REQUEST
+
+
+def test_words_that_wait_for_others_come_when_the_line_ends() -> None:
+    wire = Wire()
+    events = wire.receive(committed("u1"), committed("u2", "u1"), transcribed("Second.", "u2"))
+    assert not any(isinstance(event, UserTranscript) for event in events)
+    assert wire.protocol.ended() == [UserTranscript(item_id="u2", text="Second.", final=True)]
+    assert wire.protocol.ended() == []

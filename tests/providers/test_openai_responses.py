@@ -33,6 +33,7 @@ def test_of_too_many_phrases_the_oldest_is_dropped_and_never_an_answer() -> None
 
 def test_the_users_turn_drops_phrases_and_keeps_answers_to_what_was_not_known() -> None:
     sent = SentItems()
+    sent.arrive({"id": "any"})
     sent.send({"type": "function_call_output", "call_id": "c"})
     responses = Responses(sent)
     responses.user_speaks()
@@ -225,3 +226,122 @@ def test_running_responses_are_bounded() -> None:
     assert len(list(responses)) == 16
     assert responses.get("r99") is not None
     assert responses.begin("r50", injected=False) is None, "taken for ended"
+
+
+def test_who_asks_again_is_not_held_by_a_turn_that_nobody_answers() -> None:
+    for turn in (Responses.user_speaks, Responses.answer_due):
+        responses = Responses()
+        turn(responses)
+        responses.ask()
+        assert responses.next_request() is None
+        responses.ask()
+        assert responses.next_request() is not None
+
+
+def test_asking_again_counts_across_interruptions() -> None:
+    responses = Responses()
+    responses.user_speaks()
+    responses.ask()
+    responses.interrupt()
+    responses.ask()
+    assert responses.next_request() is not None
+
+
+def test_a_turn_that_the_caller_marked_is_never_spoken_into() -> None:
+    responses = Responses()
+    responses.turn_marked()
+    for _ in range(3):
+        responses.ask()
+        responses.user_writes()
+        assert responses.next_request() is None
+    responses.floor_free()
+    assert responses.next_request() is not None
+
+
+def test_who_asks_again_is_not_held_by_a_request_that_was_ignored() -> None:
+    responses = Responses()
+    responses.ask()
+    first = responses.next_request()
+    responses.ask()
+    assert responses.next_request() is None
+    responses.ask()
+    second = responses.next_request()
+    assert second is not None
+    assert second is not first
+
+
+def test_a_phrase_that_was_passed_over_keeps_its_label_and_its_interruption() -> None:
+    for interrupted in (False, True):
+        responses = Responses()
+        responses.ask(PHRASE, label="wait")
+        phrase = responses.next_request()
+        assert phrase is not None
+        if interrupted:
+            responses.interrupt()
+        responses.ask()
+        responses.ask()
+        assert responses.next_request() is not None
+        response = responses.begin("phrase", injected=True, request_id=phrase.event_id)
+        assert response is not None
+        assert (response.label, response.cut) == ("wait", interrupted)
+
+
+def test_who_asks_again_is_held_by_a_response_only_while_something_comes_of_it() -> None:
+    responses = Responses()
+    responses.begin("running", injected=False)
+    responses.ask()
+    assert responses.next_request() is None
+    responses.get("running")
+    responses.ask()
+    assert responses.next_request() is None, "it lives"
+    responses.ask()
+    assert responses.next_request() is not None
+
+
+def test_an_answer_that_met_an_unannounced_one_is_not_asked_for_in_a_circle() -> None:
+    responses = Responses()
+    responses.begin("phantom", injected=False, announced=False)
+    responses.ask()
+    request = responses.next_request()
+    assert request is not None
+    responses.refuse(request.event_id, active=True)
+    assert responses.next_request() is None, "it would be refused again at once"
+    responses.end("phantom")
+    assert responses.next_request() is request
+
+
+def test_who_interrupts_waits_no_longer_for_the_services_own_answer() -> None:
+    responses = Responses()
+    responses.answer_due()
+    responses.interrupt()
+    responses.ask()
+    assert responses.next_request() is not None
+
+
+def test_a_service_that_tells_of_no_items_knew_of_those_from_before_its_turn() -> None:
+    for late in (False, True):
+        sent = SentItems()
+        responses = Responses(sent)
+        responses.user_speaks()
+        if not late:
+            sent.send({"type": "function_call_output", "call_id": "c"})
+        responses.answer_due()
+        if late:
+            sent.send({"type": "function_call_output", "call_id": "c"})
+        responses.ask()
+        responses.begin("own", injected=False)
+        responses.end("own")
+        assert (responses.next_request() is not None) == late
+        assert len(sent) == late
+
+
+def test_what_is_asked_for_while_the_services_own_answer_runs_is_asked_for_after_it() -> None:
+    sent = SentItems()
+    responses = Responses(sent)
+    sent.send({"type": "function_call_output", "call_id": "c"})
+    responses.answer_due()
+    responses.ask()
+    responses.begin("own", injected=False)
+    responses.ask()
+    responses.end("own")
+    assert responses.next_request() is not None

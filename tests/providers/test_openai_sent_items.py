@@ -14,7 +14,10 @@ RESULT = {"type": "function_call_output", "call_id": "c", "output": "1"}
 @pytest.mark.parametrize("item", [USER, AGENT, CALL, RESULT])
 def test_an_item_arrives_by_its_name(item: JsonObject) -> None:
     items = SentItems()
-    names = [items.send(item) for _ in range(2)]
+    names = []
+    for _ in range(2):
+        names.append(items.next_name)
+        items.send(item)
     assert len(set(names)) == 2
     items.arrive({**item, "id": names[1]})
     items.arrive({**item, "id": names[1]})
@@ -50,7 +53,10 @@ def test_what_is_spoken_or_made_by_the_model_is_none_of_ours(item: JsonObject) -
 
 def test_a_refused_item_is_not_on_its_way() -> None:
     items = SentItems()
-    first, second = items.send(USER), items.send(USER)
+    first = items.next_name
+    items.send(USER)
+    second = items.next_name
+    items.send(USER)
     assert not items.refuse("another")
     assert items.refuse(second)
     assert items.refuse("")

@@ -49,7 +49,7 @@ def turn_detection(**fields: Any) -> Any:
 
 def changed(dialect: Dialect = OPENAI, **fields: Any) -> dict[str, Any]:
     profile = dialect.profile("gpt-realtime-2.1")
-    message = orjson.loads(change(Update(**fields), profile, dialect))
+    message = orjson.loads(change(Update(**fields), profile, dialect, "crossfade_update_1"))
     body: dict[str, Any] = message["session"]
     return body
 

@@ -9,7 +9,7 @@ import pytest
 
 from crossfade.conversation.history import HistoryItem, Speaker, Utterance
 from crossfade.conversation.tools import ToolCall
-from crossfade.errors import ConnectionLost, CredentialsRefused, ProviderFault, SettingsError
+from crossfade.errors import ConnectionLost, ProviderFault, SettingsError
 from crossfade.providers import RealtimeSession, SessionConfig, connect
 from crossfade.providers.events import (
     AudioChunk,
@@ -73,6 +73,7 @@ def test_a_typed_question_is_answered_in_speech(wire: Wire) -> None:
             assert not started.injected
             assert done.response_id == started.response_id
             assert done.status is ResponseStatus.COMPLETED
+            assert not done.awaits_tools
             assert {end.response_id for end in heard.of(SpeechDone)} == {started.response_id}
             assert (done.usage is not None) == session.profile.usage
             assert (done.usage.input_tokens, done.usage.output_tokens) == (21, 33)
@@ -109,13 +110,45 @@ def test_a_tool_is_called_and_its_result_spoken_of(wire: Wire) -> None:
     async def main() -> None:
         async with wire.session("tool_round") as session:
             await session.send_text("How deep is Lake Brienz?")
-            (call,) = (await listen(session)).calls
+            asking = await listen(session)
+            (call,) = asking.calls
             assert (call.name, call.arguments) == ("depth_of_lake", {"lake": "Brienz"})
+            assert asking.awaits_tools
             await answer(session, [call])
             heard = await listen(session)
             assert heard.words == "It is 260 metres deep."
+            assert not heard.awaits_tools
             assert not heard.calls
             assert not heard.of(ToolCallCancelled)
+
+    if wire.profile.tools:
+        run(main())
+    else:
+        refuses_to_begin(wire, SessionConfig(tools=[LAKES]))
+
+
+@every_wire
+@pytest.mark.parametrize("scenario", ["tool_round", "tool_preamble"])
+def test_who_asks_only_whether_tools_are_awaited_hears_the_answer_out(
+    wire: Wire, scenario: str
+) -> None:
+    async def main() -> None:
+        async with wire.session(scenario) as session:
+            await session.send_text("How deep is Lake Brienz?")
+            heard = Heard()
+            async for event in session:
+                heard.events.append(event)
+                match event:
+                    case ToolCall(id=call_id, arguments=arguments):
+                        depth = {"metres": DEPTHS[arguments["lake"]]}
+                        await session.send_tool_response(call_id, depth)
+                    case ResponseDone(awaits_tools=True):
+                        await session.respond()
+                    case ResponseDone():
+                        break
+            preamble = "Let me look." if scenario == "tool_preamble" else ""
+            assert heard.words == preamble + "It is 260 metres deep."
+            heard.check_order()
 
     if wire.profile.tools:
         run(main())
@@ -128,12 +161,16 @@ def test_two_tools_of_one_response_are_answered_together(wire: Wire) -> None:
     async def main() -> None:
         async with wire.session("parallel_tools") as session:
             await session.send_text("Which is deeper, Lake Brienz or Lake Thun?")
-            calls = (await listen(session)).calls
+            asking = await listen(session)
+            calls = asking.calls
             assert [call.arguments["lake"] for call in calls] == ["Brienz", "Thun"]
+            assert asking.awaits_tools
             assert len({call.id for call in calls}) == 2
             assert len({call.response_id for call in calls}) == 1
             await answer(session, calls)
-            assert (await listen(session)).words == "Lake Brienz is deeper."
+            heard = await listen(session)
+            assert heard.words == "Lake Brienz is deeper."
+            assert not heard.awaits_tools
 
     if wire.profile.parallel_tools:
         run(main())
@@ -263,7 +300,7 @@ def test_a_lost_session_is_told_once_all_events_are_delivered(wire: Wire) -> Non
 @every_wire
 def test_who_is_refused_learns_it_on_opening(wire: Wire) -> None:
     async def main() -> None:
-        with pytest.raises(CredentialsRefused if wire.keys else ProviderFault) as refused:
+        with pytest.raises(ProviderFault) as refused:
             async with wire.session("refused"):
                 raise AssertionError("the session opened")
         assert KEY not in str(refused.value)

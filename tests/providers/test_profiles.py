@@ -61,3 +61,11 @@ def test_the_others_are_served(caplog: pytest.LogCaptureFixture) -> None:
 def test_the_one_that_fits_exactly_names_the_successor() -> None:
     with pytest.raises(SettingsError, match="tit-2-mini"):
         check_served("crane-mini-2025-01-31", GONE, maker="Nest", own_host=True)
+
+
+def test_what_was_shut_down_is_like_the_family_and_nothing_is_said_of_it_here(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    known = find_model(MODELS, "crane-2025", maker="Nest", fallback="tit", shut_down=GONE)
+    assert known == MODELS["tit"]
+    assert caplog.messages == []

@@ -1,16 +1,18 @@
 """What callers can ask of a session, and how its end is announced."""
 
 import asyncio
+import base64
 import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import orjson
 import pytest
 
 from crossfade.conversation.tools import ToolDeclaration
-from crossfade.errors import CrossfadeError, SettingsError, SoundError
+from crossfade.errors import CallerError, CrossfadeError, SettingsError, SoundError
 from crossfade.providers import (
     Encoding,
     ProviderError,
@@ -281,3 +283,115 @@ def test_a_key_that_the_provider_quotes_is_shown_nowhere(
     assert "[key] may not do this" in everything
     assert "[key] is over" in everything
     assert KEY not in everything
+
+
+def test_much_audio_at_once_goes_in_pieces_that_the_provider_takes() -> None:
+    length = 14 * 2**20 + 2
+
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        heard = 0
+        while heard < length:
+            piece = await peer.websocket.recv(decode=False)
+            assert len(piece) < 15 * 2**20
+            heard += len(base64.b64decode(orjson.loads(piece)["audio"]))
+        assert heard == length
+
+    async def use(session: RealtimeSession) -> None:
+        await session.send_audio(bytes(length))
+        await settle()
+        assert session.statistics().dropped_audio_ms == 0
+
+    talk(script, use)
+
+
+def test_of_much_audio_at_once_no_more_waits_than_of_little() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        peer.websocket.transport.pause_reading()
+        await asyncio.sleep(30)
+        peer.websocket.transport.abort()
+
+    async def use(session: RealtimeSession) -> None:
+        loop = asyncio.get_running_loop()
+        begun_s = loop.time()
+        session.send_audio_nowait(bytes(14 * 2**20))
+        assert session.statistics().waiting_audio_ms <= 10_000
+        await session.send_audio(bytes(14 * 2**20))
+        assert session.statistics().waiting_audio_ms <= 10_000
+        for _ in range(100):
+            await session.send_audio(bytes(960))
+        assert loop.time() - begun_s < 1, "nobody waits for a provider that stands still"
+
+    talk(script, use)
+
+
+@pytest.mark.parametrize(
+    "pcm", [bytearray(4), memoryview(bytes(4)), memoryview(bytes(4)).cast("h")]
+)
+def test_audio_may_be_any_bytes(pcm: Any) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        message = await peer.expect("input_audio_buffer.append")
+        assert message["audio"] == base64.b64encode(bytes(4)).decode()
+
+    async def use(session: RealtimeSession) -> None:
+        await session.send_audio(pcm)
+        await settle()
+
+    talk(script, use)
+
+
+def test_arguments_of_the_wrong_kind_are_the_callers_mistake() -> None:
+    async def use(session: RealtimeSession) -> None:
+        wrong: list[Callable[[], Awaitable[None]]] = [
+            lambda: session.send_audio(None),  # type: ignore[arg-type]
+            lambda: session.send_text(None),  # type: ignore[arg-type]
+            lambda: session.interrupt(None),  # type: ignore[arg-type]
+            lambda: session.update(tools=["x"]),  # type: ignore[list-item]
+            lambda: session.send_tool_response("c", 1, delivery="now"),  # type: ignore[arg-type]
+            lambda: session.respond_aside("x", modality="loud"),  # type: ignore[arg-type]
+        ]
+        for verb in wrong:
+            with pytest.raises(CallerError):
+                await verb()
+
+    talk(hear_everything, use)
+
+
+def test_choices_of_verbs_may_be_given_by_name() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        create = await peer.expect("response.create")
+        assert create["response"]["output_modalities"] == ["text"]
+        await peer.until_closed()
+
+    async def use(session: RealtimeSession) -> None:
+        await session.send_tool_response("c", 1, delivery="silent")  # type: ignore[arg-type]
+        await session.respond_aside("x", modality="text")  # type: ignore[arg-type]
+        await settle()
+
+    talk(script, use)
+
+
+def test_the_configuration_tells_what_was_not_refused() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        update = await peer.expect("session.update")
+        await peer.send(error("invalid_value", event_id=update["event_id"]))
+        again = await peer.expect("session.update")
+        assert again["session"]["instructions"] == "B"
+        await peer.send(session_updated())
+        await peer.until_closed()
+
+    async def use(session: RealtimeSession) -> None:
+        await anext(session)
+        await session.update(instructions="B", voice="nobody")
+        assert session.config.voice == "nobody"
+        await anext(session)
+        assert session.config == SessionConfig(instructions="A")
+        await session.update(instructions="B")
+        await settle()
+        assert session.config.instructions == "B"
+
+    talk(script, use, SessionConfig(instructions="A"))

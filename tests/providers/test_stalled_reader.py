@@ -151,3 +151,29 @@ def test_messages_in_fragments_are_put_together(pieces: int) -> None:
             assert await heard_ms(session) == 100
 
     run(main())
+
+
+def test_messages_without_content_take_room_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "MOST_UNREAD_BYTES", 1_000_000)
+
+    async def handle(connection: ServerConnection) -> None:
+        peer = Peer(connection)
+        await peer.accept()
+        await peer.expect("response.create")
+        for _ in range(300):
+            connection.transport.write(b"\x81\x00" * 1000)
+            await asyncio.sleep(0)
+        await peer.send(created(), audio_ms(100), done())
+        await peer.until_closed()
+
+    async def main() -> None:
+        service = Service()
+        service.handle = handle  # type: ignore[method-assign]
+        async with service.session() as session:
+            await asyncio.sleep(15)
+            # All that was read at once may be above the limit, which is less than all there is.
+            assert 1e6 <= session.statistics().unread_bytes < 20e6
+            assert await heard_ms(session) == 100
+            assert session.statistics().unread_bytes == 0
+
+    run(main())

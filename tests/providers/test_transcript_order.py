@@ -127,3 +127,14 @@ def test_it_forgets_in_the_end() -> None:
     for number in range(1000):
         order.announce(f"item{number}")
     assert len(order._items) <= 64
+
+
+def test_at_the_end_of_the_line_what_waits_comes_out_in_order() -> None:
+    order = TranscriptOrder()
+    for item_id in ("lost", "b", "c"):
+        order.announce(item_id)
+    for item_id in ("x", "c"):
+        order.put(final(item_id))
+    order.put(partial("b"))
+    assert order.flush() == [partial("b"), final("c"), final("x")]
+    assert order.flush() == []

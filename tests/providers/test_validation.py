@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from crossfade.conversation.history import Speaker, Utterance
@@ -204,3 +205,83 @@ def test_audio_must_fit_the_session() -> None:
 def test_half_a_character_is_refused_before_it_is_queued(command: Command) -> None:
     with pytest.raises(SettingsError, match="half a character"):
         check_command(command, SessionConfig(), ABLE)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "meant"),
+    [
+        ("turn_detection", "caller", TurnDetection.CALLER),
+        ("encoding", "ulaw", Encoding.ULAW),
+        ("modality", "text", Modality.TEXT),
+        ("reasoning", "low", Reasoning.LOW),
+        ("noise_reduction", "far_field", NoiseReduction.FAR_FIELD),
+    ],
+)
+def test_a_choice_may_be_given_by_its_name(field: str, text: str, meant: object) -> None:
+    fields: dict[str, Any] = {field: text}
+    assert getattr(SessionConfig(**fields), field) is meant
+    wrongs: list[object] = ["purple", 3, []]
+    for wrong in wrongs:
+        fields = {field: wrong}
+        with pytest.raises(SettingsError, match=field):
+            SessionConfig(**fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"languages": "en"},
+        {"languages": [3]},
+        {"languages": None},
+        {"languages": [""]},
+        {"voice": ""},
+        {"voice": 3},
+        {"instructions": None},
+        {"tools": [{"name": "x"}]},
+        {"tools": None},
+        {"tools": TOOL},
+        {"threshold": "0.5"},
+        {"threshold": True},
+        {"speed": "fast"},
+        {"silence_ms": 0.5},
+        {"silence_ms": None},
+        {"max_output_tokens": "9"},
+        {"interruptible": None},
+        {"transcription_model": 3},
+    ],
+)
+def test_a_configuration_of_the_wrong_kind_is_refused(fields: dict[str, Any]) -> None:
+    (name,) = fields
+    with pytest.raises(SettingsError, match=name):
+        check_config(SessionConfig(**fields), ABLE, ())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        SendText(text=None),  # type: ignore[arg-type]
+        Say(text=3),  # type: ignore[arg-type]
+        RespondAside(instructions=None),  # type: ignore[arg-type]
+        RespondAside(instructions="x", text=3),  # type: ignore[arg-type]
+        RespondAside(instructions="x", modality="text"),  # type: ignore[arg-type]
+        SendImage(data="abc", media_type="image/png"),  # type: ignore[arg-type]
+        Interrupt(played_ms=None),  # type: ignore[arg-type]
+        Interrupt(played_ms=["a"]),  # type: ignore[arg-type]
+        Interrupt(played_ms={"a": True}),
+        Interrupt(played_ms={3: 1.0}),  # type: ignore[dict-item]
+        Update(instructions=3),  # type: ignore[arg-type]
+        Update(tools=[{"name": "x"}]),  # type: ignore[list-item]
+        Update(voice=""),
+        Update(voice=3),  # type: ignore[arg-type]
+        SendToolResult(result=ToolResult(call_id="c", output=1), delivery="now"),  # type: ignore[arg-type]
+    ],
+)
+def test_commands_of_the_wrong_kind_are_refused(command: Command) -> None:
+    with pytest.raises(SettingsError):
+        check_command(command, SessionConfig(), ABLE)
+
+
+@pytest.mark.parametrize("audio", ["abcd", None, [0, 1], 3, np.zeros(480, dtype=np.int16)])
+def test_audio_is_bytes(audio: Any) -> None:
+    with pytest.raises(SoundError, match="bytes"):
+        check_audio(audio, sound_format(Encoding.PCM, ABLE))

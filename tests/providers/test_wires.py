@@ -30,8 +30,13 @@ class BytesWire:
         self.profile = Profile(
             model="bytes", input_rate_hz=8000, output_rate_hz=8000, server_vad=True
         )
+        self.config = SessionConfig()
         self.waiting = b""
         self.due: list[bytes] = []
+
+    @property
+    def dropped_audio_ms(self) -> float:
+        return 0.0
 
     def preparation(self) -> None:
         return None
@@ -63,6 +68,9 @@ class BytesWire:
     def replies(self) -> list[bytes]:
         due, self.due = self.due, []
         return due
+
+    def ended(self) -> list[Event]:
+        return []
 
     def keepalive(self) -> list[bytes]:
         return [b"\x06"]

@@ -5,6 +5,9 @@ import asyncio
 import pytest
 
 from crossfade.conversation.tools import ToolDeclaration
+from crossfade.emulators.backends import ScriptedBackend
+from crossfade.emulators.backends.scenario import parse_scenario
+from crossfade.emulators.gemini import GeminiEmulator
 from crossfade.emulators.openai import OpenAIEmulator
 from crossfade.providers import (
     Modality,
@@ -177,5 +180,48 @@ def test_images_changes_and_partial_results_are_accepted() -> None:
             await session.update(instructions="Be brief.", voice="warm", tools=[])
             await session.send_text("Hello")
             assert (await Answer().listen(session)).status is ResponseStatus.COMPLETED
+
+    run(main())
+
+
+SCENARIO = """
+otherwise: Goodbye.
+turns:
+  - on: any
+    say: Let me look.
+    call:
+      - name: get_weather
+        arguments: {city: Tokyo}
+  - on: tool_results
+    say: It is clear there.
+"""
+
+
+@pytest.mark.parametrize("model", ["gemini-3.8-live", "gemini-3.1-flash-live-preview", "openai"])
+def test_who_asks_only_whether_tools_are_awaited_hears_the_answer_out(model: str) -> None:
+    async def main() -> None:
+        backend = ScriptedBackend(parse_scenario(SCENARIO))
+        openai = model == "openai"
+        emulator = OpenAIEmulator(backend) if openai else GeminiEmulator(backend)
+        spec = SPEC if openai else f"gemini:{model}"
+        config = SessionConfig(tools=[WEATHER])
+        async with (
+            emulator,
+            connect(spec, config, base_url=emulator.url, api_key="key") as session,
+        ):
+            await session.send_text("What is the weather in Tokyo?")
+            said = ""
+            async for event in session:
+                match event:
+                    case TextDelta(text=text):
+                        said += text
+                    case ToolCall(id=call_id, arguments=arguments):
+                        assert arguments == {"city": "Tokyo"}
+                        await session.send_tool_response(call_id, {"sky": "clear"})
+                    case ResponseDone(awaits_tools=True):
+                        await session.respond()
+                    case ResponseDone():
+                        break
+            assert said.replace(" ", "") == "Letmelook.Itisclearthere."
 
     run(main())

@@ -48,8 +48,6 @@ class Wire:
     spec: str
     binary: bool = False
     """Whether its service sends JSON in binary frames."""
-    keys: bool = True
-    """Whether its service asks for a key."""
 
     @property
     def profile(self) -> Profile:
@@ -92,7 +90,7 @@ class Wire:
 
 OPENAI = Wire(name="openai", spec="openai:gpt-realtime-2.1")
 GEMINI = Wire(name="gemini", spec="gemini:gemini-3.8-live", binary=True)
-MOSHI = Wire(name="moshi", spec="moshi:", keys=False)
+MOSHI = Wire(name="moshi", spec="moshi:")
 WIRES = (OPENAI, GEMINI, MOSHI)
 
 
@@ -133,6 +131,11 @@ class Heard:
     @property
     def calls(self) -> list[ToolCall]:
         return self.of(ToolCall)
+
+    @property
+    def awaits_tools(self) -> bool:
+        """What the last response said of tools when it ended."""
+        return bool(self.of(ResponseDone)[-1].awaits_tools)
 
     @property
     def errors(self) -> list[ProviderError]:
