@@ -28,11 +28,17 @@ lint: $(READY)  ## style, format, and who may import whom
 types: $(READY)  ## mypy, strict, on code and tests
 	$(BIN)/mypy
 
-bench: $(READY)  ## from barge-in to silence, ten calls; dated JSON in benchmarks/results
-	$(BIN)/crossfade bench bargein --provider emulator --runs 10 --results benchmarks/results
+bench: $(READY)  ## everything beside its peers, under ten minutes; dated JSON in benchmarks/results
+	$(BIN)/crossfade bench hop --results benchmarks/results
+	$(BIN)/crossfade bench wire --rounds 7 --results benchmarks/results
+	$(BIN)/crossfade bench vad --results benchmarks/results
+	$(BIN)/crossfade bench resample --results benchmarks/results
+	$(BIN)/crossfade bench bargein --provider emulator --runs 3 --results benchmarks/results
+	$(BIN)/crossfade bench imports --runs 5 --results benchmarks/results
+	$(BIN)/crossfade bench calls --results benchmarks/results
 
 soak: $(READY)  ## the same, a hundred calls; then each protocol under five million broken messages
-	$(BIN)/crossfade bench bargein --provider emulator --runs 100 --results benchmarks/results
+	$(BIN)/crossfade bench bargein --provider emulator --runs 100 --seconds 0 --results benchmarks/results
 	$(BIN)/python -m tests.fuzz --wire openai --wire gemini --wire moshi \
 		--messages 5000000 --results benchmarks/results
 	$(BIN)/python -m tests.fuzz.guided --wire openai --seconds 600

@@ -53,8 +53,11 @@ class StreamResampler:
         self.out_rate_hz = out_rate_hz
         common = gcd(in_rate_hz, out_rate_hz)
         # A period: this many outputs for this many inputs.
-        self._outs, self._ins = out_rate_hz // common, in_rate_hz // common
-        self._half = _half_length(self._outs, self._ins)
+        outs, ins = out_rate_hz // common, in_rate_hz // common
+        self._half = _half_length(outs, ins)
+        # Several short periods make one of about the filter's length: less to copy and multiply.
+        several = max(1, 2 * self._half // ins)
+        self._outs, self._ins = several * outs, several * ins
         self._heard = 0
         self._sent = 0
         # Begins `half - 1` samples before the period that holds the next output.
@@ -110,7 +113,8 @@ class StreamResampler:
             result = np.einsum("ij,ij->i", windows, _phase_filters(outs, ins)[places % outs])
         self._recent = self._recent[(until // outs - first) * ins :]
         self._sent = until
-        return bytes(np.rint(result).clip(-32768, 32767).astype("<i2"))
+        steps = np.minimum(np.maximum(np.rint(result), -32768.0), 32767.0)
+        return steps.astype("<i2").tobytes()
 
 
 def resample(pcm: bytes, in_rate_hz: int, out_rate_hz: int) -> bytes:
@@ -133,8 +137,8 @@ def _rows(samples: Doubles, rows: int, length: int, *, step: int) -> Doubles:
 
 
 def _half_length(outs: int, ins: int) -> int:
-    """Half the filter's length in input samples."""
-    return -(-_HALF_SAMPLES * max(ins, outs) // outs)
+    """Half the filter's length in input samples, never more than the delay allows."""
+    return _HALF_SAMPLES * max(ins, outs) // outs
 
 
 @lru_cache(maxsize=16)
@@ -146,7 +150,7 @@ def _phase_filters(outs: int, ins: int) -> Doubles:
         the output's place to `half` after it.
     """
     half = _half_length(outs, ins)
-    width = _HALF_SAMPLES * max(1.0, ins / outs)
+    width = float(half)
     offsets = np.arange(1 - half, half + 1) - np.arange(outs)[:, None] / outs
     shape = np.i0(_KAISER_BETA * np.sqrt(np.clip(1 - (offsets / width) ** 2, 0, None)))
     shape[np.abs(offsets) > width] = 0

@@ -1,8 +1,9 @@
 """The command `crossfade bench`."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,11 +12,14 @@ from rich.progress import track
 from crossfade.pipelines.command_line import errors_in_one_line, prepare
 from crossfade.pipelines.settings import NativeSettings
 
+from .dated import write_dated, write_json
+
 bench = typer.Typer(no_args_is_help=True, help="Measure what callers notice.")
 
 _Results = Annotated[
     Path | None, typer.Option(help="Keep the result as dated JSON in this folder.")
 ]
+_Json = Annotated[Path | None, typer.Option(help="Write the result to this file.")]
 
 
 @bench.callback()
@@ -24,45 +28,185 @@ def measurements() -> None:
 
 
 @bench.command()
-def bargein(
-    runs: Annotated[int, typer.Option(min=1, help="How many calls to make.")] = 10,
+def hop(
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 5,
     results: _Results = None,
+    json: _Json = None,
+) -> None:
+    """CPU of an audio frame's way from one processor to the next, beside stock pipecat's."""
+    with errors_in_one_line():
+        _quiet()
+        from .hop import content, measure, table
+
+        result = measure(rounds)
+        Console().print(table(result))
+        _keep("hop", content(result), json, results)
+
+
+@bench.command()
+def resample(
+    rounds: Annotated[int, typer.Option(min=1, help="How often calls are measured.")] = 3,
+    results: _Results = None,
+    json: _Json = None,
+) -> None:
+    """Delay, cleanness and CPU of every pair of rates, beside soxr as pipecat uses it."""
+    with errors_in_one_line():
+        _quiet()
+        from .resample import content, measure, tables
+
+        result = measure(rounds=rounds)
+        for shown in tables(result):
+            Console().print(shown)
+        _keep("resample", content(result), json, results)
+
+
+@bench.command()
+def calls(
+    at: Annotated[int, typer.Option(min=1, help="Calls at once for the CPU of one.")] = 16,
+    rounds: Annotated[int, typer.Option(min=1, help="How often that is measured.")] = 3,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each measurement.")] = 5,
+    search: Annotated[bool, typer.Option(help="Look for the most calls of a core.")] = True,
+    results: _Results = None,
+    json: _Json = None,
+) -> None:
+    """Many calls on one core, beside stock pipecat: CPU of each, and how many are too many."""
+    with errors_in_one_line():
+        _quiet()
+        from .calls import content, measure, tables
+
+        console = Console()
+        with console.status("calling") as status:
+            result = measure(
+                calls=at, rounds=rounds, seconds=seconds, search=search, tell=status.update
+            )
+        for shown in tables(result):
+            console.print(shown)
+        for name in result.missing:
+            console.print(f"{name} is not installed: left out")
+        _keep("calls", content(result), json, results)
+
+
+@bench.command()
+def bargein(
+    runs: Annotated[int, typer.Option(min=1, help="How many calls to make in real time.")] = 10,
+    prompts: Annotated[
+        int, typer.Option(min=0, help="How many human prompts to interrupt with.")
+    ] = 24,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="Length of the measurements beside pipecat; 0 for none.")
+    ] = 10,
+    results: _Results = None,
+    json: _Json = None,
     provider: Annotated[str | None, typer.Option(help="openai or emulator.")] = None,
     base_url: Annotated[str | None, typer.Option(help="The whole endpoint.")] = None,
 ) -> None:
     """From the caller's first sound to the agent's silence, in the recordings of real calls."""
     with errors_in_one_line():
         settings = NativeSettings(provider=provider, base_url=base_url)
-        prepare()
-        from .bargein import BargeInResult, table, write_result
+        _quiet()
+        from . import hold, interruption
+        from .bargein import BargeInResult, content, tables
         from .bargein import runs as make_runs
 
         console = Console()
         measured = list(track(make_runs(settings, runs), "calling", total=runs, console=console))
-        result = BargeInResult(to_silence_ms=[ms for ms, _ in measured], endpoint=measured[0][1])
+        with console.status("interrupting"):
+            result = BargeInResult(
+                to_silence_ms=[ms for ms, _ in measured],
+                endpoint=measured[0][1],
+                local_ms=hold.measure(hold.spoken(prompts)) if prompts else [],
+                silencing=interruption.silencing(seconds) if seconds else [],
+                stale=interruption.stale(seconds) if seconds else [],
+            )
         console.print(result.endpoint)
-        console.print(table(result))
-        if results is not None:
-            _say_written(write_result(result, results, _now()))
+        for shown in tables(result):
+            console.print(shown)
+        _keep("bargein", content(result), json, results)
 
 
 @bench.command()
 def wire(
     rounds: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 15,
     results: _Results = None,
+    json: _Json = None,
 ) -> None:
-    """CPU of a provider's audio messages, against the least it could cost and other clients."""
+    """CPU of a minute of audio each way, against the least it could cost and other clients."""
     with errors_in_one_line():
         prepare()
-        from .wire import measure, table, write_result
+        from .wire import content, measure, table
 
         result = measure(rounds)
         console = Console()
         console.print(table(result))
         for name in result.missing:
             console.print(f"{name} is not installed: left out")
+        _keep("wire", content(result), json, results)
+
+
+@bench.command()
+def emulator(
+    sessions: Annotated[int, typer.Option(min=1, help="Calls at once.")] = 200,
+    seconds: Annotated[float, typer.Option(min=1, help="For how long.")] = 30,
+    results: _Results = None,
+) -> None:
+    """How evenly the OpenAI emulator paces many calls on one core."""
+    with errors_in_one_line():
+        from .emulator_load import measure, table, write_result
+
+        result = measure(sessions, seconds)
+        Console().print(table(result))
         if results is not None:
             _say_written(write_result(result, results, _now()))
+
+
+@bench.command()
+def vad(
+    prompts: Annotated[int, typer.Option(min=1, help="How many human prompts to try.")] = 48,
+    rounds: Annotated[int, typer.Option(min=1, help="How often the CPU is measured.")] = 4,
+    results: _Results = None,
+    json: _Json = None,
+) -> None:
+    """Voice activity on human prompts and noises: how soon, how rightly, at what cost."""
+    with errors_in_one_line():
+        prepare()
+        from .vad import content, measure, tables
+
+        result = measure(prompts, rounds)
+        for shown in tables(result):
+            Console().print(shown)
+        _keep("vad", content(result), json, results)
+
+
+@bench.command()
+def tools(
+    calls: Annotated[int, typer.Option(min=1, help="How many calls at once.")] = 20,
+    turns: Annotated[int, typer.Option(min=1, help="Tool calls in each.")] = 10,
+    provider: Annotated[
+        list[str] | None, typer.Option(help="openai, gemini; by default openai alone.")
+    ] = None,
+    real: Annotated[
+        bool, typer.Option("--real/--virtual", help="Whether the calls take their time.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of how long the tools take.")] = 20,
+    results: _Results = None,
+    json: _Json = None,
+) -> None:
+    """The caller's silence while tools run, with acknowledgement and without, in recordings."""
+    with errors_in_one_line():
+        _quiet()
+        from .tools import content, measure, table
+
+        console = Console()
+        with console.status("calling"):
+            result = measure(
+                callers=calls,
+                turns=turns,
+                providers=provider or ["openai"],
+                virtual=not real,
+                seed=seed,
+            )
+        console.print(table(result))
+        _keep("tools", content(result), json, results)
 
 
 @bench.command()
@@ -81,6 +225,22 @@ def imports(
         )
         if results is not None:
             _say_written(write_result(result, results, _now()))
+
+
+def _quiet() -> None:
+    """Set up as the pipelines do, without what pipecat tells of each call."""
+    prepare()
+    from loguru import logger
+
+    logger.disable("pipecat")
+
+
+def _keep(name: str, content: Mapping[str, Any], json: Path | None, results: Path | None) -> None:
+    if json is not None:
+        write_json(content, json)
+        _say_written(json)
+    if results is not None:
+        _say_written(write_dated(name, content, results, _now()))
 
 
 def _now() -> datetime:

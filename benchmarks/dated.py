@@ -18,6 +18,16 @@ def write_dated(name: str, content: Mapping[str, Any], folder: Path, now: dateti
         SettingsError: The folder cannot be written.
     """
     path = folder / f"{name}-{now.astimezone(UTC):%Y-%m-%dT%H-%M-%SZ}.json"
+    write_json(content, path)
+    return path
+
+
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    """Write a result with the machine it was measured on.
+
+    Raises:
+        SettingsError: The file cannot be written.
+    """
     whole = {
         "version": __version__,
         "python": platform.python_version(),
@@ -25,8 +35,7 @@ def write_dated(name: str, content: Mapping[str, Any], folder: Path, now: dateti
         **content,
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"cannot write {path}: {error.strerror}") from error
-    return path

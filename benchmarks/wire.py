@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
@@ -153,13 +154,9 @@ def table(result: WireResult) -> Table:
     return shown
 
 
-def write_result(result: WireResult, folder: Path, now: datetime) -> Path:
-    """Keep the result as dated JSON.
-
-    Raises:
-        SettingsError: The folder cannot be written.
-    """
-    content = {
+def content(result: WireResult) -> dict[str, Any]:
+    """The result for a file."""
+    return {
         "measurement": "process CPU in ms per minute of audio, medians, client side of loopback; "
         "messages of 100 ms down, of 20 ms up",
         "goal_ratio": GOAL_RATIO,
@@ -167,4 +164,12 @@ def write_result(result: WireResult, folder: Path, now: datetime) -> Path:
         "goal_up_ms": GOAL_UP_MS,
         **asdict(result),
     }
-    return write_dated("wire", content, folder, now)
+
+
+def write_result(result: WireResult, folder: Path, now: datetime) -> Path:
+    """Keep the result as dated JSON.
+
+    Raises:
+        SettingsError: The folder cannot be written.
+    """
+    return write_dated("wire", content(result), folder, now)

@@ -1,8 +1,24 @@
 """Tools as the conversation knows them: what is declared, called and answered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+HIDDEN = "[secret]"
+"""Stands in logs and transcripts for an argument that they must not hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One call of a tool by the model."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
+    response_id: str = ""
+    """The response that made the call; calls of one response are answered together."""
+    unparsed: str | None = None
+    """The argument text as it came, where it was no JSON object; `arguments` is then empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,19 +33,20 @@ class ToolDeclaration:
     """JSON Schema of an object."""
     blocking: bool | None = None
     """Whether the model waits for the answer before it speaks on, where the wire has both."""
+    secrets: frozenset[str] = frozenset()
+    """Names of arguments that no log and no transcript may hold. The model is not told of this."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
-    """One call of a tool by the model."""
-
-    id: str
-    name: str
-    arguments: Mapping[str, Any]
-    response_id: str = ""
-    """The response that made the call; calls of one response are answered together."""
-    unparsed: str | None = None
-    """The argument text as it came, where it was no JSON object; `arguments` is then empty."""
+    def shown(self, call: ToolCall) -> ToolCall:
+        """A call of this tool as logs may hold it."""
+        if not self.secrets:
+            return call
+        arguments = {
+            name: HIDDEN if name in self.secrets else value
+            for name, value in call.arguments.items()
+        }
+        return replace(
+            call, arguments=arguments, unparsed=None if call.unparsed is None else HIDDEN
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import ssl
@@ -18,8 +19,11 @@ from .backends.offline import OfflineBackend
 from .backends.scripted import ScriptedBackend
 from .certificate import server_context
 from .faults.script import load_faults
+from .openai.behaviour import Behaviour
+from .options import made, pairs
 from .replay import ReplayEmulator
 from .server import Emulator
+from .turn_detection import SCORERS
 from .wires import EMULATORS, emulator_class, own_faults, timing_class
 
 LISTENING = "listening on "
@@ -31,10 +35,35 @@ _TIMING = {
     "think_ms": "time before an answer, where the scenario does not say",
     "speed": "speech is generated so many times faster than it sounds",
 }
+_SEED: dict[str, Any] = {"type": int, "help": "of all that is random"}
+_VAD: dict[str, Any] = {
+    "choices": list(SCORERS),
+    "help": "what finds the user's speech: the Silero model, or any sound at all",
+}
+_ACCESS: dict[str, dict[str, Any]] = {
+    "api-key": {"action": "append", "metavar": "KEY", "help": "a key that is taken; repeat it"},
+    "model": {"action": "append", "metavar": "NAME", "help": "a model served besides; repeat it"},
+}
 _OWN: dict[str, dict[str, dict[str, Any]]] = {
-    "openai": {"dialect": {"choices": ["ga", "beta"], "help": "beta: as it was up to 2025"}},
-    "gemini": {},
+    "openai": {
+        "dialect": {"choices": ["ga", "beta"], "help": "beta: as it was up to 2025"},
+        "behaviour": {
+            "action": "append",
+            "metavar": "NAME=VALUE",
+            "help": "a field of the wire's Behaviour; repeat it",
+        },
+        "epoch-s": {
+            "type": float,
+            "help": "the time of day, in seconds since 1970; by default the machine's clock",
+        },
+        **_ACCESS,
+        "vad": _VAD,
+        "seed": _SEED,
+    },
+    "gemini": {**_ACCESS, "vad": _VAD, "seed": _SEED},
     "moshi": {
+        "vad": _VAD,
+        "seed": _SEED,
         "server": {"choices": ["python", "rust"], "help": "which of Moshi's servers it is like"},
         "greeting": {"help": "what it says before the user speaks"},
     },
@@ -55,10 +84,10 @@ class Options:
     log: Path | None = None
     certificate: Path | None = None
     """Speak TLS; the certificate is written to this file."""
-    timing: Mapping[str, float] = field(default_factory=dict)
-    """Fields of the wire's `Timing`."""
+    timing: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the wire's `Timing`, also as texts."""
     own: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments of the wire's emulator that others do not have."""
+    """Arguments of the wire's emulator."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,10 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parsed = vars(_parser().parse_args(arguments))
     with_parent, tls, certificate = (parsed.pop(n) for n in ("with_parent", "tls", "certificate"))
-    timing = _taken(parsed, _TIMING)
-    own = _taken(parsed, _OWN[parsed["wire"]])
-    options = Options(**parsed, certificate=certificate if tls else None, timing=timing, own=own)
     try:
+        timing = pairs(parsed.pop("timing"), "--timing") | _taken(parsed, _TIMING)
+        own = _own(_taken(parsed, _names(_OWN[parsed["wire"]])))
+        options = Options(
+            **parsed, certificate=certificate if tls else None, timing=timing, own=own
+        )
         asyncio.run(serve(options, with_parent=with_parent))
     except CrossfadeError as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
@@ -84,6 +115,23 @@ def _taken(parsed: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """Take these arguments out, and give those that were given."""
     found = {name: parsed.pop(name, None) for name in names}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _names(options: Iterable[str]) -> list[str]:
+    return [name.replace("-", "_") for name in options]
+
+
+def _own(given: dict[str, Any]) -> dict[str, Any]:
+    """Options as the arguments that they stand for."""
+    for option, argument in (("api_key", "api_keys"), ("model", "models")):
+        if option in given:
+            given[argument] = given.pop(option)
+    if "vad" in given:
+        given["scorer"] = SCORERS[given.pop("vad")]
+    if "behaviour" in given:
+        behaviour = pairs(given["behaviour"], "--behaviour")
+        given["behaviour"] = made(Behaviour, behaviour, "--behaviour")
+    return given
 
 
 class _Parser(argparse.ArgumentParser):
@@ -124,6 +172,12 @@ def _parser() -> argparse.ArgumentParser:
         for name, meaning in _TIMING.items():
             if wire != "moshi" or name != "speed":
                 one.add_argument(f"--{name.replace('_', '-')}", type=float, help=meaning)
+        one.add_argument(
+            "--timing",
+            action="append",
+            metavar="NAME=VALUE",
+            help="a field of the wire's Timing; repeat it",
+        )
         for name, how in _OWN[wire].items():
             one.add_argument(f"--{name}", **how)
         one.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
@@ -160,6 +214,8 @@ async def serve(options: Options, *, with_parent: bool = False) -> None:
             sys.stdout.write(f"{CERTIFICATE}{options.certificate}\n")
         sys.stdout.write(f"{LISTENING}{emulator.url}\n")
         sys.stdout.flush()
+        # What is there now stays: no need to look through it again for garbage.
+        gc.freeze()
         await stop.wait()
         if with_parent:
             loop.remove_reader(sys.stdin.fileno())
@@ -188,7 +244,7 @@ def make_emulator(options: Options) -> Emulator[Any]:
     if options.backend == "replay":
         return _replay(options, common)
     backend = make_backend(options)
-    timing = timing_class(options.wire)(**options.timing)
+    timing = made(timing_class(options.wire), options.timing, "--timing")
     return emulator_class(options.wire)(backend, timing=timing, **common, **options.own)
 
 
@@ -214,7 +270,8 @@ def _replay(options: Options, common: Mapping[str, Any]) -> Emulator[Any]:
     if unused:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(unused))
         raise SettingsError(f"a replay goes by its recording; leave {names} out")
-    settings: dict[str, Any] = {**options.timing, **common}
+    speed = {name: float(value) for name, value in options.timing.items()}
+    settings: dict[str, Any] = {**speed, **common}
     wire: Any = options.wire
     return ReplayEmulator(wire, options.scenario, **settings)
 

@@ -176,6 +176,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> None:
         # The transport closes itself behind what is unsent.
+        if self._dead:
+            self._transport.abort()
+            return
         if self._take == self._take_frames:
             self._protocol.receive_eof()
         self._expect_end()
@@ -365,10 +368,9 @@ class Connection(asyncio.BufferedProtocol):
         self.abort()
 
     def go_dead(self) -> None:
-        """Read, send and close nothing from now on."""
+        """Hear, send and close nothing from now on, until the client itself has gone."""
         self._flush()
         self._dead = True
-        self._transport.pause_reading()
 
     def delay_pongs(self, seconds: float | None) -> None:
         """Answer pings late from now on; None is never."""

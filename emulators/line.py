@@ -101,6 +101,11 @@ class Line:
             self._connection.drop()
             self._roomy.set()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether more speech may follow at once."""
+        return self._connection.has_room
+
     async def room(self) -> None:
         """Wait until little enough is unsent that more speech may follow."""
         if not self._connection.has_room:
@@ -182,8 +187,16 @@ class Line:
                 self.send(self._foreign(fault))
             case _ if isinstance(fault, StreamFault):
                 self._stream.add(fault)
-            case _:
+            case _ if fault.marks:
                 self._suffer(fault)
+            case _:
+                # A message or a change of state may be its point, and a session in the middle of
+                # telling it cannot be cut off there.
+                self._loop.call_soon(self._suffer_now, fault)
+
+    def _suffer_now(self, fault: Fault) -> None:
+        if not self.finished:
+            self._suffer(fault)
 
     def _suffer_later(self, fault: Fault) -> None:
         self._unsuffered.append(fault)

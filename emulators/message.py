@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Message:
-    """One message on its way to a client."""
+    """One message on its way to a client. Nobody changes it; to freeze it would cost time."""
 
     type: str
     """What it is called on its wire; faults and logs go by it."""

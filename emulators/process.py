@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal, Self, TypedDict, Unpack
@@ -28,6 +29,15 @@ class Settings(TypedDict, total=False):
     session_seconds: float
     think_ms: float
     speed: float
+    timing: Mapping[str, object]
+    """Fields of the wire's `Timing`."""
+    behaviour: Mapping[str, object]
+    """Fields of OpenAI's `Behaviour`."""
+    api_key: str | Sequence[str]
+    model: str | Sequence[str]
+    vad: Literal["silero", "energy"]
+    seed: int
+    epoch_s: float
     dialect: Literal["ga", "beta"]
     server: Literal["python", "rust"]
     greeting: str
@@ -113,7 +123,8 @@ class EmulatorProcess:
     def _arguments(self) -> list[str]:
         arguments = [sys.executable, "-m", f"crossfade.emulators.{self._wire}", "--with-parent"]
         for name, value in self._settings.items():
-            arguments += [f"--{name.replace('_', '-')}", str(value)]
+            option = f"--{name.replace('_', '-')}"
+            arguments += [f"{option}={text}" for text in _texts(value)]
         if self.certificate is not None:
             arguments += ["--tls", "--certificate", str(self.certificate)]
         return arguments
@@ -154,6 +165,15 @@ class EmulatorProcess:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+
+def _texts(value: object) -> list[str]:
+    """A setting as the values of its option."""
+    if isinstance(value, Mapping):
+        return [f"{name}={inner}" for name, inner in value.items()]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [str(inner) for inner in value]
+    return [str(value)]
 
 
 def _address(output: IO[bytes]) -> str:

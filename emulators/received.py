@@ -2,15 +2,17 @@
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, overload
 
 import orjson
 
-LIMIT = 20_000
-"""Of the entries that are kept."""
+LIMIT_BYTES = 4 * 1024 * 1024
+"""Of what is kept of one client."""
 LONG_BYTES = 16 * 1024
 """A message longer than this, sound aside, is kept as an excerpt."""
+# An entry takes about so much besides its type and its message.
+_ENTRY_BYTES = 256
+_TYPE_CHARACTERS = 128
 _STRING_CHARACTERS = 1024
 _SHOWN_CHARACTERS = 64
 
@@ -33,38 +35,63 @@ def _cut(value: Any) -> Any:
     return value
 
 
-@dataclass(slots=True, kw_only=True)
 class Entry:
-    """One message of the client, or a run of messages with sound."""
+    """One message of the client, or a run of messages with sound.
 
-    type: str
-    """What the message is called on its wire."""
-    at_s: float
-    """When it came, by the event loop's clock; of a run, when it began."""
-    body: Mapping[str, Any]
-    """The message, without its sound."""
-    audio_bytes: int = 0
-    """How much sound came, after base64."""
-    messages: int = 1
-    """How many messages came: more than one only of sound."""
+    Args:
+        type: What the message is called on its wire.
+        at_s: When it came, by the event loop's clock; of a run, when it began.
+        body: The message, without its sound.
+        audio_bytes: How much sound came, after base64.
+    """
+
+    __slots__ = ("_encoded", "at_s", "audio_bytes", "messages", "type")
+
+    def __init__(
+        self, *, type: str, at_s: float, body: Mapping[str, Any], audio_bytes: int = 0
+    ) -> None:
+        self.type = type[:_TYPE_CHARACTERS]
+        self.at_s = at_s
+        self.audio_bytes = audio_bytes
+        self.messages = 1
+        """How many messages came: more than one only of sound."""
+        # As objects it would take many times as much.
+        self._encoded = orjson.dumps(body)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The message, without its sound."""
+        body: dict[str, Any] = orjson.loads(self._encoded)
+        return body
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes, about."""
+        return _ENTRY_BYTES + len(self.type) + len(self._encoded)
 
 
 class Received(Sequence[Entry]):
     """What a client sent. Sound that comes in a row is one entry.
 
-    At most `LIMIT` entries are kept; older ones go first and are counted in `forgotten`.
+    At most `LIMIT_BYTES` are kept; the oldest entries go first and are counted in `forgotten`.
     """
 
     def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=LIMIT)
+        self._entries: deque[Entry] = deque()
+        self.size_bytes = 0
+        """What the entries take, about."""
         self.forgotten = 0
         """How many entries were not kept."""
 
     def add(self, entry: Entry) -> None:
         """Take what came next."""
-        if not (entry.audio_bytes and self.add_sound(entry.type, entry.audio_bytes)):
-            self.forgotten += len(self._entries) == LIMIT
-            self._entries.append(entry)
+        if entry.audio_bytes and self.add_sound(entry.type, entry.audio_bytes):
+            return
+        self._entries.append(entry)
+        self.size_bytes += entry.size_bytes
+        while self.size_bytes > LIMIT_BYTES:
+            self.size_bytes -= self._entries.popleft().size_bytes
+            self.forgotten += 1
 
     def add_sound(self, type: str, audio_bytes: int) -> bool:
         """Take sound that goes on; False where nothing of it came right before."""
@@ -100,7 +127,7 @@ class Received(Sequence[Entry]):
         """How much sound there is in all entries."""
         return sum(entry.audio_bytes for entry in self)
 
-    def of(self, type: str) -> list[Mapping[str, Any]]:
+    def of(self, type: str) -> list[dict[str, Any]]:
         """The messages of a type, in order."""
         return [entry.body for entry in self if entry.type == type]
 

@@ -5,7 +5,7 @@ import logging
 import random
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -27,6 +27,8 @@ from .session_log import SessionLog
 from .tasks import OwnedTasks
 
 SESSIONS_KEPT = 200
+KEPT_BYTES = 32 * 1024 * 1024
+"""Of what sessions that have ended keep for tests to look at, all together."""
 FAILURES_KEPT = 100
 _GOING_AWAY = 1001
 _INTERNAL_ERROR = 1011
@@ -89,7 +91,8 @@ class Emulator(ABC, Generic[S]):
         seed: int = 0,
     ) -> None:
         self.sessions: list[S] = []
-        """The sessions that were admitted, in order, ended ones too; the newest 200."""
+        """The sessions that were admitted, in order: the newest 200. Of those that have ended the
+        newest, 32 MiB in all and always the last."""
         self.failures: list[BaseException] = []
         """Errors of the emulator itself, of sessions that have ended and of what is beside them;
         the first 100."""
@@ -102,6 +105,7 @@ class Emulator(ABC, Generic[S]):
         self._seed = seed
         self._connections: set[Connection] = set()
         self._admitted = 0
+        self._ended: list[S] = []
         self._tasks = OwnedTasks(self.failed)
         self._server: asyncio.Server | None = None
         self._stopped = False
@@ -236,23 +240,35 @@ class Emulator(ABC, Generic[S]):
             raise
         self.sessions.append(session)
         del self.sessions[:-SESSIONS_KEPT]
-        return _Serving(line, session, self._tasks, self.failed)
+        return _Serving(line, session, self._tasks, self)
+
+    def ended(self, session: S) -> None:
+        """Keep what a session that has ended was told, and let go of the oldest of such."""
+        if session.failure is not None:
+            self.failed(session.failure)
+        self._ended = [one for one in self._ended if one in self.sessions] + [session]
+        kept = sum(one.kept_bytes for one in self._ended)
+        while kept > KEPT_BYTES and len(self._ended) > 1:
+            oldest = self._ended.pop(0)
+            kept -= oldest.kept_bytes
+            if oldest in self.sessions:
+                self.sessions.remove(oldest)
 
 
-class _Serving:
+class _Serving(Generic[S]):
     """Brings a session what its client sends. An error that escapes it costs this session alone."""
 
     def __init__(
         self,
         line: Line,
-        session: Session,
+        session: S,
         tasks: OwnedTasks,
-        failed: Callable[[BaseException], None],
+        emulator: Emulator[S],
     ) -> None:
         self._line = line
         self._session = session
         self._tasks = tasks
-        self._failed = failed
+        self._emulator = emulator
 
     def opened(self) -> None:
         # Faults of the start strike before the service's first message, those of this wire behind
@@ -289,11 +305,10 @@ class _Serving:
         try:
             await self._session.close()
         finally:
-            if self._session.failure is not None:
-                self._failed(self._session.failure)
+            self._emulator.ended(self._session)
 
     def _fail(self, error: Exception) -> None:
-        self._failed(error)
+        self._emulator.failed(error)
         self._line.finish(_INTERNAL_ERROR, "")
 
 

@@ -14,6 +14,10 @@ class Session(Protocol):
     """The error of the emulator itself that ended the session, if one did."""
 
     @property
+    def kept_bytes(self) -> int:
+        """What it takes when it has ended, about."""
+
+    @property
     def id(self) -> str:
         """What the service calls the session."""
 

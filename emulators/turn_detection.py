@@ -1,7 +1,9 @@
 """Server turn detection: where the user's turns begin and end in the audio of a session."""
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,17 +63,25 @@ class NearestSamples:
     """Changes the rate of s16le sound by repeating samples or leaving them out."""
 
     def __init__(self, in_rate_hz: int, out_rate_hz: int) -> None:
-        self._in_rate_hz = in_rate_hz
-        self._out_rate_hz = out_rate_hz
+        shared = gcd(in_rate_hz, out_rate_hz)
+        self._in_rate_hz = in_rate_hz // shared
+        self._out_rate_hz = out_rate_hz // shared
         self._heard = 0
 
     def process(self, pcm: bytes) -> bytes:
         samples = np.frombuffer(pcm, dtype="<i2")
-        first = -(-self._heard * self._out_rate_hz // self._in_rate_hz)
-        end = -(-(self._heard + samples.size) * self._out_rate_hz // self._in_rate_hz)
-        places = np.arange(first, end) * self._in_rate_hz // self._out_rate_hz - self._heard
-        self._heard += samples.size
+        places = _places(self._heard, samples.size, self._in_rate_hz, self._out_rate_hz)
+        # Only the place between two samples of both rates matters.
+        self._heard = (self._heard + samples.size) % self._in_rate_hz
         return samples[places].tobytes()
+
+
+@functools.lru_cache(maxsize=256)
+def _places(heard: int, count: int, in_rate_hz: int, out_rate_hz: int) -> NDArray[np.int_]:
+    """Which of the next `count` samples are taken, when `heard` came before them."""
+    first = -(-heard * out_rate_hz // in_rate_hz)
+    end = -(-(heard + count) * out_rate_hz // in_rate_hz)
+    return np.arange(first, end) * in_rate_hz // out_rate_hz - heard
 
 
 class TurnDetector:

@@ -11,7 +11,7 @@ from crossfade.audio.energy import rms_dbfs
 from crossfade.audio.resample import resample
 from crossfade.audio.sound_file import WavWriter, read_sound
 
-TOOL = ai.ToolDeclaration(name="get_weather", description="The weather, wherever the user is.")
+TOOL = ai.ToolDeclaration(name="get_weather", description="The weather here.", blocking=True)
 
 
 async def speak(session: ai.RealtimeSession, pcm: bytearray) -> None:

@@ -15,8 +15,10 @@ from pipecat.frames.frames import (
     MetricsFrame,
     ProposedUserStartedSpeakingFrame,
     ProposedUserStoppedSpeakingFrame,
+    SpeechControlParamsFrame,
     StartFrame,
     SystemFrame,
+    UserSpeakingFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
@@ -45,6 +47,35 @@ class UserTurnCommittedFrame(SystemFrame):
     """The user's turn became an item of the conversation. Flows upstream."""
 
     item_id: str
+
+
+@dataclass
+class SpeechConfirmedFrame(SystemFrame):
+    """Local voice activity is sure that the speech that began is speech.
+
+    Follows VADUserStartedSpeakingFrame, and takes its way.
+    """
+
+
+@dataclass
+class SpeechDroppedFrame(SystemFrame):
+    """The speech that began faded before it was confirmed: a false start.
+
+    Followed by VADUserStoppedSpeakingFrame, for pipecat's own turn strategies.
+    """
+
+
+@dataclass
+class PlayoutHoldFrame(SystemFrame):
+    """Somebody may be speaking into the answer: the playout pauses, nothing is cancelled.
+
+    Sent both ways by TurnTaking. An InterruptionFrame or a PlayoutResumeFrame follows.
+    """
+
+
+@dataclass
+class PlayoutResumeFrame(SystemFrame):
+    """It was nothing: the answer goes on from the sample at which it was held. Sent both ways."""
 
 
 @dataclass
@@ -77,12 +108,18 @@ __all__ = [
     "LLMFullResponseEndFrame",
     "LLMFullResponseStartFrame",
     "MetricsFrame",
+    "PlayoutHoldFrame",
+    "PlayoutResumeFrame",
     "ProposedUserStartedSpeakingFrame",
     "ProposedUserStoppedSpeakingFrame",
     "ResponseEndFrame",
     "ResponseStartFrame",
+    "SpeechConfirmedFrame",
+    "SpeechControlParamsFrame",
+    "SpeechDroppedFrame",
     "StartFrame",
     "SystemFrame",
+    "UserSpeakingFrame",
     "UserStartedSpeakingFrame",
     "UserStoppedSpeakingFrame",
     "UserTurnCommittedFrame",

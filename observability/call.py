@@ -125,6 +125,10 @@ class CallRecord:
         """Have `listener` told what happens, on the loop. One that raises is told nothing more."""
         self._listeners.append(listener)
 
+    def hide_arguments(self, names: frozenset[str]) -> None:
+        """Leave the values of these arguments of tools out of the log of the wire."""
+        self._log.secret_arguments |= names
+
     def error(self, message: str) -> None:
         """Note an error that no frame told of, such as what ended the call."""
         self._tally.errors.append(message)

@@ -1,40 +1,109 @@
 """The thread that does the writing, so that no audio path waits for a disk."""
 
 import threading
+import time
 from collections.abc import Callable
+
+_TOGETHER_S = 0.03
+"""Who is due so soon is served along: a thread that wakes up takes the loop its turn."""
 
 
 class DiskThread:
-    """Calls `drain` in a thread of its own: regularly, when woken, and a last time on close.
+    """Calls `drain` in a thread: regularly, when woken, and a last time on close.
+
+    One thread serves the whole process, for as long as there is anything to serve: calls are many,
+    and a thread for each costs memory and wakes the processor for itself.
 
     Args:
-        name: Name of the thread.
-        drain: Writes what waits. Handles its own errors: it must not raise.
+        drain: Writes what waits. Handles its own errors; if it raises nevertheless, that is told
+            as of any thread and it is called no more.
         interval_s: Real seconds between two calls, and so the most that a killed process loses.
     """
 
-    def __init__(self, name: str, drain: Callable[[], None], *, interval_s: float = 0.25) -> None:
+    def __init__(self, drain: Callable[[], None], *, interval_s: float = 0.25) -> None:
         self._drain = drain
         self._interval_s = interval_s
-        self._woken = threading.Event()
+        self._due_s = time.monotonic() + interval_s
+        self._woken = False
         self._closing = False
-        # A daemon: a crash of the program ends it, and the files are whole up to the last drain.
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._over = threading.Event()
+        _writer.join(self)
 
     def wake(self) -> None:
         """Have `drain` called soon."""
-        self._woken.set()
+        self._woken = True
+        _writer.wake()
 
     def close(self) -> None:
-        """Drain once more and end the thread. Blocks until it is done."""
+        """Drain once more and leave the thread. Blocks until it is done."""
         self._closing = True
+        _writer.wake()
+        self._over.wait()
+
+    def due_in_s(self) -> float:
+        """Seconds until it wants to be served."""
+        return 0.0 if self._woken or self._closing else self._due_s - time.monotonic()
+
+    def serve(self) -> bool:
+        """Drain; whether it wants to be served again."""
+        self._woken = False
+        last = self._closing
+        try:
+            self._drain()
+        except BaseException:
+            self._over.set()
+            raise
+        self._due_s = time.monotonic() + self._interval_s
+        if last:
+            self._over.set()
+        return not last
+
+
+class _Writer:
+    """The one thread, and whom it serves."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._served: dict[DiskThread, None] = {}
+        self._woken = threading.Event()
+        self._running = False
+
+    def join(self, one: DiskThread) -> None:
+        with self._lock:
+            self._served[one] = None
+            if not self._running:
+                self._running = True
+                # A daemon: a crash of the program ends it; files are whole up to the last drain.
+                threading.Thread(target=self._run, name="crossfade-disk", daemon=True).start()
+        # It may sleep for longer than the new one can wait.
         self._woken.set()
-        self._thread.join()
+
+    def wake(self) -> None:
+        self._woken.set()
 
     def _run(self) -> None:
-        while not self._closing:
-            self._woken.wait(self._interval_s)
+        while True:
+            with self._lock:
+                if not self._served:
+                    self._running = False
+                    return
+                everyone = tuple(self._served)
+            self._woken.wait(max(0.0, min(one.due_in_s() for one in everyone)))
             self._woken.clear()
-            self._drain()
-        self._drain()
+            for one in everyone:
+                if one.due_in_s() <= _TOGETHER_S and not self._served_again(one):
+                    with self._lock:
+                        del self._served[one]
+
+    def _served_again(self, one: DiskThread) -> bool:
+        try:
+            return one.serve()
+        except Exception as error:
+            thread = threading.current_thread()
+            threading.excepthook(
+                threading.ExceptHookArgs((type(error), error, error.__traceback__, thread))
+            )
+            return False
+
+
+_writer = _Writer()

@@ -71,11 +71,13 @@ class EventLog:
         self._other: deque[_Entry] = deque()
         self._place = 0
         self._closed = False
+        self.secret_arguments: frozenset[str] = frozenset()
+        """Names of tools' arguments whose values are left out."""
         self.dropped_lines = 0
         """Other lines that found no room."""
         self.failure: OSError | None = None
         """What the disk answered when the log had to be given up."""
-        self._thread = DiskThread("crossfade-event-log", self._drain)
+        self._thread = DiskThread(self._drain)
 
     @property
     def now_s(self) -> float:
@@ -164,7 +166,9 @@ class EventLog:
         elif isinstance(message, dict):
             fields = redact(message, content=self._content)
         else:
-            fields = describe_message(message, content=self._content)
+            fields = describe_message(
+                message, content=self._content, secret_arguments=self.secret_arguments
+            )
         return _encode({"t": round(at_s, 6), "dir": direction, **fields})
 
 

@@ -19,8 +19,12 @@ from crossfade.frames.control import (
     InterruptionFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
+    PlayoutHoldFrame,
+    PlayoutResumeFrame,
     ResponseEndFrame,
     ResponseStartFrame,
+    SpeechConfirmedFrame,
+    SpeechDroppedFrame,
     StartFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
@@ -45,6 +49,8 @@ from crossfade.frames.tools import (
     FunctionCallResultFrame,
     FunctionCallsStartedFrame,
     ToolCallsFrame,
+    ToolCancelFrame,
+    is_final,
 )
 
 Fields = dict[str, Any]
@@ -65,6 +71,10 @@ for _kind in (
     InterruptionFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
+    PlayoutHoldFrame,
+    PlayoutResumeFrame,
+    SpeechConfirmedFrame,
+    SpeechDroppedFrame,
     StartFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
@@ -151,7 +161,13 @@ def _(frame: FunctionCallResultFrame) -> Fields:
         "name": frame.function_name,
         "result": frame.result,
         "is_error": frame.error is not None,
+        **({} if is_final(frame) else {"final": False}),
     }
+
+
+@describe.register
+def _(frame: ToolCancelFrame) -> Fields:
+    return {"call_id": frame.tool_call_id, "name": frame.function_name, "reason": frame.reason}
 
 
 @describe.register

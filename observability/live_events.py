@@ -21,7 +21,12 @@ from crossfade.frames.text import (
     UserPartialTranscriptFrame,
     UserTranscriptFrame,
 )
-from crossfade.frames.tools import FunctionCallResultFrame, FunctionCallsStartedFrame
+from crossfade.frames.tools import (
+    FunctionCallResultFrame,
+    FunctionCallsStartedFrame,
+    ToolCancelFrame,
+    is_final,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +146,9 @@ def live_events(frame: Frame, at_s: float) -> tuple[LiveEvent, ...]:
             )
         case ErrorFrame():
             return (Failed(at_s=at_s, message=frame.error),)
-        case FunctionCallsStartedFrame() | FunctionCallResultFrame():
+        case FunctionCallResultFrame() if not is_final(frame):
+            return ()
+        case FunctionCallsStartedFrame() | FunctionCallResultFrame() | ToolCancelFrame():
             return _tool_events(frame, at_s)
         case TranscriptionFrame() | InterimTranscriptionFrame() | TTSTextFrame():
             return (_words(frame, at_s),)
@@ -163,7 +170,7 @@ def _words(
 
 
 def _tool_events(
-    frame: FunctionCallsStartedFrame | FunctionCallResultFrame, at_s: float
+    frame: FunctionCallsStartedFrame | FunctionCallResultFrame | ToolCancelFrame, at_s: float
 ) -> tuple[LiveEvent, ...]:
     if isinstance(frame, FunctionCallsStartedFrame):
         return tuple(
@@ -175,6 +182,15 @@ def _tool_events(
             )
             for call in frame.function_calls
         )
+    if isinstance(frame, ToolCancelFrame):
+        cancelled = ToolAnswered(
+            at_s=at_s,
+            call_id=frame.tool_call_id,
+            name=frame.function_name,
+            result=frame.reason,
+            is_error=True,
+        )
+        return (cancelled,)
     answered = ToolAnswered(
         at_s=at_s,
         call_id=frame.tool_call_id,

@@ -42,7 +42,7 @@ class Recorder:
         """Sound that found no room."""
         self.failure: OSError | None = None
         """What the disk answered when the recording had to be given up."""
-        self._thread = DiskThread("crossfade-recorder", self._drain)
+        self._thread = DiskThread(self._drain)
 
     def caller_audio(self, pcm: bytes, rate_hz: int, at_s: float) -> None:
         """Record what the caller said: s16le mono that came `at_s` seconds into the call."""

@@ -13,8 +13,10 @@ from crossfade.frames.control import (
 )
 from crossfade.frames.tools import (
     AcknowledgeFrame,
+    FunctionCallCancelFrame,
     FunctionCallResultFrame,
     FunctionCallsStartedFrame,
+    is_final,
 )
 
 
@@ -86,10 +88,13 @@ class Tally:
                         call_id=call.tool_call_id, name=call.function_name, called_s=at_s
                     )
             case AcknowledgeFrame() if frame.call_id in self.tools:
-                self.tools[frame.call_id].acknowledge_s = at_s
-            case FunctionCallResultFrame() if frame.tool_call_id in self.tools:
-                tool = self.tools[frame.tool_call_id]
-                tool.answered_s, tool.is_error = at_s, frame.error is not None
+                tool = self.tools[frame.call_id]
+                if tool.acknowledge_s is None:
+                    tool.acknowledge_s = at_s
+            case FunctionCallResultFrame() if is_final(frame):
+                self._tool_ended(frame.tool_call_id, at_s, is_error=frame.error is not None)
+            case FunctionCallCancelFrame():
+                self._tool_ended(frame.tool_call_id, at_s, is_error=True)
             case ErrorFrame():
                 self.errors.append(frame.error)
 
@@ -98,6 +103,10 @@ class Tally:
         response = self.responses.get(response_id)
         if response is not None and response.first_audio_s is None:
             response.first_audio_s = at_s
+
+    def _tool_ended(self, call_id: str, at_s: float, *, is_error: bool) -> None:
+        if tool := self.tools.get(call_id):
+            tool.answered_s, tool.is_error = at_s, is_error
 
     def _response_ended(self, frame: ResponseEndFrame, at_s: float) -> None:
         if frame.usage is not None:

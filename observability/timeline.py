@@ -56,6 +56,8 @@ class Track:
         self._rate_hz = rate_hz
         self._placement = Placement()
         self._resampler: StreamResampler | None = None
+        # Of the present run, not converted yet: many chunks at once cost little more than one.
+        self._unconverted = bytearray()
         self._taken = 0
         self._waiting = bytearray()
 
@@ -74,11 +76,12 @@ class Track:
         if self._resampler is None or self._resampler.in_rate_hz != rate_hz:
             self._end_run()
             self._resampler = StreamResampler(rate_hz, self._rate_hz)
-        self._waiting += self._resampler.process(pcm)
+        self._unconverted += pcm
 
     def take(self, until: int) -> bytes:
         """All samples up to position `until` not taken yet, silence where there is no sound."""
         length_bytes = max(0, until - self._taken) * SAMPLE_BYTES
+        self._convert()
         if length_bytes > len(self._waiting):
             self._end_run()
         self._pad(length_bytes)
@@ -87,7 +90,13 @@ class Track:
         self._taken += length_bytes // SAMPLE_BYTES
         return taken
 
+    def _convert(self) -> None:
+        if self._resampler is not None and self._unconverted:
+            self._waiting += self._resampler.process(bytes(self._unconverted))
+            self._unconverted.clear()
+
     def _end_run(self) -> None:
+        self._convert()
         if self._resampler is not None:
             self._waiting += self._resampler.flush()
             self._resampler = None

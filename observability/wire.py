@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from .redaction import redact
+from .tool_secrets import hide_arguments
 
 # Where each kind of audio message keeps its base64. Beta spelling included.
 _AUDIO_FIELDS = {
@@ -42,18 +43,18 @@ def audio_message(message: str | bytes) -> AudioMessage | None:
     head = message[:_HEAD_BYTES]
     if b"_audio" not in head:
         return None
-    kind = _value_of(head, b"type")
+    kind = _value_of(head, b'"type"')
     field = _AUDIO_FIELDS.get(kind)
     if field is None:
         return None
-    quoted = f'"{field}"'.encode()
+    quoted = b'"%b"' % field.encode()
     start = message.find(b'"', message.find(b":", message.find(quoted) + len(quoted))) + 1
     end = message.find(b'"', start)
     padding = message.count(b"=", max(start, end - 2), end)
     return AudioMessage(
         type=kind,
-        response_id=_value_of(head, b"response_id"),
-        item_id=_value_of(head, b"item_id"),
+        response_id=_value_of(head, b'"response_id"'),
+        item_id=_value_of(head, b'"item_id"'),
         audio_bytes=(end - start) * 3 // 4 - padding,
         message_bytes=len(message),
     )
@@ -73,7 +74,9 @@ def describe_audio(audio: AudioMessage) -> dict[str, Any]:
     return fields
 
 
-def describe_message(message: str | bytes, *, content: bool) -> dict[str, Any]:
+def describe_message(
+    message: str | bytes, *, content: bool, secret_arguments: frozenset[str] = frozenset()
+) -> dict[str, Any]:
     """The fields of any other message's line in the log.
 
     A message that is no JSON object is of type "binary" or "text" and has no body.
@@ -86,6 +89,8 @@ def describe_message(message: str | bytes, *, content: bool) -> dict[str, Any]:
     if not isinstance(body, dict):
         kind = "binary" if isinstance(message, bytes) else "text"
         return {"type": kind, "bytes": length_bytes}
+    if secret_arguments:
+        body = hide_arguments(body, secret_arguments)
     fields: dict[str, Any] = {"type": _type_of(body), "bytes": length_bytes}
     body.pop("type", None)
     if sound := body.pop(_AUDIO_FIELDS.get(fields["type"], ""), None):
@@ -106,9 +111,8 @@ def _type_of(body: dict[str, Any]) -> str:
     return str(fields[0]) if fields else "empty"
 
 
-def _value_of(head: bytes, name: bytes) -> str:
-    """The string under `name`, "" if it is not in `head`."""
-    quoted = b'"%b"' % name
+def _value_of(head: bytes, quoted: bytes) -> str:
+    """The string under a quoted name, "" if it is not in `head`."""
     at = head.find(quoted)
     if at < 0:
         return ""

@@ -1,7 +1,9 @@
 """Puts a call together: transport, voice activity, turns, node, tools, playout and the record."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Sequence
+from typing import Literal
 
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker, ProcessorUnusablePolicy
@@ -9,24 +11,40 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
-from crossfade.audio.silero import SileroStream, shared_model
-from crossfade.audio.vad import VoiceDetector
+from crossfade.audio.silero import shared_model
+from crossfade.audio.vad import two_stage_detector
 from crossfade.conversation.ledger import Conversation
-from crossfade.errors import CrossfadeError
+from crossfade.errors import CrossfadeError, SettingsError
 from crossfade.frames.control import ErrorFrame
 from crossfade.observability.call import CallRecord
 from crossfade.observability.call_summary import CallSummary
+from crossfade.processors.acknowledger import Acknowledger
 from crossfade.processors.audio_tap import AudioTap
 from crossfade.processors.base import Processor
 from crossfade.processors.conversation_tap import ConversationTap, TapSide
+from crossfade.processors.end_of_turn import ASK_AFTER_MS, EndOfTurn, TurnJudge
+from crossfade.processors.phrases import Phrases
 from crossfade.processors.playout import Playout
 from crossfade.processors.playout_queue import PlayoutQueue
 from crossfade.processors.playout_tracker import PlayoutTracker
 from crossfade.processors.resampler import Resampler
+from crossfade.processors.tool_actions import ToolWire
 from crossfade.processors.tool_dispatcher import ToolDispatcher
 from crossfade.processors.tools import Tool
-from crossfade.processors.turn_taking import TurnOwner, TurnTaking
+from crossfade.processors.turn_taking import TurnCounts, TurnOwner, TurnTaking
 from crossfade.processors.voice_activity import VoiceActivity
+
+EndOfTurnRule = Literal["silence", "smart"]
+
+ENDING_S = 5.0
+"""How long a call that is cancelled may take to end: tools and the session get two seconds each."""
+
+
+def prepare(end_of_turn: EndOfTurnRule = "silence") -> None:
+    """Load what a call needs, so that admitting the first one does not stall the event loop."""
+    shared_model()
+    if end_of_turn == "smart":
+        _smart_turn()
 
 
 class Call:
@@ -38,10 +56,22 @@ class Call:
         node_rate_hz: Rate of the node's speech.
         record: Keeps what happens; closed at the end of the call, however it ends.
         tools: The tools the node's model was told of.
+        tool_wire: How that model takes their results.
+        phrases: The node's voice for what is said while tools run; None where the node is to say
+            it by itself.
         turn_owner: Who hears when the caller's turn begins and ends.
+        holds: Whether an answer is held at the onset of speech, until it is sure that it is one.
+        provider_cuts: Whether the provider ends its answer by itself when it hears the caller.
+        end_of_turn: What ends a turn that we own: half a second of silence, or what the Smart Turn
+            model takes for an end.
         in_rate_hz: Rate of the caller's audio.
         out_rate_hz: Rate of the agent's audio.
         custom: Processors of the application's own, between the caller's turns and the node.
+        observe_audio: Whether the worker's observers see audio frames, too. It costs more than
+            all else that is done with them.
+
+    Raises:
+        SettingsError: The turns are not ours, so that their end is not, either.
     """
 
     def __init__(
@@ -52,34 +82,45 @@ class Call:
         node_rate_hz: int,
         record: CallRecord,
         tools: Sequence[Tool] = (),
+        tool_wire: ToolWire = ToolWire.PARTS,
+        phrases: Phrases | None = None,
         turn_owner: TurnOwner = TurnOwner.PROVIDER,
+        holds: bool = True,
+        provider_cuts: bool = True,
+        end_of_turn: EndOfTurnRule = "silence",
         in_rate_hz: int = 16000,
         out_rate_hz: int = 24000,
         custom: Sequence[FrameProcessor] = (),
+        observe_audio: bool = False,
     ) -> None:
         self.conversation = Conversation(started_at_s=asyncio.get_running_loop().time())
         self._record = record
+        record.hide_arguments(frozenset().union(*(tool.declaration.secrets for tool in tools)))
         self._failure: CrossfadeError | None = None
         self._playout = playout = Playout(rate_hz=out_rate_hz)
         self._agent_tap = ConversationTap(self.conversation, TapSide.AGENT)
-        detector = VoiceDetector(SileroStream(shared_model()).score)
+        self._turn_taking = TurnTaking(turn_owner, holds=holds, provider_cuts=provider_cuts)
         chain: list[FrameProcessor] = [
             transport.input(),
             AudioTap(lambda frame: record.caller_audio(frame.audio, frame.sample_rate)),
-            VoiceActivity(rate_hz=in_rate_hz, detector=detector),
-            TurnTaking(turn_owner),
+            *_hearing(in_rate_hz, turn_owner, end_of_turn),
+            self._turn_taking,
             ConversationTap(self.conversation, TapSide.USER),
             *custom,
             node,
-            ToolDispatcher(tools),
+            *_acknowledging(tools, playout, phrases),
+            ToolDispatcher(tools, wire=tool_wire),
             self._agent_tap,
             Resampler(in_rate_hz=node_rate_hz, out_rate_hz=out_rate_hz),
             PlayoutQueue(playout),
             transport.output(),
             PlayoutTracker(playout),
-            AudioTap(lambda frame: record.agent_audio(frame.audio, frame.sample_rate)),
+            AudioTap(lambda frame: record.agent_audio(frame.audio, frame.sample_rate), last=True),
         ]
         self._processors = [processor for processor in chain if isinstance(processor, Processor)]
+        if observe_audio:
+            for processor in self._processors:
+                processor.observe_audio = True
         self._worker = PipelineWorker(
             Pipeline(chain),
             params=PipelineParams(
@@ -98,6 +139,11 @@ class Call:
         """The pipecat worker that runs the chain, for frames and observers of your own."""
         return self._worker
 
+    @property
+    def turn_counts(self) -> TurnCounts:
+        """How often the agent was held and interrupted, and how often for nothing."""
+        return self._turn_taking.counts
+
     async def run(self, until: Awaitable[None] | None = None) -> CallSummary:
         """Run the call until it ends by itself, or `until` is over and all speech is played.
 
@@ -107,11 +153,9 @@ class Call:
             ProviderFault: The provider ended the call.
             ConnectionLost: The connection died.
         """
-        runner = WorkerRunner(handle_sigint=False)
-        await runner.add_workers(self._worker)
         ending = asyncio.ensure_future(self._end_after(until)) if until is not None else None
         try:
-            await runner.run()
+            await self._run_worker()
         finally:
             if ending is not None:
                 ending.cancel()
@@ -120,12 +164,29 @@ class Call:
             for processor in self._processors:
                 self._record.dropped(f"audio frames before {processor.name}", processor.overrun)
             self._record.close(self.conversation.to_dict())
-        # pipecat's runner takes a cancellation for an order to end, and returns.
-        if (task := asyncio.current_task()) is not None and task.cancelling():
-            raise asyncio.CancelledError
         if self._failure is not None:
             raise self._failure
         return self._record.summary()
+
+    async def _run_worker(self) -> None:
+        """Run the chain. pipecat takes a cancellation for an order to end, and waits for its own
+        tasks to do so; where these were cancelled as well, as at the end of `asyncio.run`, it
+        would wait for ever, and is cancelled again."""
+        runner = WorkerRunner(handle_sigint=False)
+        await runner.add_workers(self._worker)
+        running = asyncio.create_task(runner.run(), name="call")
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError:
+            while not running.done():
+                running.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([running], timeout=ENDING_S)
+            # A worker that was cut off has not done it.
+            for processor in self._processors:
+                await processor.cleanup()
+            raise
+        await running
 
     async def _end_after(self, until: Awaitable[None]) -> None:
         await until
@@ -138,3 +199,37 @@ class Call:
             self._failure = (
                 cause if isinstance(cause, CrossfadeError) else CrossfadeError(frame.error)
             )
+
+
+def _acknowledging(
+    tools: Sequence[Tool], playout: Playout, phrases: Phrases | None
+) -> list[Processor]:
+    """What keeps the caller from silence while tools run, if any of them wants that."""
+    of_tools = [tool.policy.phrases for tool in tools if tool.policy.phrases]
+    if not of_tools:
+        return []
+    # What each tool says first is needed first.
+    texts = dict.fromkeys([each[0] for each in of_tools] + [t for each in of_tools for t in each])
+    return [Acknowledger(playout, phrases=phrases, texts=tuple(texts))]
+
+
+def _hearing(rate_hz: int, owner: TurnOwner, end_of_turn: EndOfTurnRule) -> list[Processor]:
+    """What hears that the caller speaks, and that they have finished."""
+    if end_of_turn == "silence":
+        return [VoiceActivity(rate_hz=rate_hz)]
+    if owner is not TurnOwner.LOCAL:
+        raise SettingsError(
+            "end_of_turn smart needs turns that are ours, but the provider owns them; "
+            "set turn_owner to TurnOwner.LOCAL, or end_of_turn to silence"
+        )
+    return [
+        VoiceActivity(rate_hz=rate_hz, detector=two_stage_detector(stop_ms=ASK_AFTER_MS)),
+        EndOfTurn(rate_hz=rate_hz, judge=_smart_turn()),
+    ]
+
+
+def _smart_turn() -> TurnJudge:
+    # Imported only for those who ask for it: the model takes 20 MB.
+    from crossfade.processors.smart_turn import shared_smart_turn
+
+    return shared_smart_turn()

@@ -14,7 +14,10 @@ from crossfade.audio.sound_file import read_sound
 from crossfade.observability.call import RECORDING, CallRecord
 from crossfade.observability.call_summary import CallSummary
 from crossfade.observability.live_events import Listener
+from crossfade.processors.phrases import PhraseStore
 from crossfade.processors.speech_to_speech import SpeechToSpeech
+from crossfade.processors.tool_answers import tool_wire
+from crossfade.processors.tool_prompt import with_tool_instruction
 from crossfade.processors.tools import Tool
 from crossfade.processors.turn_taking import TurnOwner
 from crossfade.providers import SessionConfig, TurnDetection, connect
@@ -22,12 +25,27 @@ from crossfade.transports.script import AfterSilence, Line, Script
 from crossfade.transports.scripted_caller import ScriptedCaller
 
 from .answer_file import check_answer_file, write_answer_file
-from .assembly import Call
+from .assembly import Call, EndOfTurnRule, prepare
 from .call_folder import make_call_folder
 from .demo import demo_script
 from .endpoint import endpoint
+from .own_voice import own_voice
 from .sample_tools import get_weather
 from .settings import NativeSettings
+
+
+def prepare_native(*specs: str) -> None:
+    """Load what calls with these models need, so that admitting the first stalls no other.
+
+    Args:
+        specs: Provider and model, such as "openai:gpt-realtime-2.1".
+
+    Raises:
+        SettingsError: One of them is not known.
+    """
+    prepare()
+    for spec in specs:
+        connect(spec, SessionConfig())
 
 
 @contextlib.asynccontextmanager
@@ -38,8 +56,11 @@ async def native_call(
     record: CallRecord,
     config: SessionConfig,
     tools: Sequence[Tool] = (),
+    tool_instruction: bool = True,
+    phrases: PhraseStore | None = None,
     base_url: str | None = None,
     api_key: str | None = None,
+    end_of_turn: EndOfTurnRule = "silence",
     in_rate_hz: int = 16000,
     out_rate_hz: int = 24000,
     custom: Sequence[FrameProcessor] = (),
@@ -52,8 +73,14 @@ async def native_call(
         record: Keeps what happens.
         config: The session; its tools are set from `tools`.
         tools: What the model may call.
+        tool_instruction: Whether the model is told how to talk while tools run, behind the
+            instructions of `config`.
+        phrases: Where what is said while tools run is kept, in the voices of the models; None is
+            the user's cache folder.
         base_url: The whole endpoint; None is the provider's own.
         api_key: None takes it from the provider's environment variable.
+        end_of_turn: What ends a turn that `config` leaves to the caller's side: silence, or what
+            the Smart Turn model takes for an end.
         in_rate_hz: Rate of the caller's audio.
         out_rate_hz: Rate of the agent's audio.
         custom: Processors of your own, before the speech node.
@@ -69,14 +96,24 @@ async def native_call(
         TurnDetection.CALLER: TurnOwner.LOCAL,
     }[config.turn_detection]
     config = replace(config, tools=[tool.declaration for tool in tools])
+    if tools and tool_instruction:
+        config = replace(config, instructions=with_tool_instruction(config.instructions))
     async with connect(spec, config, base_url=base_url, api_key=api_key, tap=record.tap) as session:
+        node = SpeechToSpeech(session, rate_hz=in_rate_hz)
         yield Call(
             transport=transport,
-            node=SpeechToSpeech(session, rate_hz=in_rate_hz),
+            node=node,
             node_rate_hz=session.output_rate_hz,
             record=record,
             tools=tools,
+            tool_wire=tool_wire(session.profile),
+            phrases=own_voice(
+                spec, session, node, base_url=base_url, api_key=api_key, store=phrases
+            ),
             turn_owner=owner,
+            holds=not session.profile.full_duplex,
+            provider_cuts=config.interruptible,
+            end_of_turn=end_of_turn,
             in_rate_hz=in_rate_hz,
             out_rate_hz=out_rate_hz,
             custom=custom,
@@ -100,7 +137,7 @@ async def run_native(
 
     Arguments and errors are those of `run_script`.
     """
-    script = demo_script() if settings.input is None else _one_line(settings.input)
+    script = demo_script() if settings.input is None else one_line(settings.input)
     return await run_script(settings, script, announce=announce, listener=listener)
 
 
@@ -154,6 +191,11 @@ async def run_script(
     return Outcome(folder=folder, summary=summary, missed=script.missed)
 
 
-def _one_line(path: Path) -> Script:
+def one_line(path: Path) -> Script:
+    """A caller who says what is in a sound file and waits for the answer.
+
+    Raises:
+        CallerError: As `read_sound`.
+    """
     line = Line(name=path.name, sound=read_sound(path), cue=AfterSilence(after_s=0.3))
     return Script([line], pause_s=1.5)

@@ -14,12 +14,16 @@ class AudioTap(Processor):
 
     Args:
         hear: Called in the audio path: returns at once and keeps the frame unchanged.
+        last: Whether audio ends here. The end of a pipeline does nothing with it, and takes it
+            by the slow way. Where audio is observed, it goes on.
     """
 
-    def __init__(self, hear: Hear, *, name: str | None = None) -> None:
+    def __init__(self, hear: Hear, *, last: bool = False, name: str | None = None) -> None:
         super().__init__(name=name)
         self._hear = hear
+        self._last = last
 
     def handle_audio(self, frame: AudioRawFrame) -> None:
         self._hear(frame)
-        self.push_audio(frame)
+        if not self._last or self.observe_audio:
+            self.push_audio(frame)

@@ -1,5 +1,7 @@
 """The base of Crossfade's processors: audio by plain calls, everything else by pipecat's way."""
 
+from collections.abc import Callable
+
 from pipecat.frames.frames import (
     AudioRawFrame,
     CancelFrame,
@@ -43,8 +45,15 @@ class Processor(FrameProcessor):
       frame changes is changed there, such as closing the gate of a response.
     - `forward` then awaits what it must and pushes the frame on.
     - Audio before Start and after End or Cancel is dropped and counted in `dropped_audio`.
-    - Only the public `next` is used to find the neighbour.
+    - Only the public `next` is used to find the neighbour, once, when the chain starts. A processor
+      of ours that leaves `handle_audio` alone is passed over by audio.
+
+    Observers see all frames but audio. To have them see audio, too, set `observe_audio` before the
+    start, on the class or on one processor: what that one pushes then takes pipecat's ordinary way,
+    through the outbox, and costs what that costs.
     """
+
+    observe_audio = False
 
     def __init__(self, *, name: str | None = None) -> None:
         super().__init__(name=name, enable_direct_mode=True)
@@ -53,6 +62,8 @@ class Processor(FrameProcessor):
         self._open = False
         self._failing = False
         self._outbox = Outbox(self._deliver)
+        self._feeds_ours: bool | None = None
+        self._hand_on: Callable[[AudioRawFrame], None] = self._find_way
 
     # What a subclass overrides
 
@@ -71,15 +82,23 @@ class Processor(FrameProcessor):
 
     def push_audio(self, frame: AudioRawFrame) -> None:
         """Hand an audio frame to the next processor."""
-        neighbour = self.next
-        if isinstance(neighbour, Processor):
-            neighbour.receive_audio(frame)
-        elif neighbour is not None and isinstance(frame, Frame):
-            self._outbox.put(frame, DOWNSTREAM)
+        self._hand_on(frame)
 
     def emit(self, frame: Frame, direction: FrameDirection = DOWNSTREAM) -> None:
         """Push a control frame from a synchronous handler, in the order of the calls."""
         self._outbox.put(frame, direction)
+
+    @property
+    def emitting(self) -> bool:
+        """Whether emitted frames still wait, which audio pushed now would overtake."""
+        return self._outbox.waiting and self.feeds_ours and not self.observe_audio
+
+    @property
+    def feeds_ours(self) -> bool:
+        """Whether the next processor is one of ours."""
+        if self._feeds_ours is None:
+            self._feeds_ours = isinstance(self.next, Processor)
+        return self._feeds_ours
 
     def expect(self, frame: AudioRawFrame, rate_hz: int, channels: int = 1) -> None:
         """Refuse audio of another rate or channel count.
@@ -122,7 +141,7 @@ class Processor(FrameProcessor):
 
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
         await super().setup(setup)
-        self._outbox.start(self.create_task(self._outbox.run(), f"{self.name}::outbox"))
+        self._outbox.start(lambda: self.create_task(self._outbox.run(), f"{self.name}::outbox"))
 
     async def cleanup(self) -> None:
         await super().cleanup()
@@ -149,6 +168,7 @@ class Processor(FrameProcessor):
             self._outbox.report(error)
         await super().process_frame(frame, direction)
         if isinstance(frame, StartFrame):
+            self._feeds_ours, self._hand_on = None, self._find_way
             self._open = True
         await self.forward(frame, direction)
 
@@ -161,8 +181,36 @@ class Processor(FrameProcessor):
             return
         await super().push_frame(frame, direction)
 
+    def _find_way(self, frame: AudioRawFrame) -> None:
+        """Take the first audio, and find out where all of it goes: asking each time costs more
+        than the call does."""
+        neighbour = self.next
+        if neighbour is None:
+            self._hand_on = _nowhere
+        elif self.observe_audio or not isinstance(neighbour, Processor):
+            self._hand_on = self._put_audio
+        else:
+            while isinstance(neighbour.next, Processor) and neighbour.passes_audio:
+                neighbour = neighbour.next
+            self._hand_on = neighbour.receive_audio
+        self._hand_on(frame)
+
+    @property
+    def passes_audio(self) -> bool:
+        """Whether audio only passes."""
+        own = type(self).handle_audio is not Processor.handle_audio
+        return not own and not self.observe_audio
+
+    def _put_audio(self, frame: AudioRawFrame) -> None:
+        if isinstance(frame, Frame):
+            self._outbox.put(frame, DOWNSTREAM)
+
     async def _deliver(self, item: Frame | Exception, direction: FrameDirection) -> None:
         if isinstance(item, Exception):
             await self.push_error(f"{self.name}: {item}", exception=item)
         else:
             await super().push_frame(item, direction)
+
+
+def _nowhere(frame: AudioRawFrame) -> None:
+    """The end of a chain."""

@@ -22,7 +22,12 @@ from crossfade.frames.text import (
     UserPartialTranscriptFrame,
     UserTranscriptFrame,
 )
-from crossfade.frames.tools import FunctionCallResultFrame, ToolCallsFrame
+from crossfade.frames.tools import (
+    FunctionCallResultFrame,
+    ToolCallsFrame,
+    ToolCancelFrame,
+    is_final,
+)
 
 from .base import DOWNSTREAM, FrameDirection, Processor
 
@@ -93,9 +98,12 @@ class ConversationTap(Processor):
             case ResponseEndFrame():
                 ledger.response_ended(frame.response_id, frame.status, frame.usage)
             case ToolCallsFrame():
-                for call in frame.calls:
+                for call in frame.shown:
                     ledger.tool_called(call, now_s)
-            case FunctionCallResultFrame():
+            case ToolCancelFrame(tool_call_id=call_id, reason=reason):
+                cancelled = ToolResult(call_id=call_id, output=reason, is_error=True)
+                ledger.tool_answered(cancelled, now_s)
+            case FunctionCallResultFrame() if is_final(frame):
                 ledger.tool_answered(
                     ToolResult(
                         call_id=frame.tool_call_id,

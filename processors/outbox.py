@@ -27,6 +27,7 @@ class Outbox:
         self._filled = asyncio.Event()
         self._microphone = 0
         self._delivering = False
+        self._create: Callable[[], asyncio.Task[Any]] | None = None
         self._task: asyncio.Task[Any] | None = None
         self.dropped_audio = 0
         """Microphone frames that gave way to newer ones."""
@@ -43,13 +44,11 @@ class Outbox:
             self._microphone += 1
         elif isinstance(frame, AudioRawFrame) and len(self._items) >= self._speech_limit:
             raise OverflowError(f"{len(self._items)} frames wait for a processor that is too slow")
-        self._items.append((frame, direction))
-        self._filled.set()
+        self._append(frame, direction)
 
     def report(self, error: Exception) -> None:
         """Leave an error to be pushed upstream as an ErrorFrame."""
-        self._items.append((error, FrameDirection.UPSTREAM))
-        self._filled.set()
+        self._append(error, FrameDirection.UPSTREAM)
 
     def interrupt(self) -> None:
         """Drop the agent's frames that an interruption may drop; input and errors stay."""
@@ -61,11 +60,21 @@ class Outbox:
             or not item.interruptible
         )
 
-    def start(self, task: asyncio.Task[Any]) -> None:
-        self._task = task
+    def start(self, create: Callable[[], asyncio.Task[Any]]) -> None:
+        """Deliver from now on.
+
+        Args:
+            create: Makes the task of `run`, when there is something to deliver for the first time:
+                most processors of most calls never have anything.
+        """
+        self._create = create
+        if self._items:
+            self._wake()
 
     def stop(self) -> asyncio.Task[Any] | None:
+        """Deliver nothing more; returns the task to be cancelled."""
         task, self._task = self._task, None
+        self._create = None
         return task
 
     async def run(self) -> None:
@@ -81,6 +90,15 @@ class Outbox:
                 finally:
                     self._delivering = False
             self._filled.clear()
+
+    def _append(self, item: Frame | Exception, direction: FrameDirection) -> None:
+        self._items.append((item, direction))
+        self._wake()
+
+    def _wake(self) -> None:
+        self._filled.set()
+        if self._task is None and self._create is not None:
+            self._task = self._create()
 
     def _drop_oldest_microphone(self) -> None:
         for index, (item, _) in enumerate(self._items):

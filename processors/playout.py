@@ -19,6 +19,7 @@ class _Item:
 class _Speech:
     item: _Item
     pcm: bytes
+    taken_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -50,6 +51,8 @@ class Playout:
         self._cut: list[_Item] = []
         self._sent: deque[_Sent] = deque()
         self._cleared = False
+        self.released_until_s = 0.0
+        """When what was taken will have sounded. Kept by PlayoutQueue, which has a clock."""
 
     @property
     def waiting_ms(self) -> float:
@@ -151,17 +154,16 @@ class Playout:
         for entry in self._waiting:
             if isinstance(entry, Frame):
                 return True
-            ready += len(entry.pcm)
+            ready += len(entry.pcm) - entry.taken_bytes
             if ready >= self.chunk_bytes:
                 return True
         return False
 
     def _take_speech(self, head: _Speech, limit_bytes: int) -> bytes:
-        part = head.pcm[:limit_bytes]
-        if len(part) == len(head.pcm):
+        part = head.pcm[head.taken_bytes : head.taken_bytes + limit_bytes]
+        head.taken_bytes += len(part)
+        if head.taken_bytes == len(head.pcm):
             self._waiting.popleft()
-        else:
-            head.pcm = head.pcm[limit_bytes:]
         self._waiting_bytes -= len(part)
         self._sent.append(_Sent(head.item, len(part)))
         return part

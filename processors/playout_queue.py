@@ -1,8 +1,8 @@
 """Holds the agent's speech and feeds it to the transport at the pace of playout."""
 
 import asyncio
-from typing import Any
 
+from crossfade.audio.pcm import SAMPLE_BYTES
 from crossfade.frames.audio import (
     AudioRawFrame,
     OutputAudioRawFrame,
@@ -11,21 +11,34 @@ from crossfade.frames.audio import (
     TTSAudioRawFrame,
     TTSStoppedFrame,
 )
-from crossfade.frames.control import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame
+from crossfade.frames.control import (
+    CancelFrame,
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    PlayoutHoldFrame,
+    PlayoutResumeFrame,
+)
 
 from .base import DOWNSTREAM, FrameDirection, Processor
+from .metronome import PERIOD_MS, SLOT_S, metronome
 from .playout import Playout
 
 LEAD_MS = 40
-"""How far ahead of the caller's ear the transport is fed."""
+"""How far ahead of the caller's ear a stock transport is fed."""
+OWN_LEAD_S = PERIOD_MS / 1000 + SLOT_S
+"""Ours needs the chunk that sounds, and the next one by so much early as a beat may be."""
+_ROUNDING_S = 1e-6
 
 
 class PlayoutQueue(Processor):
     """Owns all speech not yet played, so that an interruption silences the agent at once.
 
-    The transport gets one chunk at a time, never more than 40 ms ahead: pipecat's own output
-    queue would still write what had been pushed into it right before an interruption. Speech
-    beyond the bound of `Playout` is refused with an error; nothing is dropped unseen.
+    The transport gets one chunk at a time: one of ours never has more than 25 ms that the caller
+    has not heard, a stock one 40 ms, because its own queue would still write what had been pushed
+    into it right before an interruption. A hold stops the feeding within the same turn of the
+    loop; a resume goes on with the next sample, likewise. Speech beyond the bound of `Playout` is
+    refused with an error; nothing is dropped unseen.
 
     Args:
         playout: The state shared with the PlayoutTracker behind the transport's output.
@@ -34,9 +47,9 @@ class PlayoutQueue(Processor):
     def __init__(self, playout: Playout, *, name: str | None = None) -> None:
         super().__init__(name=name)
         self._playout = playout
-        self._filled = asyncio.Event()
-        self._released_until_s = 0.0
-        self._feeder: asyncio.Task[Any] | None = None
+        self._chunk_s = playout.chunk_bytes / SAMPLE_BYTES / playout.rate_hz
+        self._held = False
+        self._beating = False
 
     @property
     def playout(self) -> Playout:
@@ -52,48 +65,65 @@ class PlayoutQueue(Processor):
                 f"more than {self._playout.waiting_ms / 1000:.0f} s of speech wait to be played; "
                 "the rest is dropped"
             )
-        self._filled.set()
+        self._release()
 
     def note(self, frame: Frame, direction: FrameDirection) -> None:
-        if isinstance(frame, InterruptionFrame | CancelFrame):
-            self._playout.clear()
-            self._released_until_s = 0.0
+        match frame:
+            case InterruptionFrame() | CancelFrame():
+                self._playout.clear()
+                self._playout.released_until_s = 0.0
+                self._held = False
+                self._release()
+            case PlayoutHoldFrame():
+                self._held = True
+                self._rest()
+            case PlayoutResumeFrame():
+                self._held = False
+                self._release()
 
     async def forward(self, frame: Frame, direction: FrameDirection) -> None:
-        if direction is DOWNSTREAM:
-            if isinstance(frame, StartFrame):
-                self._feeder = self.create_task(self._feed(), f"{self.name}::feeder")
-            elif isinstance(frame, TTSStoppedFrame | EndFrame) and not self._playout.empty:
-                self._playout.add_mark(frame)
-                self._filled.set()
-                return
-        await self.push_frame(frame, direction)
+        ends = direction is DOWNSTREAM and isinstance(frame, TTSStoppedFrame | EndFrame)
+        if ends and not self._playout.empty:
+            self._playout.add_mark(frame)
+            self._release()
+        else:
+            await self.push_frame(frame, direction)
 
     async def cleanup(self) -> None:
         await super().cleanup()
-        if self._feeder:
-            await self.cancel_task(self._feeder)
-            self._feeder = None
+        self._rest()
 
-    async def _feed(self) -> None:
-        loop = asyncio.get_running_loop()
-        chunk_s = self._playout.chunk_bytes / 2 / self._playout.rate_hz
-        while True:
-            due_s = self._released_until_s + chunk_s - LEAD_MS / 1000
-            if due_s > loop.time():
-                await asyncio.sleep(due_s - loop.time())
-                continue
-            taken = self._playout.take()
+    def _release(self) -> None:
+        """Hand on what is due, and come back at the next beat if more waits."""
+        now_s = asyncio.get_running_loop().time()
+        lead_s = OWN_LEAD_S if self.feeds_ours else LEAD_MS / 1000
+        latest_s = now_s + lead_s - self._chunk_s + _ROUNDING_S
+        playout = self._playout
+        while not self._held and playout.released_until_s <= latest_s and not self.emitting:
+            taken = playout.take()
             if taken is None:
-                self._filled.clear()
-                await self._filled.wait()
-            elif isinstance(taken, Frame):
-                await self.push_frame(taken)
+                break
+            if isinstance(taken, Frame):
+                self.emit(taken)
             else:
-                self._released_until_s = max(self._released_until_s, loop.time()) + chunk_s
-                await self.push_frame(
-                    SpeechFrame(audio=taken, sample_rate=self._playout.rate_hz, num_channels=1)
+                playout.released_until_s = max(playout.released_until_s, now_s) + self._chunk_s
+                self.push_audio(
+                    SpeechFrame(audio=taken, sample_rate=playout.rate_hz, num_channels=1)
                 )
+        if not (self._beating or self._held or playout.empty):
+            self._beating = True
+            metronome().join(self._beat)
+
+    def _beat(self) -> None:
+        self._release()
+        # Not sooner: while speech flows, there is soon more to wait for.
+        if self._playout.empty:
+            self._rest()
+
+    def _rest(self) -> None:
+        if self._beating:
+            self._beating = False
+            metronome().leave(self._beat)
 
 
 def _origin(frame: OutputAudioRawFrame) -> SpeechOrigin:

@@ -1,13 +1,14 @@
 """The native speech node: a provider's session behind the frames of the chain."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from crossfade.audio.resample import StreamResampler
 from crossfade.conversation.tools import ToolCall
+from crossfade.conversation.usage import Usage
 from crossfade.errors import CrossfadeError
 from crossfade.frames.audio import (
     AudioRawFrame,
@@ -31,6 +32,8 @@ from crossfade.frames.control import (
     UserTurnCommittedFrame,
     UserTurnStartProposedFrame,
     UserTurnStopProposedFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
 )
 from crossfade.frames.text import (
     InputTextRawFrame,
@@ -40,13 +43,21 @@ from crossfade.frames.text import (
     UserPartialTranscriptFrame,
     UserTranscriptFrame,
 )
-from crossfade.frames.tools import AcknowledgeFrame, FunctionCallResultFrame, ToolCallsFrame
+from crossfade.frames.tools import (
+    AcknowledgeFrame,
+    FunctionCallResultFrame,
+    ToolCallsFrame,
+    ToolCallTakenBackFrame,
+    ToolCancelFrame,
+)
 from crossfade.frames.usage import usage_metrics
+from crossfade.providers.commands import SendText, SendToolResult
 from crossfade.providers.config import TurnDetection
 from crossfade.providers.events import (
     AudioChunk,
     Event,
     Interruption,
+    LateUsage,
     ProviderError,
     ResponseDone,
     ResponseStarted,
@@ -55,13 +66,16 @@ from crossfade.providers.events import (
     SpeechStarted,
     SpeechStopped,
     TextDelta,
+    ToolCallCancelled,
     UserTranscript,
     UserTurnCommitted,
 )
 from crossfade.providers.session import RealtimeSession
 
 from .base import DOWNSTREAM, UPSTREAM, FrameDirection, Processor
+from .phrase_rendering import Asides, Rendering
 from .preroll import PreRoll
+from .tool_answers import Request, ToolAnswers
 
 PREROLL_MS = 500
 """Audio from before the user's turn was noticed that goes along with it."""
@@ -83,7 +97,8 @@ class SpeechToSpeech(Processor):
     the user's transcripts and the proposed turns upstream, and responses, speech, words, tool
     calls, usage and errors downstream. The calls of one response come as one ToolCallsFrame when
     the response is complete; a response that was cut calls nothing. Where the turns are ours to
-    find, the user's audio is sent in turns only, each from half a second before it was noticed.
+    find, the user's audio is sent in turns only, each from half a second before its onset was
+    noticed, however long it took to be sure of it.
     Closes the session at the end.
 
     Args:
@@ -100,8 +115,19 @@ class SpeechToSpeech(Processor):
         self._preroll = PreRoll(PREROLL_MS, session.input_rate_hz)
         self._turn_open = not self._owns_turns
         self._responses: dict[str, _Response] = {}
+        self._tool_answers = ToolAnswers(session.profile, session.config.tools)
+        self._asides = Asides()
         self._user_speaks = False
         self._receiver: asyncio.Task[Any] | None = None
+
+    async def render(self, text: str) -> Rendering:
+        """Have a phrase spoken beside the conversation, to be kept; nobody hears it now.
+
+        Raises:
+            SettingsError: The model cannot speak outside the conversation.
+            CrossfadeError: The session is over.
+        """
+        return await self._asides.render(self._session, text)
 
     @property
     def overrun(self) -> int:
@@ -130,6 +156,11 @@ class SpeechToSpeech(Processor):
                 self._user_speaks = True
             case UserStoppedSpeakingFrame():
                 self._user_speaks = False
+            case VADUserStartedSpeakingFrame() if direction is DOWNSTREAM:
+                # It may become a turn much later, when the answer it was held for is given up.
+                self._preroll.pin()
+            case VADUserStoppedSpeakingFrame() if direction is DOWNSTREAM:
+                self._preroll.unpin()
 
     async def forward(self, frame: Frame, direction: FrameDirection) -> None:
         match frame:
@@ -140,7 +171,9 @@ class SpeechToSpeech(Processor):
                 await self._acknowledge(frame)
                 return
             case FunctionCallResultFrame() if direction is UPSTREAM:
-                await self._answer_tool(frame)
+                await self._answer_tool(self._tool_answers.result(frame))
+            case ToolCancelFrame() if direction is UPSTREAM:
+                await self._answer_tool(self._tool_answers.cancelled(frame))
             case SpeechPlayedFrame() if direction is UPSTREAM and frame.interrupted:
                 await self._interrupt(frame)
             case UserStartedSpeakingFrame() if self._owns_turns and direction is DOWNSTREAM:
@@ -168,14 +201,23 @@ class SpeechToSpeech(Processor):
         if self._session.profile.out_of_band and not self._user_speaks:
             await self._ask(self._session.say(frame.text))
 
-    async def _answer_tool(self, frame: FunctionCallResultFrame) -> None:
-        is_error = frame.error is not None
-        await self._ask(
-            self._session.send_tool_response(frame.tool_call_id, frame.result, is_error=is_error)
-        )
-        # While the user speaks, the answer to the user's turn covers the results as well.
-        if frame.run_llm and not self._user_speaks:
-            await self._ask(self._session.respond())
+    async def _answer_tool(self, requests: Sequence[Request]) -> None:
+        for request in requests:
+            match request:
+                case SendToolResult(result=result, final=final, delivery=delivery):
+                    sent = self._session.send_tool_response(
+                        result.call_id,
+                        result.output,
+                        is_error=result.is_error,
+                        final=final,
+                        delivery=delivery,
+                    )
+                    await self._ask(sent)
+                case SendText(text=text, respond=respond):
+                    await self._ask(self._session.send_text(text, respond=respond))
+                # While the user speaks, the answer to the user's turn covers the results as well.
+                case _ if not self._user_speaks:
+                    await self._ask(self._session.respond())
 
     async def _interrupt(self, frame: SpeechPlayedFrame) -> None:
         played = {i.origin.item_id: i.played_ms for i in frame.items if not i.origin.injected}
@@ -198,9 +240,13 @@ class SpeechToSpeech(Processor):
     # From the provider to the chain
 
     async def _receive(self) -> None:
+        self._session.on_speech = self._speak_on
         try:
             async for event in self._session:
-                await self._handle(event)
+                if not self._asides.take(event):
+                    await self._handle(event)
+                elif isinstance(event, ResponseDone):
+                    await self._count(event)
         except CrossfadeError as error:
             await self.push_error(str(error), exception=error, force_treat_as_permanent=True)
         except Exception as error:
@@ -221,8 +267,12 @@ class SpeechToSpeech(Processor):
             case ToolCall():
                 if response := self._responses.get(event.response_id):
                     response.calls.append(event)
+            case ToolCallCancelled():
+                await self._take_back(event)
             case ResponseDone():
                 await self._finish(event)
+            case LateUsage():
+                await self._charge(event.usage)
             case Interruption():
                 await self._cut(event)
             case ProviderError():
@@ -232,11 +282,17 @@ class SpeechToSpeech(Processor):
             case _:
                 await self._user_event(event)
 
+    async def _take_back(self, event: ToolCallCancelled) -> None:
+        for response in self._responses.values():
+            response.calls = [call for call in response.calls if call.id != event.call_id]
+        await self.push_frame(ToolCallTakenBackFrame(call_id=event.call_id))
+
     async def _cut(self, event: Interruption) -> None:
         if response := self._responses.get(event.response_id):
             response.cut = True
-        if not self._session.profile.speech_events:
-            # All that such a wire tells of the user's speech; what was played is cut by it, too.
+        if not self._user_speaks:
+            # All that some wires tell of the user's speech. What is left of the playout is cut by
+            # it, too, also when the response is done long since.
             await self.push_frame(UserTurnStartProposedFrame(), UPSTREAM)
 
     async def _user_event(self, event: Event) -> None:
@@ -271,6 +327,17 @@ class SpeechToSpeech(Processor):
         if not response.speaks:
             response.speaks = True
             await self.push_frame(TTSStartedFrame(context_id=response.id))
+        self._push_speech(response, event)
+
+    def _speak_on(self, event: AudioChunk) -> bool:
+        """Take speech without a wake-up; not the first of a response, which begins with a frame."""
+        response = self._responses.get(event.response_id)
+        if response is None or not response.speaks:
+            return False
+        self._push_speech(response, event)
+        return True
+
+    def _push_speech(self, response: _Response, event: AudioChunk) -> None:
         if not response.cut:
             origin = SpeechOrigin(
                 item_id=event.item_id, response_id=response.id, injected=response.injected
@@ -302,6 +369,13 @@ class SpeechToSpeech(Processor):
         else:
             await self.push_frame(LLMTextFrame(event.text))
 
+    async def _count(self, event: ResponseDone) -> None:
+        if event.usage is not None:
+            await self._charge(event.usage)
+
+    async def _charge(self, usage: Usage) -> None:
+        await self.push_frame(usage_metrics(self.name, self._session.profile.model, usage))
+
     async def _finish(self, event: ResponseDone) -> None:
         response = self._responses.pop(event.response_id, None)
         if response is not None and response.speaks and not response.cut:
@@ -314,11 +388,10 @@ class SpeechToSpeech(Processor):
                 reason=event.reason,
             )
         )
-        if event.usage is not None:
-            model = self._session.profile.model
-            await self.push_frame(usage_metrics(self.name, model, event.usage))
+        await self._count(event)
         if event.status is ResponseStatus.FAILED:
             await self.push_error(f"the response failed: {event.reason or 'no reason given'}")
         if response is not None and response.calls and event.status is ResponseStatus.COMPLETED:
-            calls = tuple(response.calls)
-            await self.push_frame(ToolCallsFrame.of(event.response_id, calls))
+            calls, tools = tuple(response.calls), self._session.config.tools
+            self._tool_answers.called(calls)
+            await self.push_frame(ToolCallsFrame.of(event.response_id, calls, tools))

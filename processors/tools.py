@@ -1,56 +1,119 @@
-"""Tools as functions: declared by their signature, validated before they run."""
+"""Tools: what the model may call, declared by a function, a pydantic model or a JSON Schema."""
 
+import functools
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, overload
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Unpack, overload
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+import docstring_parser
+from pydantic import BaseModel, ValidationError
 
 from crossfade.conversation.tools import ToolDeclaration
 from crossfade.errors import SettingsError
 
-Handler = Callable[..., Awaitable[Any]]
+from .tool_arguments import (
+    ToolArgumentsError,
+    arguments_of,
+    in_words,
+    schema_of,
+    secret_fields,
+)
+from .tool_policy import OnDuplicate, OnInterruption, PolicyFields, ToolPolicy
+from .tool_results import capped, plain
+from .tool_schema import arguments_model
+from .tool_threads import in_thread
+
+Handler = Callable[..., Any]
+"""A plain function, an async one, or an async generator."""
 
 
-class ToolArgumentsError(Exception):
-    """The model's arguments do not fit. The text is meant for the model."""
+class _Kind(Enum):
+    """How a handler runs."""
+
+    THREAD = "in a worker thread"
+    ASYNC = "on the loop"
+    STREAM = "on the loop, giving parts of its result"
+
+
+class _Form(Enum):
+    """How a handler takes its arguments."""
+
+    KEYWORDS = "by name, as validated"
+    MODEL = "one, the validated model"
+    PLAIN = "one, a mapping"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A function the model may call.
-
-    Attributes:
-        timeout_ms: The call is given up after that, and the model is told.
-        acknowledge: What is said to the caller when the call is slow; None for nothing.
-        acknowledge_after_ms: How long a call may take before that is said.
-    """
+    """Something the model may call. Made by `tool`, `model_tool`, `schema_tool` or `mcp_tools`."""
 
     declaration: ToolDeclaration
     handler: Handler
     arguments: type[BaseModel]
-    timeout_ms: int = 10_000
-    acknowledge: str | None = "One moment, please."
-    acknowledge_after_ms: int = 700
+    policy: ToolPolicy
+    form: _Form = _Form.KEYWORDS
 
     @property
     def name(self) -> str:
         return self.declaration.name
 
-    async def run(self, arguments: Mapping[str, Any]) -> Any:
-        """Validate the arguments and call the function; the result is made plain JSON.
+    def check(self, arguments: Mapping[str, Any]) -> BaseModel:
+        """Validate arguments.
 
         Raises:
             ToolArgumentsError: In words the model can act on.
         """
         try:
-            checked = self.arguments.model_validate(dict(arguments))
+            return self.arguments.model_validate(dict(arguments))
         except ValidationError as error:
-            raise ToolArgumentsError(_for_the_model(error)) from error
-        values = {name: getattr(checked, name) for name in self.arguments.model_fields}
-        result = await self.handler(**values)
-        return _JSON.dump_python(result, mode="json")
+            raise ToolArgumentsError(in_words(error, self.declaration.secrets)) from error
+
+    async def run(
+        self, arguments: Mapping[str, Any], on_part: Callable[[Any], None] | None = None
+    ) -> Any:
+        """Validate the arguments and call the handler.
+
+        Args:
+            arguments: As the model gave them.
+            on_part: Told each value that an async generator yields, the last one included.
+
+        Returns:
+            The result, of a generator the last value: plain JSON, cut where it is too long.
+
+        Raises:
+            ToolArgumentsError: In words the model can act on.
+        """
+        call = self._bound(self.check(arguments), arguments)
+        match _kind(self.handler):
+            case _Kind.ASYNC:
+                result = await call()
+            case _Kind.THREAD:
+                result = await in_thread(call, self.name)
+            case _Kind.STREAM:
+                result = None
+                async with aclosing(call()) as values:
+                    async for value in values:
+                        result = self._finished(value)
+                        if on_part is not None:
+                            on_part(result)
+                return result
+        return self._finished(result)
+
+    def _bound(self, checked: BaseModel, arguments: Mapping[str, Any]) -> Handler:
+        match self.form:
+            case _Form.KEYWORDS:
+                values = {name: getattr(checked, name) for name in self.arguments.model_fields}
+                return functools.partial(self.handler, **values)
+            case _Form.MODEL:
+                return functools.partial(self.handler, checked)
+            case _Form.PLAIN:
+                return functools.partial(self.handler, dict(arguments))
+
+    def _finished(self, result: Any) -> Any:
+        return capped(plain(result), self.policy.max_result_characters)
 
 
 @overload
@@ -59,11 +122,7 @@ def tool(function: Handler, /) -> Tool: ...
 
 @overload
 def tool(
-    *,
-    name: str | None = None,
-    timeout_ms: int = 10_000,
-    acknowledge: str | None = "One moment, please.",
-    acknowledge_after_ms: int = 700,
+    *, name: str | None = None, policy: ToolPolicy | None = None, **fields: Unpack[PolicyFields]
 ) -> Callable[[Handler], Tool]: ...
 
 
@@ -72,73 +131,160 @@ def tool(
     /,
     *,
     name: str | None = None,
-    timeout_ms: int = 10_000,
-    acknowledge: str | None = "One moment, please.",
-    acknowledge_after_ms: int = 700,
+    policy: ToolPolicy | None = None,
+    **fields: Unpack[PolicyFields],
 ) -> Tool | Callable[[Handler], Tool]:
-    """Make a tool of a typed async function; its docstring tells the model what it does.
+    """Make a tool of a typed function; its docstring tells the model what it does.
+
+    A plain function runs in a worker thread, an async one on the loop; what an async generator
+    yields is told part by part, and its last value is the result. Arguments are described by the
+    docstring's list of them, or by `Annotated[str, Field(description=…)]`.
 
     Example::
 
-        @tool(timeout_ms=5000, acknowledge="Let me look that up.")
+        @tool(acknowledge="Let me look that up.")
         async def get_weather(city: str) -> dict[str, Any]:
             \"""Tell the weather in a city.\"""
 
+    Args:
+        function: What is decorated.
+        name: What the model calls it by; the function's name if None.
+        policy: How calls are treated; fields of it may be given as keywords instead, or besides.
+        **fields: Fields of `ToolPolicy`.
+
     Raises:
-        SettingsError: If the function is not async, has no docstring or an untyped parameter.
+        SettingsError: The function has no docstring, an untyped parameter or one without a name
+            of its own (`*args`), or is a generator that is not async.
     """
+    rules = replace(policy or ToolPolicy(), **fields)
 
     def make(function: Handler) -> Tool:
-        arguments = _arguments_model(function)
-        return Tool(
-            declaration=ToolDeclaration(
-                name=name or _name(function),
-                description=inspect.getdoc(function) or "",
-                parameters=_parameters(arguments),
-            ),
-            handler=function,
-            arguments=arguments,
-            timeout_ms=timeout_ms,
-            acknowledge=acknowledge,
-            acknowledge_after_ms=acknowledge_after_ms,
-        )
+        called = name or _name(function)
+        doc = docstring_parser.parse(inspect.getdoc(function) or "")
+        if not doc.description:
+            raise SettingsError(
+                f"the tool {called} needs a docstring: it tells the model what it does"
+            )
+        arguments = arguments_of(function, called, doc)
+        return _tool(called, doc.description, arguments, function, rules, _Form.KEYWORDS)
 
     return make if function is None else make(function)
 
 
-_JSON: TypeAdapter[Any] = TypeAdapter(Any)
+def model_tool(
+    model: type[BaseModel],
+    handler: Handler,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    policy: ToolPolicy | None = None,
+    **fields: Unpack[PolicyFields],
+) -> Tool:
+    """Make a tool whose arguments are a pydantic model.
+
+    Args:
+        model: Its fields are the arguments.
+        handler: Takes one argument, the model; any kind of function that `tool` takes.
+        name: What the model calls it by; the handler's name if None.
+        description: What it does; the model's docstring if None, else the handler's.
+        policy: As with `tool`.
+        **fields: As with `tool`.
+
+    Raises:
+        SettingsError: Nothing describes it, or the handler is a generator that is not async.
+    """
+    called = name or _name(handler)
+    described = description or inspect.cleandoc(model.__doc__ or "") or inspect.getdoc(handler)
+    if not described:
+        raise SettingsError(f"the tool {called} needs a description: give {model.__name__} one")
+    rules = replace(policy or ToolPolicy(), **fields)
+    return _tool(called, described, model, handler, rules, _Form.MODEL)
+
+
+def schema_tool(
+    name: str,
+    handler: Handler,
+    *,
+    description: str,
+    parameters: Mapping[str, Any],
+    policy: ToolPolicy | None = None,
+    **fields: Unpack[PolicyFields],
+) -> Tool:
+    """Make a tool of a JSON Schema.
+
+    Args:
+        name: What the model calls it by.
+        handler: Takes one argument, the mapping that the model gave, checked by the schema; any
+            kind of function that `tool` takes.
+        description: What it does.
+        parameters: JSON Schema of an object.
+        policy: As with `tool`.
+        **fields: As with `tool`.
+
+    Raises:
+        SettingsError: It is no schema of an object, or the handler is a generator that is not
+            async.
+    """
+    if parameters.get("type", "object") != "object":
+        raise SettingsError(f"the parameters of the tool {name} must be the schema of an object")
+    rules = replace(policy or ToolPolicy(), **fields)
+    arguments = arguments_model(name, parameters)
+    made = _tool(name, description, arguments, handler, rules, _Form.PLAIN)
+    schema = {"type": "object", "properties": {}, **parameters}
+    return replace(made, declaration=replace(made.declaration, parameters=schema))
+
+
+def _tool(
+    name: str,
+    description: str,
+    arguments: type[BaseModel],
+    handler: Handler,
+    policy: ToolPolicy,
+    form: _Form,
+) -> Tool:
+    if inspect.isgeneratorfunction(_inner(handler)):
+        raise SettingsError(
+            f"the tool {name} is a generator; write `async def` to give its result in parts"
+        )
+    declaration = ToolDeclaration(
+        name=name,
+        description=description,
+        parameters=schema_of(arguments),
+        blocking=policy.blocking,
+        secrets=policy.secrets | secret_fields(arguments),
+    )
+    return Tool(
+        declaration=declaration, handler=handler, arguments=arguments, policy=policy, form=form
+    )
+
+
+def _inner(handler: Handler) -> Any:
+    """The function itself, which tells its kind: of a partial, a method or a callable object."""
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    plain_function = inspect.isfunction(handler) or inspect.ismethod(handler)
+    return handler if plain_function or inspect.isclass(handler) else type(handler).__call__
+
+
+def _kind(handler: Handler) -> _Kind:
+    inner = _inner(handler)
+    if inspect.isasyncgenfunction(inner):
+        return _Kind.STREAM
+    return _Kind.ASYNC if inspect.iscoroutinefunction(inner) else _Kind.THREAD
 
 
 def _name(function: Handler) -> str:
     return str(getattr(function, "__name__", "tool"))
 
 
-def _arguments_model(function: Handler) -> type[BaseModel]:
-    name = _name(function)
-    if not inspect.iscoroutinefunction(function):
-        raise SettingsError(f"the tool {name} must be an async function: write `async def {name}`")
-    if not inspect.getdoc(function):
-        raise SettingsError(f"the tool {name} needs a docstring: it tells the model what it does")
-    fields: dict[str, Any] = {}
-    for parameter in inspect.signature(function, eval_str=True).parameters.values():
-        if parameter.annotation is inspect.Parameter.empty:
-            raise SettingsError(f"the tool {name} needs a type for its parameter {parameter.name}")
-        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-        fields[parameter.name] = (parameter.annotation, default)
-    return create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
-
-
-def _parameters(arguments: type[BaseModel]) -> dict[str, Any]:
-    schema = arguments.model_json_schema()
-    schema.pop("title", None)
-    for field in schema.get("properties", {}).values():
-        field.pop("title", None)
-    return schema
-
-
-def _for_the_model(error: ValidationError) -> str:
-    problems = [
-        f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
-        for problem in error.errors(include_url=False, include_input=False)
-    ]
-    return "The arguments do not fit. " + "; ".join(problems) + ". Correct them and call again."
+__all__ = [
+    "Handler",
+    "OnDuplicate",
+    "OnInterruption",
+    "Tool",
+    "ToolArgumentsError",
+    "ToolPolicy",
+    "model_tool",
+    "schema_tool",
+    "tool",
+]

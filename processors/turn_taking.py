@@ -1,58 +1,175 @@
 """Decides whose turn it is: the one place where turns begin and interruptions are made."""
 
-from enum import Enum
+import asyncio
+from collections import deque
 
 from crossfade.frames.control import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    CancelFrame,
+    EndFrame,
     Frame,
+    InterruptionFrame,
+    PlayoutHoldFrame,
+    PlayoutResumeFrame,
     ProposedUserStartedSpeakingFrame,
     ProposedUserStoppedSpeakingFrame,
+    SpeechConfirmedFrame,
+    SpeechDroppedFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
+    UserTurnCommittedFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
+from crossfade.frames.text import InterimTranscriptionFrame, TranscriptionFrame
 
-from .base import FrameDirection, Processor
+from .base import UPSTREAM, FrameDirection, Processor
+from .turn_stages import Move, Signal, TurnCounts, TurnOwner, TurnStages
 
+HOLD_LIMIT_S = 1.0
+"""Speech that is neither confirmed nor dropped by then is taken for speech."""
+_ITEMS_KEPT = 32
 
-class TurnOwner(Enum):
-    """Who hears that the user's turn begins and ends."""
-
-    PROVIDER = "provider"
-    """The speech node proposes, from the provider's own voice activity detection."""
-    LOCAL = "local"
-    """VoiceActivity, on this machine; the provider is told."""
+_SIGNALS: dict[type[Frame], Signal] = {
+    VADUserStartedSpeakingFrame: Signal.ONSET,
+    SpeechConfirmedFrame: Signal.CONFIRMED,
+    SpeechDroppedFrame: Signal.DROPPED,
+    VADUserStoppedSpeakingFrame: Signal.ENDED,
+    ProposedUserStartedSpeakingFrame: Signal.PROPOSED,
+    ProposedUserStoppedSpeakingFrame: Signal.PROPOSED_END,
+}
 
 
 class TurnTaking(Processor):
-    """Turns the owner's word into UserStarted/StoppedSpeakingFrame and InterruptionFrame.
+    """Turns what is heard of the user into turns and interruptions.
 
-    Stands before the speech node. All three frames go both ways; the interruption follows the
-    start of every user turn, as in pipecat.
+    Stands before the speech node. While the agent is silent, the owner's first word begins the
+    user's turn: UserStartedSpeakingFrame, then InterruptionFrame. While the agent is heard, the
+    onset of speech only holds the answer (PlayoutHoldFrame). The interruption follows when it is
+    sure: speech of some length, words, or the provider's own word. Otherwise PlayoutResumeFrame
+    lets the answer go on. No hold lasts longer than a second. All these frames go both ways.
+
+    Args:
+        owner: Who hears that turns begin and end.
+        holds: Whether an answer can be held; else the owner's first word interrupts it.
+        provider_cuts: Whether the provider ends its answer by itself when it hears the user.
     """
 
-    def __init__(self, owner: TurnOwner, *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        owner: TurnOwner,
+        *,
+        holds: bool = True,
+        provider_cuts: bool = True,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name)
-        self._owner = owner
-        self._user_speaks = False
+        self._stages = TurnStages(owner, holds=holds, provider_cuts=provider_cuts)
+        self._moves: deque[Move] = deque()
+        self._moving = False
+        self._limit: asyncio.TimerHandle | None = None
+        self._committed: deque[str] = deque(maxlen=_ITEMS_KEPT)
+        self._earlier: frozenset[str] = frozenset()
+        """Items that were committed when the user's last turn began."""
+
+    @property
+    def counts(self) -> TurnCounts:
+        """How often the agent was held and interrupted, and how often for nothing."""
+        return self._stages.counts
+
+    def note(self, frame: Frame, direction: FrameDirection) -> None:
+        match frame:
+            case BotStartedSpeakingFrame():
+                self._stages.agent_heard = True
+            case BotStoppedSpeakingFrame():
+                self._stages.agent_heard = False
+            case InterruptionFrame():
+                self._stages.interrupted()
+            case TranscriptionFrame() | InterimTranscriptionFrame() if direction is UPSTREAM:
+                self._note_words(frame)
+            case UserTurnCommittedFrame():
+                self._committed.append(frame.item_id)
+            case EndFrame():
+                self._moves += self._stages.call_ends()
+            case _:
+                if signal := _signal(frame):
+                    self._hear(signal)
+        self._watch()
 
     async def forward(self, frame: Frame, direction: FrameDirection) -> None:
-        begins = isinstance(frame, self._starts) and not self._user_speaks
-        ends = isinstance(frame, self._stops) and self._user_speaks
-        self._user_speaks = (self._user_speaks or begins) and not ends
-        await self.push_frame(frame, direction)
-        if begins:
-            await self.broadcast_frame(UserStartedSpeakingFrame)
-            await self.broadcast_interruption()
-        elif ends:
-            await self.broadcast_frame(UserStoppedSpeakingFrame)
+        if isinstance(frame, EndFrame | CancelFrame):
+            await self._move()
+            await self.push_frame(frame, direction)
+        else:
+            await self.push_frame(frame, direction)
+            await self._move()
 
-    @property
-    def _starts(self) -> type[Frame]:
-        local = self._owner is TurnOwner.LOCAL
-        return VADUserStartedSpeakingFrame if local else ProposedUserStartedSpeakingFrame
+    async def cleanup(self) -> None:
+        await super().cleanup()
+        self._forget_limit()
 
-    @property
-    def _stops(self) -> type[Frame]:
-        local = self._owner is TurnOwner.LOCAL
-        return VADUserStoppedSpeakingFrame if local else ProposedUserStoppedSpeakingFrame
+    def _hear(self, signal: Signal) -> None:
+        moves = self._stages.hear(signal)
+        if Move.BEGIN in moves:
+            self._earlier = frozenset(self._committed)
+        self._moves += moves
+
+    def _note_words(self, frame: TranscriptionFrame | InterimTranscriptionFrame) -> None:
+        """Words are those of the turn that is being spoken, but a transcript may come late."""
+        item_id = getattr(frame, "item_id", None)
+        words = bool(frame.text.strip())
+        partial = isinstance(frame, InterimTranscriptionFrame)
+        if partial and words and item_id not in self._committed:
+            self._hear(Signal.WORDS)
+        if item_id not in self._earlier and (words or not partial):
+            self._stages.said(words)
+
+    async def _move(self) -> None:
+        """Send what was decided, in the order of the decisions, whoever is sending already."""
+        if self._moving:
+            return
+        self._moving = True
+        try:
+            while self._moves:
+                await self._send(self._moves.popleft())
+        finally:
+            self._moving = False
+
+    async def _send(self, move: Move) -> None:
+        match move:
+            case Move.HOLD:
+                await self.broadcast_frame(PlayoutHoldFrame)
+            case Move.RESUME:
+                await self.broadcast_frame(PlayoutResumeFrame)
+            case Move.BEGIN:
+                await self.broadcast_frame(UserStartedSpeakingFrame)
+                await self.broadcast_interruption()
+            case Move.END:
+                await self.broadcast_frame(UserStoppedSpeakingFrame)
+
+    def _watch(self) -> None:
+        """See to it that every hold ends."""
+        if not self._stages.held or not self.open:
+            self._forget_limit()
+        elif self._limit is None:
+            loop = asyncio.get_running_loop()
+            self._limit = loop.call_later(HOLD_LIMIT_S, self._late)
+
+    def _forget_limit(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+
+    def _late(self) -> None:
+        self._limit = None
+        self._hear(Signal.LATE)
+        self.create_task(self._move(), f"{self.name}::late")
+
+
+def _signal(frame: Frame) -> Signal | None:
+    """What a frame tells of the user; ours of a kind are pipecat's with more in them."""
+    return next((_SIGNALS[kind] for kind in type(frame).__mro__ if kind in _SIGNALS), None)
+
+
+__all__ = ["HOLD_LIMIT_S", "TurnCounts", "TurnOwner", "TurnTaking"]

@@ -1,38 +1,133 @@
 """Hears when the user speaks, on this machine."""
 
+import asyncio
+
+from pipecat.audio.vad.vad_analyzer import VADParams
+from pipecat.processors.frame_processor import FrameProcessorSetup
+
+from crossfade.audio.pcm import silence
 from crossfade.audio.resample import StreamResampler
-from crossfade.audio.vad import SpeechBegan, VoiceDetector
+from crossfade.audio.vad import (
+    RATE_HZ,
+    SpeechBegan,
+    SpeechConfirmed,
+    SpeechDropped,
+    SpeechEnded,
+    SpeechEvent,
+    VoiceDetector,
+    two_stage_detector,
+)
 from crossfade.frames.audio import AudioRawFrame, InputAudioRawFrame
 from crossfade.frames.control import (
+    Frame,
+    SpeechConfirmedFrame,
+    SpeechControlParamsFrame,
+    SpeechDroppedFrame,
+    StartFrame,
+    UserSpeakingFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
 
-from .base import Processor
+from .base import FrameDirection, Processor
+from .speech_scoring import ScoredStream, shared_scoring
 
-DETECTOR_RATE_HZ = 16000
+STILL_SPEAKING_S = 1.0
+"""How often it is told that the user still speaks."""
 
 
 class VoiceActivity(Processor):
-    """Scores the user's audio and emits pipecat's VAD frames; passes the audio on untouched.
+    """Tells when the user's speech begins, is confirmed, fades or ends; passes the audio on.
+
+    The speech of all calls of an event loop is scored together, so a decision comes up to 20 ms
+    behind its audio. Emits pipecat's VAD frames, with the times that its turn strategies reckon
+    with: `start_secs` and `stop_secs` are what really passed between the event and its decision.
+    A false start is a SpeechDroppedFrame and then a VADUserStoppedSpeakingFrame. Audio that stops
+    coming while the user speaks (a muted microphone) counts as silence after a second.
 
     Args:
         rate_hz: Rate of the user's audio, mono; anything else is refused.
-        detector: Decides what is speech; takes 16 kHz.
+        detector: Decides what is speech; takes 16 kHz. One with a scorer of its own is left to it.
+            The default takes speech in two stages.
     """
 
-    def __init__(self, *, rate_hz: int, detector: VoiceDetector, name: str | None = None) -> None:
+    def __init__(
+        self, *, rate_hz: int, detector: VoiceDetector | None = None, name: str | None = None
+    ) -> None:
         super().__init__(name=name)
         self._rate_hz = rate_hz
-        self._detector = detector
-        self._resampler = StreamResampler(rate_hz, DETECTOR_RATE_HZ)
+        self._resampler = StreamResampler(rate_hz, RATE_HZ)
+        self._detector = detector or two_stage_detector()
+        self._stream: ScoredStream | None = None
+        self._heard = 0
+        self._heard_before = 0
+        self._watch: asyncio.TimerHandle | None = None
 
     def handle_audio(self, frame: AudioRawFrame) -> None:
         if isinstance(frame, InputAudioRawFrame):
             self.expect(frame, self._rate_hz)
-            for change in self._detector.feed(self._resampler.process(frame.audio)):
-                if isinstance(change, SpeechBegan):
-                    self.emit(VADUserStartedSpeakingFrame())
-                else:
-                    self.emit(VADUserStoppedSpeakingFrame())
+            self._heard += 1
+            self._hear(self._resampler.process(frame.audio))
         self.push_audio(frame)
+
+    def _hear(self, pcm: bytes) -> None:
+        if self._stream is not None:
+            self._stream.hear(pcm)
+        else:
+            for event in self._detector.feed(pcm):
+                self._tell(event)
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
+        await super().setup(setup)
+        if self._detector.scorer is None:
+            self._stream = shared_scoring().join(self._detector, self._tell)
+
+    async def cleanup(self) -> None:
+        await super().cleanup()
+        self._stop_watching()
+        if self._stream is not None:
+            self._stream.leave()
+
+    async def forward(self, frame: Frame, direction: FrameDirection) -> None:
+        await self.push_frame(frame, direction)
+        if isinstance(frame, StartFrame):
+            # From these, pipecat's own realtime services reckon how much sound to keep.
+            params = VADParams(
+                start_secs=self._detector.start_ms / 1000, stop_secs=self._detector.stop_ms / 1000
+            )
+            await self.broadcast_frame(SpeechControlParamsFrame, vad_params=params)
+
+    def _tell(self, event: SpeechEvent) -> None:
+        passed_s = (event.decided_ms - event.at_ms) / 1000
+        match event:
+            case SpeechBegan():
+                self.emit(VADUserStartedSpeakingFrame(start_secs=passed_s))
+                self._watch_on()
+            case SpeechConfirmed():
+                self.emit(SpeechConfirmedFrame())
+            case SpeechDropped():
+                self.emit(SpeechDroppedFrame())
+                self.emit(VADUserStoppedSpeakingFrame(stop_secs=passed_s))
+                self._stop_watching()
+            case SpeechEnded():
+                self.emit(VADUserStoppedSpeakingFrame(stop_secs=passed_s))
+                self._stop_watching()
+
+    def _watch_on(self) -> None:
+        """See in a second whether audio still comes."""
+        self._heard_before = self._heard
+        self._watch = asyncio.get_running_loop().call_later(STILL_SPEAKING_S, self._look)
+
+    def _look(self) -> None:
+        if not self.open:
+            return
+        if self._heard > self._heard_before:
+            self.emit(UserSpeakingFrame())
+            self._watch_on()
+        else:
+            self._hear(silence(self._detector.stop_ms, RATE_HZ))
+
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 
 from websockets.exceptions import ConnectionClosed
@@ -69,10 +70,13 @@ class Connection:
         self._queue = SendQueue()
         self._secret = ""
         self._failure: Exception | None = None
+        self._understood: deque[Event] = deque()
         self._last_error: ProviderError | None = None
         self._sent = 0
         self._received = 0
         self._end_announced = False
+        self.on_speech: Callable[[AudioChunk], bool] | None = None
+        """Given speech that comes while `receive` waits; whether it took it."""
 
     @property
     def end_announced(self) -> bool:
@@ -190,8 +194,8 @@ class Connection:
         """
         websocket = self._websocket
         assert websocket is not None
-        if self._failure is not None:
-            return self._last_events(self._failure)
+        if self._understood or self._failure is not None:
+            return self._understood_at_once()
         if not self._received % _MESSAGES_AT_ONCE:
             await asyncio.sleep(0)
         message = websocket.take()
@@ -200,6 +204,8 @@ class Connection:
                 self._failure = self._cause_of_end(websocket)
                 return self._last_events(self._failure)
             await websocket.wait()
+            if self._understood:
+                return self._understood_at_once()
             message = websocket.take()
         return [] if message is None else self._understand(message)
 
@@ -239,6 +245,31 @@ class Connection:
         if events := self._protocol.ended():
             return events
         raise failure
+
+    def _take_at_once(self, message: bytes) -> None:
+        """Understand what comes while `receive` waits, and wake it for all but speech."""
+        try:
+            events = deque(self._understand(message))
+            while events and isinstance(speech := events[0], AudioChunk):
+                if self.on_speech is None or not self.on_speech(speech):
+                    break
+                events.popleft()
+        except Exception as error:
+            self._failure = self._failure or error
+            self.wake()
+        else:
+            self._understood += events
+            if events:
+                self.wake()
+
+    def _understood_at_once(self) -> list[Event]:
+        """Give what came while `receive` waited, or raise what failed then."""
+        if self._understood:
+            events = list(self._understood)
+            self._understood.clear()
+            return events
+        assert self._failure is not None
+        return self._last_events(self._failure)
 
     def _understand(self, message: bytes) -> list[Event]:
         self._received += 1
@@ -315,6 +346,7 @@ class Connection:
             raise self._failure from error
 
     def _begin_sending(self, websocket: MessageSocket) -> None:
+        websocket.at_once = self._take_at_once
         self._start(websocket, self._send_queued(websocket), "provider-send")
         idle_s = self._protocol.keepalive_s
         if idle_s is not None:

@@ -262,8 +262,7 @@ class GeminiLiveProtocol:
     def _answer(self, result: ToolResult, delivery: Delivery, *, final: bool) -> list[bytes]:
         answer = self._calls.answer(result, delivery, final=final)
         if answer and delivery is not Delivery.SILENT:
-            if final:
-                self._prompts.tool_answered()
+            self._prompts.tool_answered(final=final)
             self._prompted()
         return answer
 

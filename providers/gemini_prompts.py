@@ -28,18 +28,26 @@ class Prompts:
         self._rounds = rounds
         self._texts: deque[str] = deque(maxlen=_MOST_TEXTS)
         self._answer_due = False
+        self._trusted = False
         self._incomplete = False
 
     def add(self, text: str) -> None:
         self._texts.append(text)
 
     def ask(self) -> None:
-        """Have the model answer. The results of its tools it answers without being asked."""
-        if self._texts or not self._rounds.answers_by_itself:
-            self._answer_due = True
+        """Have the model answer. The results of its tools it answers without being asked.
 
-    def tool_answered(self) -> None:
-        if not self._texts:
+        A model that has fallen silent instead is trusted once, and asked the second time.
+        """
+        if self._texts or not self._rounds.answers_by_itself or self._trusted:
+            self._answer_due = True
+            self._trusted = False
+        elif self._rounds.silent:
+            self._trusted = True
+
+    def tool_answered(self, *, final: bool) -> None:
+        self._trusted = False
+        if final and not self._texts:
             self._answer_due = False
 
     def due(self) -> list[bytes]:

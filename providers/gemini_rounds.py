@@ -27,6 +27,11 @@ class Rounds(AwaitedTools):
         """Whether the model speaks of a result, or will do so without being asked."""
         return self.due or self._answering
 
+    @property
+    def silent(self) -> bool:
+        """Whether a result is to be spoken of, and nothing is being said."""
+        return self.due and not self._calling and not self._answering
+
     def calls_beside(self) -> None:
         """The model called a tool that it does not wait for."""
         self._calling = True

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from types import TracebackType
 from typing import Any, Self
@@ -28,7 +28,7 @@ from crossfade.providers.commands import (
 )
 from crossfade.providers.config import Modality, SessionConfig, choice
 from crossfade.providers.connection import Connection, Statistics
-from crossfade.providers.events import Event, SessionExpiring, SessionOpened
+from crossfade.providers.events import AudioChunk, Event, SessionExpiring, SessionOpened
 from crossfade.providers.profiles import Profile
 from crossfade.providers.protocol import WireProtocol
 from crossfade.providers.sound_format import sound_format
@@ -126,6 +126,16 @@ class RealtimeSession:
     def output_rate_hz(self) -> int:
         """Sample rate of AudioChunk; 8000 for G.711."""
         return self._sound.output_rate_hz
+
+    @property
+    def on_speech(self) -> Callable[[AudioChunk], bool] | None:
+        """Called with speech as soon as it comes, where all before it has been iterated and the
+        next is waited for; speech that it takes is not iterated. It neither blocks nor raises."""
+        return self._connection.on_speech
+
+    @on_speech.setter
+    def on_speech(self, hear: Callable[[AudioChunk], bool] | None) -> None:
+        self._connection.on_speech = hear
 
     def statistics(self) -> Statistics:
         return self._connection.statistics()

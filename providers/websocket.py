@@ -5,26 +5,40 @@ and whoever stalls for longer than they may take loses the line.
 """
 
 import asyncio
+import os
+import struct
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event, State
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:
+    from websockets.utils import apply_mask
+
 MOST_UNREAD_BYTES = 64 * 2**20
 """A quarter of an hour of speech in JSON. When more waits, nothing is read until half has gone."""
 
-
 # What a message takes besides its content, so that none are free.
 _MESSAGE_OVERHEAD_BYTES = 128
+# Each frame is masked with a key that nobody can guess; the system is asked for some at once.
+_KEYS_AT_ONCE = 64
+# Of what comes in one piece, so many messages are handled before others may run.
+_MOST_AT_ONCE = 32
 
 
 class MessageSocket(ClientConnection):
     """Give it to `websockets.asyncio.client.connect` as `create_connection`.
 
-    It is read by one reader, through `take` and `wait`, not through `recv`.
+    It is read by one reader, through `take` and `wait`, not through `recv`. `at_once`, if set, is
+    given what comes while the reader waits, without waking it.
     """
+
+    at_once: Callable[[bytes], None] | None = None
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -32,6 +46,8 @@ class MessageSocket(ClientConnection):
         self._fragments = bytearray()
         self._reader: asyncio.Future[None] | None = None
         self._reading = True
+        self._keys: list[bytes] = []
+        self._left_at_once = 0
         self.unread_bytes = 0
 
     @property
@@ -67,12 +83,16 @@ class MessageSocket(ClientConnection):
         """Write at once what the line takes at once; tell whether it did."""
         if self.state is not State.OPEN or self.paused or self.transport.is_closing():
             return False
-        if text:
-            self.protocol.send_text(message)
-        else:
-            self.protocol.send_binary(message)
-        self.send_data()
+        # No extension is ever agreed upon, and no message is cut: the frame is plain.
+        if not self._keys:
+            fresh = os.urandom(4 * _KEYS_AT_ONCE)
+            self._keys = [fresh[at : at + 4] for at in range(0, len(fresh), 4)]
+        self.transport.write(masked_frame(message, self._keys.pop(), text=text))
         return True
+
+    def data_received(self, data: bytes) -> None:
+        self._left_at_once = _MOST_AT_ONCE
+        super().data_received(data)
 
     def process_event(self, event: Event) -> None:
         if not isinstance(event, Frame) or event.opcode not in _DATA:
@@ -87,6 +107,10 @@ class MessageSocket(ClientConnection):
                 return
             message = bytes(self._fragments)
             self._fragments.clear()
+        if self.at_once is not None and self._left_at_once and self._waited_for:
+            self._left_at_once -= 1
+            self.at_once(message)
+            return
         self._messages.append(message)
         self.unread_bytes += len(message) + _MESSAGE_OVERHEAD_BYTES
         if self.unread_bytes > MOST_UNREAD_BYTES and self._reading:
@@ -94,11 +118,28 @@ class MessageSocket(ClientConnection):
             self.transport.pause_reading()
         self.wake()
 
+    @property
+    def _waited_for(self) -> bool:
+        return self._reader is not None and not self._reader.done()
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.wake()
 
 
+def masked_frame(message: bytes, key: bytes, *, text: bool) -> bytes:
+    """A whole message of a client in one frame (RFC 6455, 5.2)."""
+    first = 0x81 if text else 0x82
+    length = len(message)
+    if length < 126:
+        head = struct.pack("!BB", first, 0x80 | length)
+    elif length < 65536:
+        head = struct.pack("!BBH", first, 0x80 | 126, length)
+    else:
+        head = struct.pack("!BBQ", first, 0x80 | 127, length)
+    return b"".join((head, key, apply_mask(message, key)))
+
+
 _DATA = frozenset((Opcode.TEXT, Opcode.BINARY, Opcode.CONT))
 
-__all__ = ["MOST_UNREAD_BYTES", "MessageSocket"]
+__all__ = ["MOST_UNREAD_BYTES", "MessageSocket", "masked_frame"]

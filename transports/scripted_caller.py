@@ -1,33 +1,28 @@
 """A caller made of sound files and cues, for demos, tests and measurements."""
 
 import asyncio
-from typing import Any
 
-from pipecat.frames.frames import (
-    BotStartedSpeakingFrame,
-    BotStoppedSpeakingFrame,
-    CancelFrame,
-    EndFrame,
-    Frame,
-    FunctionCallInProgressFrame,
-    FunctionCallResultFrame,
-    InputAudioRawFrame,
-    StartFrame,
-)
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
-from pipecat.transports.base_input import BaseInputTransport
-from pipecat.transports.base_transport import BaseTransport, TransportParams
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.transports.base_transport import BaseTransport
 
 from crossfade.audio.pcm import SAMPLE_BYTES
 from crossfade.audio.resample import resample
+from crossfade.frames.control import BotStartedSpeakingFrame, BotStoppedSpeakingFrame, Frame
+from crossfade.frames.tools import (
+    FunctionCallCancelFrame,
+    FunctionCallInProgressFrame,
+    FunctionCallResultFrame,
+    is_final,
+)
+from crossfade.processors.base import UPSTREAM, FrameDirection
+from crossfade.processors.metronome import PERIOD_MS, metronome
 
+from .input import InputTransport
 from .paced_output import PacedOutput
 from .script import Script
 
-FRAME_MS = 20
 
-
-class ScriptedInput(BaseInputTransport):
+class ScriptedInput(InputTransport):
     """Speaks the lines of a script into the call when their cues come, and silence between them.
 
     Args:
@@ -36,35 +31,27 @@ class ScriptedInput(BaseInputTransport):
     """
 
     def __init__(self, script: Script, *, rate_hz: int) -> None:
-        super().__init__(TransportParams(audio_in_enabled=True, audio_in_sample_rate=rate_hz))
+        super().__init__(rate_hz=rate_hz)
         self._script = script
-        self._rate_hz = rate_hz
         self._sounds = {
             id(line): resample(line.sound.pcm, line.sound.rate_hz, rate_hz) for line in script.lines
         }
-        self._speaking: asyncio.Task[Any] | None = None
+        self._frame_bytes = rate_hz * PERIOD_MS // 1000 * SAMPLE_BYTES
+        self._line = b""
+        self._heard_until_s: float | None = None
         self.hung_up = asyncio.Event()
         """Set when all is said and answered."""
 
-    async def start(self, frame: StartFrame) -> None:
-        await super().start(frame)
-        await self.set_transport_ready(frame)
-        self._speaking = self.create_task(self._speak())
+    async def begin(self) -> None:
+        self._script.started(asyncio.get_running_loop().time())
+        metronome().join(self._beat)
 
-    async def stop(self, frame: EndFrame) -> None:
-        await self._silence()
-        await super().stop(frame)
+    async def finish(self) -> None:
+        metronome().leave(self._beat)
 
-    async def cancel(self, frame: CancelFrame) -> None:
-        await self._silence()
-        await super().cancel(frame)
-
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        if direction is FrameDirection.UPSTREAM:
-            self._follow(frame)
-        await super().process_frame(frame, direction)
-
-    def _follow(self, frame: Frame) -> None:
+    def note(self, frame: Frame, direction: FrameDirection) -> None:
+        if direction is not UPSTREAM:
+            return
         now_s = asyncio.get_running_loop().time()
         match frame:
             case BotStartedSpeakingFrame():
@@ -73,29 +60,30 @@ class ScriptedInput(BaseInputTransport):
                 self._script.agent_stopped(now_s)
             case FunctionCallInProgressFrame():
                 self._script.tool_called(frame.tool_call_id)
-            case FunctionCallResultFrame():
+            case FunctionCallCancelFrame():
+                self._script.tool_answered(frame.tool_call_id)
+            case FunctionCallResultFrame() if is_final(frame):
                 self._script.tool_answered(frame.tool_call_id)
 
-    async def _speak(self) -> None:
-        loop = asyncio.get_running_loop()
-        frame_bytes = self._rate_hz * FRAME_MS // 1000 * SAMPLE_BYTES
-        line = b""
-        due_s = loop.time()
-        self._script.started(due_s)
-        while not self._script.over(due_s):
-            if spoken := self._script.due(due_s):
-                line = self._sounds[id(spoken)]
-            pcm, line = line[:frame_bytes].ljust(frame_bytes, b"\0"), line[frame_bytes:]
-            frame = InputAudioRawFrame(audio=pcm, sample_rate=self._rate_hz, num_channels=1)
-            due_s += FRAME_MS / 1000
-            await asyncio.sleep(due_s - loop.time())
-            await self.push_audio_frame(frame)
-        self.hung_up.set()
+    def _beat(self) -> None:
+        now_s, period_s = asyncio.get_running_loop().time(), PERIOD_MS / 1000
+        if self._heard_until_s is None:
+            self._heard_until_s = now_s - period_s
+        # A late beat makes up for what was due; one a little early is the next one's turn.
+        while self._heard_until_s + period_s / 2 <= now_s and not self.hung_up.is_set():
+            self._speak(self._heard_until_s)
+            self._heard_until_s += period_s
 
-    async def _silence(self) -> None:
-        speaking, self._speaking = self._speaking, None
-        if speaking is not None:
-            await self.cancel_task(speaking)
+    def _speak(self, at_s: float) -> None:
+        """Say the 20 ms that begin at a moment."""
+        if self._script.over(at_s):
+            metronome().leave(self._beat)
+            self.hung_up.set()
+            return
+        if spoken := self._script.due(at_s):
+            self._line = self._sounds[id(spoken)]
+        pcm, self._line = self._line[: self._frame_bytes], self._line[self._frame_bytes :]
+        self.hear(pcm.ljust(self._frame_bytes, b"\0"))
 
 
 class ScriptedCaller(BaseTransport):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .moments import State
 from .script import Fault
 
-_BEGINS_A_TURN = frozenset({State.IDLE, State.SPEAKING})
+_BEGINS_A_TURN = frozenset({None, State.IDLE, State.SPEAKING})
 """Thinking begins a turn where no speech and no call came before it."""
 
 
@@ -32,7 +32,7 @@ class Injector:
         self._strike = strike
         self._armed: list[_Armed] = []
         self._timers: set[asyncio.TimerHandle] = set()
-        self._state = State.IDLE
+        self._state: State | None = None
         self._turn = 0
 
     @property
@@ -65,6 +65,8 @@ class Injector:
 
     def sent(self) -> None:
         """The service has sent a message."""
+        if not self._armed:
+            return
         for armed in list(self._armed):
             armed.messages_left -= 1
             if not armed.messages_left:

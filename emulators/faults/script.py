@@ -19,7 +19,7 @@ the service's first message, where neither is given. It strikes `after_ms` later
 from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
 import yaml
@@ -79,6 +79,9 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    marks: ClassVar[bool] = False
+    """Of a wire's own fault: it only marks what comes next, so that it may strike while a session
+    is in the middle of something. Any other waits until the session is out of it."""
     session: PositiveInt | Literal["every"] = 1
     """Which of the connections made to the emulator, counted from 1."""
     turn: PositiveInt | None = None
@@ -103,7 +106,8 @@ class Reset(Fault):
 
 
 class HalfOpen(Fault):
-    """The line goes dead without a word: nothing is read, sent or closed any more."""
+    """The line goes dead without a word: nothing is heard, sent or closed any more, until the
+    client itself has gone."""
 
     fault: Literal["half_open"] = "half_open"
 

@@ -13,7 +13,7 @@ from ..backends.backend import Call, ToolOutput
 from .closes import INVALID_ARGUMENT, Closed
 from .functions import Tools
 
-_CANCELLED_KEPT = 1000
+_DONE_KEPT = 1000
 _SCHEDULING = "scheduling"
 
 
@@ -52,7 +52,7 @@ class Calls:
         self._chance = chance
         self._vertex = vertex
         self._pending: dict[str, _Pending] = {}
-        self._cancelled: OrderedDict[str, None] = OrderedDict()
+        self._done: OrderedDict[str, None] = OrderedDict()
 
     @property
     def any_pending(self) -> bool:
@@ -74,25 +74,31 @@ class Calls:
         return {"toolCall": {"functionCalls": functions}}
 
     def answer(self, responses: Sequence[Mapping[str, Any]]) -> list[Result]:
-        """Take a checked toolResponse. Answers to calls that were cancelled are passed over.
+        """Take a checked toolResponse. Answers to calls that were answered or cancelled before are
+        passed over.
 
         Raises:
             Closed: One answers nothing that was asked.
         """
         if not responses:
             raise Closed(INVALID_ARGUMENT)
-        found = [(self._id_of(response), response) for response in responses]
+        found: list[tuple[str, Mapping[str, Any]]] = []
+        for response in responses:
+            found.append((self._id_of(response, [id for id, _ in found]), response))
+        # One id may be answered twice even here.
         return [self._result(id, each) for id, each in found if id in self._pending]
 
-    def _id_of(self, response: Mapping[str, Any]) -> str:
+    def _id_of(self, response: Mapping[str, Any], before: Sequence[str]) -> str:
+        """The call that a response answers, those that others answered `before` it left out."""
         if self._vertex:
             name = response.get("name")
-            ids = [id for id, call in self._pending.items() if call.name == name]
+            calls = self._pending.items()
+            ids = [id for id, call in calls if call.name == name and id not in before]
             if not ids or "willContinue" in response or _SCHEDULING in response:
                 raise Closed(INVALID_ARGUMENT)
             return ids[0]
         id = response.get("id", "")
-        if id not in self._pending and id not in self._cancelled:
+        if id not in self._pending and id not in self._done:
             raise Closed(INVALID_ARGUMENT)
         return str(id)
 
@@ -102,12 +108,11 @@ class Calls:
         # Guides put it into the result, the reference beside it.
         within = given.pop(_SCHEDULING, None)
         output = ToolOutput(name=call.name, output=_spoken(given))
-        if call.blocks:
-            del self._pending[id]
-            return Result(output=output, scheduling=None)
-        if not response.get("willContinue"):
+        if call.blocks or not response.get("willContinue"):
             del self._pending[id]
             self._forget(id)
+        if call.blocks:
+            return Result(output=output, scheduling=None)
         wanted = response.get(_SCHEDULING, within)
         known = wanted in Scheduling.__members__
         scheduling = Scheduling[wanted] if known else Scheduling.WHEN_IDLE
@@ -126,10 +131,10 @@ class Calls:
         return ids
 
     def _forget(self, id: str) -> None:
-        """An answer to it may be under way, and is no error."""
-        self._cancelled[id] = None
-        while len(self._cancelled) > _CANCELLED_KEPT:
-            self._cancelled.popitem(last=False)
+        """Another answer to it may be under way, and is no error."""
+        self._done[id] = None
+        while len(self._done) > _DONE_KEPT:
+            self._done.popitem(last=False)
 
 
 def _arguments(text: str) -> Any:

@@ -1,7 +1,7 @@
 """What a session remembers, over all its connections."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..backends.backend import Dialogue, ToolOutput
 from ..line import Line
@@ -13,6 +13,9 @@ from .tokens import Tokens
 # So much that was said and not answered is kept for the next answer.
 _UNANSWERED_KEPT = 64
 _UNANSWERED_CHARACTERS = 64 * 1024
+# More contributions than this are counted with the newest.
+_ENTRIES_KEPT = 1000
+_ENTRY_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,15 @@ class Context:
         """
         self.last_role = role
         if tokens.total:
-            self.entries.append(Entry(role, tokens))
             self.tokens += tokens
+            if len(self.entries) == _ENTRIES_KEPT:
+                tokens += self.entries.pop().tokens
+            self.entries.append(Entry(role, tokens))
         if role == "user" and text.strip():
-            self._unanswered.append(text.strip())
+            self._unanswered.append(text.strip()[-_UNANSWERED_CHARACTERS:])
             del self._unanswered[:-_UNANSWERED_KEPT]
+            while sum(map(len, self._unanswered)) > _UNANSWERED_CHARACTERS:
+                del self._unanswered[0]
 
     @property
     def waits_for_answer(self) -> bool:
@@ -74,8 +81,10 @@ class Context:
 
     def keep_silent(self, output: ToolOutput) -> None:
         """Take a result in without answering it."""
-        self._silent.append(output)
+        self._silent.append(replace(output, output=output.output[-_UNANSWERED_CHARACTERS:]))
         del self._silent[:-_UNANSWERED_KEPT]
+        while sum(len(each.output) for each in self._silent) > _UNANSWERED_CHARACTERS:
+            del self._silent[0]
 
     def fit(self, fixed: Tokens, compression: Compression | None) -> None:
         """Bring the prompt within its limits.
@@ -94,6 +103,12 @@ class Context:
             while self.entries and self.tokens.total + fixed.total > compression.target_tokens:
                 self.tokens -= self.entries.popleft().tokens
                 self.dropped += 1
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes, about."""
+        texts = (*self._unanswered, *(each.output for each in self._silent))
+        return sum(map(len, texts)) + _ENTRY_BYTES * len(self.entries)
 
     def copy(self) -> "Context":
         """The same, as it is now."""

@@ -44,6 +44,7 @@ class ServerError(Fault):
 class RefuseResume(Fault):
     """A session is not resumed, although its handle is good."""
 
+    marks = True
     fault: Literal["refuse_resume"] = "refuse_resume"
     code: Literal[1007, 1008, 1011] = 1007
     """1007: the handle is not valid. 1008: the session is gone. 1011: the service fails, as while
@@ -59,18 +60,21 @@ class CallCancellation(Fault):
 class EmptyTranscription(Fault):
     """The next transcript of the user has no words."""
 
+    marks = True
     fault: Literal["empty_transcription"] = "empty_transcription"
 
 
 class FailedTranscription(Fault):
     """The next transcript of the user does not come."""
 
+    marks = True
     fault: Literal["failed_transcription"] = "failed_transcription"
 
 
 class LateTranscription(Fault):
     """The next transcript of the user comes so much later."""
 
+    marks = True
     fault: Literal["late_transcription"] = "late_transcription"
     ms: PositiveFloat = 5000
 
@@ -78,12 +82,14 @@ class LateTranscription(Fault):
 class LateInterruption(Fault):
     """`interrupted` comes behind the next turnComplete, as while the client still plays."""
 
+    marks = True
     fault: Literal["interrupted_after_turn_complete"] = "interrupted_after_turn_complete"
 
 
 class RejectTurn(Fault):
     """The next answer ends before it began, with a reason."""
 
+    marks = True
     fault: Literal["reject_turn"] = "reject_turn"
     reason: Literal[
         "MALFORMED_FUNCTION_CALL",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ..backends.backend import Dialogue
+from ..faults.moments import State
 from ..faults.script import Fault, Stall
 from ..line import Line
 from ..tasks import OwnedTasks
@@ -94,6 +95,12 @@ class Session:
     @property
     def id(self) -> str:
         return self._id
+
+    @property
+    def kept_bytes(self) -> int:
+        conversation = self._conversation
+        remembered = 0 if conversation is None else conversation.context.size_bytes
+        return self.line.received.size_bytes + remembered
 
     @property
     def conversation(self) -> Conversation:
@@ -212,6 +219,7 @@ class Session:
         self._lifetime.set_up()
         for fault in self._early:
             self.suffer(fault)
+        self.line.enter(State.IDLE)
 
     def _resumed(self, handle: str) -> Conversation:
         if self._resume_close is not None:

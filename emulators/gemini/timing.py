@@ -1,6 +1,7 @@
 """How fast the emulated service works, and how long it lets things last."""
 
 from dataclasses import dataclass
+from math import inf
 
 from crossfade.errors import SettingsError
 
@@ -33,8 +34,10 @@ class Timing:
     """A client that sends nothing for so long is cut off; None waits for ever."""
 
     def __post_init__(self) -> None:
-        positive = [self.speed, self.chunk_ms, self.connection_seconds, self.session_seconds]
+        positive = [self.chunk_ms, self.connection_seconds, self.session_seconds]
         positive += [self.video_session_seconds, self.handle_seconds, self.idle_seconds or 1.0]
         delays = [self.think_ms, self.transcript_delay_ms, self.go_away_ms]
-        if min(positive) <= 0 or min(delays) < 0:
+        durations = (*positive, *(delay + 1 for delay in delays))
+        # Nothing is less or greater than NaN.
+        if not self.speed > 0 or not all(0 < each < inf for each in durations) or min(delays) < 0:
             raise SettingsError(f"speeds and durations are positive, delays not negative: {self}")

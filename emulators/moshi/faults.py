@@ -16,6 +16,7 @@ class Expire(Fault):
 class Busy(Fault):
     """Somebody else is served: the handshake comes `ms` late, or never."""
 
+    marks = True
     fault: Literal["busy"] = "busy"
     ms: PositiveFloat | None = None
 
@@ -30,6 +31,7 @@ class ErrorFrame(Fault):
 class GarbledOgg(Fault):
     """The next `frames` of sound are no Ogg pages."""
 
+    marks = True
     fault: Literal["garbled_ogg"] = "garbled_ogg"
     frames: PositiveInt = 1
 

@@ -86,6 +86,10 @@ class Session:
         self._expiry: asyncio.TimerHandle | None = None
 
     @property
+    def kept_bytes(self) -> int:
+        return self.received.size_bytes
+
+    @property
     def received(self) -> Received:
         """What the client sent, in order."""
         return self.line.received
@@ -121,6 +125,7 @@ class Session:
             await self._wait_as_if_busy(self._busy)
         self.line.send(frame(Kind.HANDSHAKE, self._behaviour.handshake))
         self._shaken.set()
+        self.line.enter(State.IDLE)
         if self._greeting:
             self._answer = self._tasks.start(self._speak([Say(self._greeting)]))
         await self._stream()

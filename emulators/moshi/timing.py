@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 
 from crossfade.errors import SettingsError
 
@@ -28,6 +29,7 @@ class Timing:
     pace: Pace = Pace.CLOCK
 
     def __post_init__(self) -> None:
-        seconds = self.session_seconds
-        if self.think_ms < 0 or self.silence_ms <= 0 or (seconds is not None and seconds <= 0):
+        seconds = 1.0 if self.session_seconds is None else self.session_seconds
+        # Nothing is less or greater than NaN.
+        if not (0 <= self.think_ms < inf and 0 < self.silence_ms < inf and 0 < seconds < inf):
             raise SettingsError(f"durations are positive, delays not negative: {self}")

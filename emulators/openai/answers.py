@@ -28,6 +28,8 @@ from .timing import Timing
 
 logger = logging.getLogger(__name__)
 
+OUT_OF_BAND_LIMIT = 16
+"""So many responses may run out of band at once; the service's own limit is not known."""
 _TOKENS_PER_MINUTE = 15_000_000
 
 
@@ -43,7 +45,7 @@ class _Running:
 class Answers:
     """Starts and ends the responses of one session.
 
-    One response at a time belongs to the conversation; any number may run out of band.
+    One response at a time belongs to the conversation; `OUT_OF_BAND_LIMIT` may run out of band.
 
     Args:
         conversation: The session's conversation.
@@ -109,10 +111,17 @@ class Answers:
             configuration: The session's.
 
         Raises:
-            RequestRefused: One is active already, its input names an unknown item, or the
-                conversation is too long.
+            RequestRefused: One is active already, or too many are out of band, its input names an
+                unknown item, or the conversation is too long.
         """
         active = self._active
+        beside = len(self._running) - (active is not None)
+        if settings.out_of_band and beside >= OUT_OF_BAND_LIMIT:
+            raise RequestRefused(
+                f"Too many responses out of band: {beside} are in progress. Wait until one is "
+                "finished before creating a new one.",
+                code="too_many_responses",
+            )
         if active is not None and not settings.out_of_band:
             raise RequestRefused(
                 "Conversation already has an active response in progress: "

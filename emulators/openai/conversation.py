@@ -19,6 +19,8 @@ KEPT_MEDIA_BYTES = 4 * 1024 * 1024
 """Sound and images of so much are kept, of the newest items and always of the last."""
 TEXT_LIMIT_BYTES = 16 * 1024 * 1024
 """A client may create items with so much text; the service's own limit is not known."""
+_ITEM_BYTES = 1024
+"""An item takes so much besides its text, and is counted so."""
 
 
 class Conversation:
@@ -64,6 +66,11 @@ class Conversation:
             oldest = self._with_media.pop(0)
             kept -= oldest.media_bytes
             oldest.let_go()
+
+    @property
+    def size_bytes(self) -> int:
+        """What its items take without sound and images, about."""
+        return sum(len(orjson.dumps(item.wire)) + _ITEM_BYTES for item in self.items)
 
     def close(self) -> None:
         """Let go all sound and images."""
@@ -121,7 +128,7 @@ class Conversation:
         return item, [self.added(item), self.done(item)]
 
     def _count_text(self, item: Item) -> None:
-        size = len(orjson.dumps(item.wire))
+        size = len(orjson.dumps(item.wire)) + _ITEM_BYTES
         if self._held_text_bytes + size > TEXT_LIMIT_BYTES:
             raise RequestRefused(
                 f"Error adding item: the conversation holds {TEXT_LIMIT_BYTES} bytes of text; "

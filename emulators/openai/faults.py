@@ -54,6 +54,7 @@ class IncompleteResponse(Fault):
 class TextStatusDetails(Fault):
     """The next response.done has a text for `status_details`, as other services have."""
 
+    marks = True
     fault: Literal["text_status_details"] = "text_status_details"
 
 
@@ -66,18 +67,21 @@ class StolenResponse(Fault):
 class MissingResponseCreated(Fault):
     """The next response begins without its response.created."""
 
+    marks = True
     fault: Literal["missing_response_created"] = "missing_response_created"
 
 
 class DuplicatedSpeechStarted(Fault):
     """The next speech_started comes twice."""
 
+    marks = True
     fault: Literal["duplicated_speech_started"] = "duplicated_speech_started"
 
 
 class TrailingDeltas(Fault):
     """After the next response.done the last delta of sound comes `count` times more."""
 
+    marks = True
     fault: Literal["trailing_deltas"] = "trailing_deltas"
     count: PositiveInt = 3
 
@@ -85,18 +89,21 @@ class TrailingDeltas(Fault):
 class FailedTranscription(Fault):
     """The next transcript of the user fails."""
 
+    marks = True
     fault: Literal["failed_transcription"] = "failed_transcription"
 
 
 class EmptyTranscription(Fault):
     """The next transcript of the user has no words."""
 
+    marks = True
     fault: Literal["empty_transcription"] = "empty_transcription"
 
 
 class LateTranscription(Fault):
     """The next transcript of the user comes `ms` later."""
 
+    marks = True
     fault: Literal["late_transcription"] = "late_transcription"
     ms: PositiveFloat = 5000
 
@@ -104,12 +111,14 @@ class LateTranscription(Fault):
 class EarlyTranscription(Fault):
     """The next transcript of the user comes before the response to it begins."""
 
+    marks = True
     fault: Literal["early_transcription"] = "early_transcription"
 
 
 class OutOfOrderTranscription(Fault):
     """The next transcript of the user comes only after that of a later turn."""
 
+    marks = True
     fault: Literal["out_of_order_transcription"] = "out_of_order_transcription"
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from math import inf
 
 from crossfade.offline.voice import sentences
 
@@ -71,17 +72,20 @@ class Generation:
         self._open_message()
         bytes_per_ms = response.format.bytes_per_ms
         chunk_bytes = timing.chunk_ms * bytes_per_ms
+        lead_bytes, line = _TRANSCRIPT_LEAD_MS * bytes_per_ms, self._outbox.line
+        limited = isinstance(response.settings.max_output_tokens, int)
         due_s, burst_ms = loop.time(), 0.0
         for number, sentence in enumerate(sentences(text)):
             sound = response.format.spoken(await self._dialogue.render(sentence))
             words = _Words(sentence, len(sound), first=not number)
             for at in range(0, len(sound), chunk_bytes):
-                await self._outbox.line.room()
-                ahead = at + _TRANSCRIPT_LEAD_MS * bytes_per_ms
-                self._outbox.send(response.words(word) for word in words.until(ahead))
+                if not line.has_room:
+                    await line.room()
+                if words.next_byte <= (ahead := at + lead_bytes):
+                    self._outbox.send(response.words(word) for word in words.until(ahead))
                 chunk = sound[at : at + chunk_bytes]
-                self._outbox.send([response.audio(chunk)])
-                if self._exhausted:
+                line.send(response.audio(chunk))
+                if limited and self._exhausted:
                     return
                 chunk_ms = len(chunk) / bytes_per_ms
                 due_s += chunk_ms / 1000 / timing.speed
@@ -125,6 +129,8 @@ class _Words:
         self._deltas = [word if first and not n else f" {word}" for n, word in enumerate(words)]
         self._bytes_per_word = audio_bytes / max(1, len(words))
         self._next = 0
+        self.next_byte = 0.0
+        """Where in the sound the next word begins; inf when all are given."""
 
     def until(self, audio_byte: int | None) -> list[str]:
         """The words not given yet that begin before a place in the sound; None is its end."""
@@ -132,4 +138,6 @@ class _Words:
         if audio_byte is not None and self._bytes_per_word:
             count = min(count, int(audio_byte / self._bytes_per_word) + 1)
         given, self._next = self._next, max(count, self._next)
+        left = self._next < len(self._deltas)
+        self.next_byte = self._next * self._bytes_per_word if left else inf
         return self._deltas[given : self._next]

@@ -17,9 +17,12 @@ class Identifiers:
 
     def new(self, prefix: str) -> str:
         """An id such as `item_E6U0xpLmn5e80rVGpEeKv`."""
+        return f"{prefix}_{self.letters().decode()}"
+
+    def letters(self) -> bytes:
+        """What follows the prefix of an id."""
         # Base64 whose two signs are letters: each sound that is sent has an id.
-        letters = pybase64.b64encode(self._source.randbytes(16), altchars=b"aZ")
-        return f"{prefix}_{letters[:21].decode()}"
+        return pybase64.b64encode(self._source.randbytes(16), altchars=b"aZ")[:21]
 
     def padding(self, delta: str) -> str:
         """The `obfuscation` beside a text delta, which hides its length on an encrypted line."""

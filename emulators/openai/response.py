@@ -30,6 +30,8 @@ class _OpenItem:
     item: Item
     place: dict[str, Any]
     """The fields that say where a delta belongs."""
+    ids: dict[str, str]
+    """What is logged of its sound."""
     audio_prefix: bytes = b""
     words: str = ""
     """All that was said or written in it."""
@@ -65,6 +67,7 @@ class Response:
         self._conversation = None if settings.out_of_band else conversation
         self._identifiers = identifiers
         self._audio_type = dialect.type_of("response.output_audio.delta")
+        self._audio_head = f'{{"type":"{self._audio_type}","event_id":"event_'.encode()
         # Of closed items whose done events are to come at the end.
         self._held: list[Event] | None = [] if batched_dones else None
         self._open: _OpenItem | None = None
@@ -134,7 +137,7 @@ class Response:
         index = len(self.items)
         self.items.append(item)
         place = {"response_id": self.id, "item_id": item.id, "output_index": index}
-        self._open = _OpenItem(item, place)
+        self._open = _OpenItem(item, place, {"response_id": self.id, "item_id": item.id})
         events = [self._item_event("response.output_item.added", item, index)]
         if self._conversation is not None:
             events.append(self._conversation.append(item))
@@ -171,15 +174,15 @@ class Response:
         opened.item.sound(sound)
         data = b"".join(
             (
-                f'{{"type":"{self._audio_type}","event_id":"'.encode(),
-                self._identifiers.new("event").encode(),
+                self._audio_head,
+                self._identifiers.letters(),
                 opened.audio_prefix,
                 pybase64.b64encode(sound),
                 b'"}',
             )
         )
-        ids = {"response_id": self.id, "item_id": opened.item.id}
-        return Message(type=self._audio_type, data=data, audio_bytes=len(sound), body=ids)
+        size, ids = len(sound), opened.ids
+        return Message(type=self._audio_type, data=data, audio_bytes=size, body=ids)
 
     def arguments(self, delta: str) -> Event:
         """More of the open call's arguments."""

@@ -3,7 +3,6 @@
 Fields: https://platform.openai.com/docs/api-reference/realtime-sessions
 """
 
-import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -41,15 +40,22 @@ class RestCalls:
         secrets: Where ephemeral keys are kept.
         identifiers: Makes ids of sessions.
         dialect: What clients speak here.
+        now_s: The wall clock.
     """
 
     def __init__(
-        self, gate: Gate, secrets: ClientSecrets, identifiers: Identifiers, dialect: Dialect
+        self,
+        gate: Gate,
+        secrets: ClientSecrets,
+        identifiers: Identifiers,
+        dialect: Dialect,
+        now_s: Callable[[], float],
     ) -> None:
         self._gate = gate
         self._secrets = secrets
         self._identifiers = identifiers
         self._dialect = dialect
+        self._now_s = now_s
         self._calls: dict[str, Callable[[Any], Any]] = {
             f"{PATH}/client_secrets": self._client_secret,
             f"{PATH}/sessions": self._beta_session,
@@ -83,7 +89,7 @@ class RestCalls:
         seconds = body.get("expires_after", {}).get("seconds", _DEFAULT_SECONDS)
         configuration, change = self._configured(wanted)
         secret = self._secrets.mint(change, seconds)
-        expires_at = int(time.time()) + seconds
+        expires_at = int(self._now_s()) + seconds
         session = self._dialect.session.given(dict(configuration.session))
         return {"value": secret.value, "expires_at": expires_at, "session": session}
 
@@ -97,7 +103,7 @@ class RestCalls:
         mapping("session", body)
         configuration, change = self._configured(body)
         secret = self._secrets.mint(change, _BETA_SECONDS)
-        key = {"value": secret.value, "expires_at": int(time.time()) + _BETA_SECONDS}
+        key = {"value": secret.value, "expires_at": int(self._now_s()) + _BETA_SECONDS}
         return {**self._dialect.session.given(dict(configuration.session)), "client_secret": key}
 
     def _configured(self, wanted: Any) -> tuple[Configuration, Mapping[str, Any]]:

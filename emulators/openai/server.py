@@ -53,6 +53,8 @@ class OpenAIEmulator(Emulator[Session]):
         dialect: `ga`, or `beta` as it was spoken up to 2025.
         timing: Speeds and delays.
         behaviour: Which of its documented ways the service takes.
+        epoch_s: The wall clock, in seconds since 1970, stands still at this for all that tells the
+            time of day (`expires_at`); None is the machine's clock.
         scorer: Makes the speech scorer of server turn detection, Silero by default.
 
     Raises:
@@ -80,6 +82,7 @@ class OpenAIEmulator(Emulator[Session]):
         dialect: Literal["ga", "beta"] = "ga",
         timing: Timing | None = None,
         behaviour: Behaviour | None = None,
+        epoch_s: float | None = None,
         scorer: ScorerFactory = silero_scorer,
     ) -> None:
         super().__init__(backend, host=host, port=port, tls=tls, faults=faults, log=log, seed=seed)
@@ -87,7 +90,8 @@ class OpenAIEmulator(Emulator[Session]):
         identifiers = Identifiers(random.Random(f"{seed}:rest"))
         secrets = ClientSecrets(identifiers, lambda: asyncio.get_running_loop().time())
         self._gate = Gate(api_keys, models, secrets, self._dialect)
-        self._rest = RestCalls(self._gate, secrets, identifiers, self._dialect)
+        self._now_s = time.time if epoch_s is None else lambda: epoch_s
+        self._rest = RestCalls(self._gate, secrets, identifiers, self._dialect, self._now_s)
         self._timing = Timing() if timing is None else timing
         self._behaviour = Behaviour() if behaviour is None else behaviour
         self._scorer = scorer
@@ -126,7 +130,7 @@ class OpenAIEmulator(Emulator[Session]):
     def _configuration(self, admission: Admission, identifiers: Identifiers) -> Configuration:
         about: dict[str, Any] = {
             "id": identifiers.new("sess"),
-            "expires_at": int(time.time() + self._timing.session_seconds),
+            "expires_at": int(self._now_s() + self._timing.session_seconds),
         }
         if not admission.model:
             default = Configuration.transcription(**about)

@@ -1,6 +1,7 @@
 """How fast the emulated service works."""
 
 from dataclasses import dataclass
+from math import inf
 
 from crossfade.errors import SettingsError
 
@@ -31,5 +32,7 @@ class Timing:
             self.transcript_delay_ms,
             self.rate_limits_delay_ms,
         )
-        if self.speed <= 0 or self.chunk_ms <= 0 or self.session_seconds <= 0 or min(delays) < 0:
+        durations = (self.chunk_ms, self.session_seconds, *(delay + 1 for delay in delays))
+        # Nothing is less or greater than NaN.
+        if not self.speed > 0 or not all(0 < each < inf for each in durations) or min(delays) < 0:
             raise SettingsError(f"speeds and durations are positive, delays not negative: {self}")

@@ -54,6 +54,10 @@ class Session:
         self._tasks = OwnedTasks(self._fail)
 
     @property
+    def kept_bytes(self) -> int:
+        return self.received.size_bytes
+
+    @property
     def received(self) -> Received:
         """What the client sent, in order."""
         return self.line.received

@@ -37,6 +37,10 @@ def test_each_wire_has_an_emulator_a_timing_and_faults(wire: str) -> None:
         (["--log", "/dev/null"], "cannot write logs to /dev/null"),
         (["--tls", "--certificate", "/dev/null/a"], "cannot write the certificate /dev/null/a"),
         (["--session-seconds", "-1"], "durations"),
+        (["--session-seconds", "nan"], "durations"),
+        (["--timing", "none=1"], "--timing: no 'none'; there are think_ms"),
+        (["--timing", "think_ms"], "--timing think_ms: give name=value"),
+        (["--timing", "think_ms=soon"], "--timing think_ms: Input should be a valid number"),
     ],
 )
 def test_what_cannot_be_used_is_told_in_one_line_with_code_2(
@@ -64,6 +68,17 @@ def test_so_is_what_is_no_option(arguments: list[str], capsys: pytest.CaptureFix
         main(arguments)
     assert ended.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("wire", ["openai", "gemini"])
+def test_no_number_is_no_speed(wire: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([wire, "--speed", "nan"]) == 2
+    assert "speeds and durations are positive" in capsys.readouterr().err
+
+
+def test_a_behaviour_that_there_is_not_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["openai", "--behaviour", "rate_limits=now"]) == 2
+    assert "--behaviour rate_limits: Input should be 'after_done'" in capsys.readouterr().err
 
 
 def test_a_port_in_use_ends_it(capsys: pytest.CaptureFixture[str]) -> None:

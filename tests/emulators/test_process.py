@@ -13,7 +13,7 @@ import pytest
 from websockets.sync.client import connect
 
 from crossfade.emulators.certificate import client_context
-from crossfade.emulators.process import EmulatorProcess
+from crossfade.emulators.process import EmulatorProcess, Settings
 from crossfade.errors import SettingsError
 
 pytestmark = pytest.mark.realtime
@@ -52,6 +52,32 @@ def test_a_child_process_serves_tls_and_ends_with_its_with() -> None:
     assert not certificate.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_every_setting_of_a_wire_reaches_it() -> None:
+    settings: Settings = {
+        "timing": {"think_ms": 1, "chunk_ms": 40, "session_seconds": 60, "speed": "inf"},
+        "behaviour": {"rate_limits": "after_created"},
+        "api_key": ["sk-one", "sk-two"],
+        "model": ["mine"],
+        "vad": "energy",
+        "seed": 7,
+        "epoch_s": 1_700_000_000,
+    }
+    seen = []
+    for _ in range(2):
+        with EmulatorProcess("openai", **settings) as emulator:
+            url, key = f"{emulator.url}?model=mine", {"Authorization": "Bearer sk-two"}
+            with connect(url, additional_headers=key) as client:
+                created = client.recv(timeout=10)
+                client.send('{"type": "response.create"}')
+                types = [orjson.loads(client.recv(timeout=10))["type"] for _ in range(2)]
+            with connect(url, additional_headers=KEY) as client:
+                assert orjson.loads(client.recv(timeout=10))["error"]["code"] == "invalid_api_key"
+        assert types == ["response.created", "rate_limits.updated"]
+        seen.append(created)
+    assert orjson.loads(seen[0])["session"]["expires_at"] == 1_700_000_060
+    assert seen[0] == seen[1]
 
 
 def test_it_can_be_waited_for_in_a_loop_and_tells_why_it_does_not_start() -> None:

@@ -10,7 +10,7 @@ import pytest
 from crossfade.emulators.connection import Connection
 from crossfade.emulators.line import Line
 from crossfade.emulators.openai import OpenAIEmulator
-from crossfade.emulators.received import LIMIT, LONG_BYTES, Entry, Received
+from crossfade.emulators.received import LIMIT_BYTES, LONG_BYTES, Entry, Received
 from tests.clock import run
 
 
@@ -37,10 +37,18 @@ def test_an_order_that_is_missing_something_names_it() -> None:
 
 
 def test_the_oldest_are_forgotten_and_counted() -> None:
-    received = Received()
-    for number in range(LIMIT + 5):
-        received.add(entry(str(number)))
-    assert (len(received), received.forgotten, received[0].type) == (LIMIT, 5, "5")
+    received, count = Received(), 10_000
+    for number in range(count):
+        body = {"type": str(number), "text": "t" * 1000}
+        received.add(Entry(type=str(number), at_s=0.0, body=body))
+    assert received.size_bytes == sum(each.size_bytes for each in received) <= LIMIT_BYTES
+    assert LIMIT_BYTES - received.size_bytes < 2000
+    assert len(received) + received.forgotten == count
+    assert (received[0].type, received[-1].type) == (str(received.forgotten), str(count - 1))
+
+
+def test_a_type_without_end_is_cut() -> None:
+    assert len(entry("t" * 10_000_000).type) < 1000
 
 
 def noted(body: dict[str, Any]) -> Any:

@@ -56,7 +56,7 @@ def test_a_question_in_a_file_is_answered_into_another(
 
 
 class Gemini:
-    """It hears a question out, calls a tool, speaks on while that runs, then of what it gave."""
+    """It hears a question out, says that it looks, calls a tool, then speaks of what it gave."""
 
     def __init__(self) -> None:
         self.after_the_call: set[str] = set()
@@ -72,10 +72,10 @@ class Gemini:
             loud, quiet = (loud + 1, 0) if is_loud else (loud, quiet + 1 if loud else 0)
         assert loud > 50
         speech = b"\x10\x20\x10\xe0" * 6000
-        said = (gemini.sound(speech), gemini.GENERATED, gemini.COMPLETE)
-        await self._send(connection, gemini.call("get_weather", ids=("call_1",)), *said)
+        call = gemini.call("get_weather", ids=("call_1",))
+        await self._send(connection, gemini.sound(speech), call)
         await self._expect(connection, "toolResponse")
-        await self._send(connection, *said)
+        await self._send(connection, gemini.sound(speech), gemini.GENERATED, gemini.COMPLETE)
         async for raw in connection:
             self.after_the_call |= orjson.loads(raw)["realtimeInput"].keys()
 
@@ -90,7 +90,7 @@ class Gemini:
             await connection.send(orjson.dumps(message))
 
 
-def test_on_gemini_the_answer_is_heard_out_behind_what_is_said_while_the_tool_runs(
+def test_on_gemini_the_answer_is_heard_out_behind_what_is_said_before_the_tool_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "key")

@@ -13,6 +13,8 @@ MODEL = "gemini-3.8-live"
 TOOL = {
     "name": "get_weather",
     "description": "Tell the weather in a city.",
+    # By default this model goes on meanwhile, and the answer is a turn of its own.
+    "behavior": "BLOCKING",
     "parameters": {"type": "OBJECT", "properties": {"city": {"type": "STRING"}}},
 }
 
@@ -28,18 +30,21 @@ async def main(url: str, speech: bytes, certificate: str) -> None:
         "response_modalities": ["AUDIO"],
         "tools": [{"function_declarations": [TOOL]}],
         "output_audio_transcription": {},
+        "input_audio_transcription": {},
     }
     audio = types.Blob(data=speech, mime_type="audio/pcm;rate=16000")
     async with client.aio.live.connect(model=MODEL, config=config) as session:
         await session.send_realtime_input(audio=audio)
         first = await turn(session)
         assert words(first) == "Hello! What can I do for you?", first
+        assert heard(first) == "hello there", first
 
         await session.send_realtime_input(audio=audio)
-        await answer_call(session)
+        begun = await answer_call(session)
         await session.send_realtime_input(audio=audio)
         cut = await turn(session)
         assert any(each.server_content and each.server_content.interrupted for each in cut), cut
+        assert words(begun + cut).startswith("It has 18 degrees in Tokyo."), begun + cut
         assert words(await turn(session)) == "You are welcome."
 
         picture = types.Blob(data=b"\xff\xd8\xff\xd9", mime_type="image/jpeg")
@@ -51,18 +56,20 @@ async def main(url: str, speech: bytes, certificate: str) -> None:
         assert code == 1007, code
 
 
-async def answer_call(session: Any) -> None:
+async def answer_call(session: Any) -> list[Any]:
     """Answer the call that comes; returns when the answer to that is being spoken."""
-    called = False
+    called, messages = False, []
     async for message in session.receive():
+        messages.append(message)
         if message.tool_call:
             (call,) = message.tool_call.function_calls
             assert (call.name, call.args) == ("get_weather", {"city": "Tokyo"}), call
             response = types.FunctionResponse(id=call.id, name=call.name, response={"degrees": 18})
             await session.send_tool_response(function_responses=response)
             called = True
-        elif called and message.data:
-            return
+        elif called and "Tokyo" in words(messages):
+            break
+    return messages
 
 
 async def close_code(session: Any) -> int | None:
@@ -79,6 +86,13 @@ async def turn(session: Any) -> list[Any]:
     messages = [message async for message in session.receive()]
     sys.stderr.write(f"a turn of {len(messages)} messages: {words(messages)}\n")
     return messages
+
+
+def heard(messages: list[Any]) -> str:
+    """What the user was understood to say."""
+    contents = [message.server_content for message in messages if message.server_content]
+    told = [each.input_transcription for each in contents if each.input_transcription]
+    return "".join(each.text or "" for each in told).strip()
 
 
 def words(messages: list[Any]) -> str:

@@ -27,12 +27,13 @@ async def main(url: str, speech: bytes) -> None:
     async with client.realtime.connect(model="gpt-realtime") as connection:
         # By the default a pause between two words may end a turn.
         turns = {"type": "server_vad", "silence_duration_ms": 600}
-        audio = {"input": {"turn_detection": turns}}
+        audio = {"input": {"turn_detection": turns, "transcription": {"model": "whisper-1"}}}
         session = {"type": "realtime", "tools": [TOOL], "audio": audio}
         await connection.session.update(session=session)
         await connection.input_audio_buffer.append(audio=utterance)
         greeting = await answer(connection)
         assert greeting.status == "completed", greeting
+        assert greeting.output[0].content[0].transcript == "Hello! What can I do for you?", greeting
 
         await connection.input_audio_buffer.append(audio=utterance)
         call = (await answer(connection)).output[0]
@@ -42,13 +43,24 @@ async def main(url: str, speech: bytes) -> None:
             '{"city":"Tokyo"}',
         ), call
 
-        output = {"type": "function_call_output", "call_id": call.call_id, "output": "18"}
+        output = {
+            "type": "function_call_output",
+            "call_id": call.call_id,
+            "output": '{"degrees": 18}',
+        }
         await connection.conversation.item.create(item=output)
         await connection.response.create()
-        await until(connection, "response.output_audio.delta")
+        said = ""
+        while "Tokyo" not in said:
+            said += (await until(connection, "response.output_audio_transcript.delta")).delta
         await connection.input_audio_buffer.append(audio=utterance)
         cut = await answer(connection)
         assert (cut.status, cut.status_details.reason) == ("cancelled", "turn_detected"), cut
+        (spoken,) = cut.output
+        assert spoken.content[0].transcript.startswith("It has 18 degrees in Tokyo."), spoken
+        await connection.conversation.item.truncate(
+            item_id=spoken.id, content_index=0, audio_end_ms=100
+        )
         assert (await answer(connection)).status == "completed"
 
         picture = {"type": "input_image", "image_url": f"data:image/png;base64,{PNG}"}

@@ -32,6 +32,8 @@ from pipecat.services.llm_service import FunctionCallParams
 from pipecat.workers.runner import WorkerRunner
 
 CHUNK_BYTES = 640
+# What tells of a session's end. With Gemini the service resumes in vain before it tells.
+EXPIRY = {"openai": "maximum duration", "gemini": "Max consecutive failures"}
 TOOL = FunctionSchema(
     name="get_weather",
     description="Tell the weather in a city.",
@@ -72,6 +74,8 @@ class Witness(FrameProcessor):
         await self.push_frame(frame, direction)
 
     def saw(self, frame: Frame) -> None:
+        if isinstance(frame, ErrorFrame):
+            sys.stderr.write(f"error: {frame.error}\n")
         self.seen.append(frame)
         self._news.set()
 
@@ -91,7 +95,7 @@ async def weather(params: FunctionCallParams) -> None:
     await params.result_callback({"degrees": 18})
 
 
-async def main(service: Any, speech: bytes) -> None:
+async def main(service: Any, speech: bytes, expiry: str) -> None:
     service.register_function("get_weather", weather)
     greet: Any = {"role": "user", "content": "Say hello."}
     context = LLMContext([greet], tools=ToolsSchema(standard_tools=[TOOL]))
@@ -110,13 +114,13 @@ async def main(service: Any, speech: bytes) -> None:
     await runner.add_workers(worker)
     running = asyncio.create_task(runner.run())
     try:
-        await hold_call(worker, witness, speech)
+        await hold_call(worker, witness, speech, expiry)
     finally:
         await worker.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def hold_call(worker: Any, witness: Witness, speech: bytes) -> None:
+async def hold_call(worker: Any, witness: Witness, speech: bytes, expiry: str) -> None:
     microphone = Microphone(worker)
     await worker.queue_frame(LLMRunFrame())
     await witness.wait_for(TTSAudioRawFrame)
@@ -136,7 +140,7 @@ async def hold_call(worker: Any, witness: Witness, speech: bytes) -> None:
     await microphone.speak(speech)
     await witness.wait_for(TTSAudioRawFrame)
 
-    await witness.wait_for(ErrorFrame)
+    await witness.wait_for(ErrorFrame, lambda frame: expiry in frame.error)
 
 
 class Microphone:
@@ -156,4 +160,4 @@ class Microphone:
 if __name__ == "__main__":
     kind, url, speech, *rest = sys.argv[1:]
     service = openai_service(url) if kind == "openai" else gemini_service(url, *rest)
-    asyncio.run(main(service, Path(speech).read_bytes()))
+    asyncio.run(main(service, Path(speech).read_bytes(), EXPIRY[kind]))

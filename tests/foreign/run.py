@@ -1,6 +1,6 @@
 """Let other people's clients hold a call with emulator processes, each in its own environment.
 
-Usage: run.py FOLDER, which holds an environment for each of `CALLS`.
+Usage: python -m tests.foreign.run FOLDER, which holds an environment for each of `CALLS`.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossfade.offline.tone_voice import ToneVoice
+from tests.foreign.call_log import events, missing
 
 HERE = Path(__file__).parent
 TIMEOUT_S = 60
@@ -63,11 +64,12 @@ async def speech(rate_hz: int) -> bytes:
 
 async def hold(call: Call, environments: Path, folder: Path) -> str | None:
     """Let a client call; returns what went wrong."""
+    logs = folder / f"{call.name}-log"
     spoken, certificate = folder / f"{call.rate_hz}.pcm", folder / f"{call.name}.pem"
     spoken.write_bytes(await speech(call.rate_hz))
     command = [sys.executable, "-m", f"crossfade.emulators.{call.wire}", "--port", "0"]
     command += ["--scenario", str(HERE / "call.yaml"), "--session-seconds", str(SESSION_S)]
-    command += ["--with-parent"]
+    command += ["--log", str(logs), "--with-parent"]
     rest = []
     if call.wire == "gemini":
         command += ["--tls", "--certificate", str(certificate)]
@@ -84,10 +86,14 @@ async def hold(call: Call, environments: Path, folder: Path) -> str | None:
                 return "the emulator did not start"
         url = line.decode().split()[-1]
         python = environments / call.environment / "bin" / "python"
-        return await _outcome([python, HERE / call.script, *call.arguments, url, spoken, *rest])
+        client: list[str | Path] = [python, HERE / call.script, *call.arguments, url, spoken, *rest]
+        problem = await _outcome(client)
     finally:
         emulator.stdin.close()
-        await emulator.wait()
+        ended_with = await emulator.wait()
+    if ended_with != 0:
+        return f"the emulator ended with {ended_with}; {problem}"
+    return problem or missing(call.wire, events(logs), SESSION_S)
 
 
 async def _outcome(command: Sequence[str | Path]) -> str | None:

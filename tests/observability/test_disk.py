@@ -1,16 +1,20 @@
 import threading
 
+import pytest
+
 from crossfade.observability.disk import DiskThread
+
+THREAD = "crossfade-disk"
 
 
 def test_what_waits_is_drained_regularly_when_woken_and_on_close() -> None:
     drained = threading.Semaphore(0)
-    thread = DiskThread("test-disk", drained.release, interval_s=0.001)
+    thread = DiskThread(drained.release, interval_s=0.001)
     assert drained.acquire(timeout=5)
     assert drained.acquire(timeout=5)
     thread.close()
 
-    slow = DiskThread("test-disk", drained.release, interval_s=3600)
+    slow = DiskThread(drained.release, interval_s=3600)
     while drained.acquire(blocking=False):
         pass
     slow.wake()
@@ -21,7 +25,41 @@ def test_what_waits_is_drained_regularly_when_woken_and_on_close() -> None:
 
 def test_closing_waits_for_the_last_drain() -> None:
     done: list[str] = []
-    thread = DiskThread("test-disk", lambda: done.append(threading.current_thread().name))
+    thread = DiskThread(lambda: done.append(threading.current_thread().name))
     thread.close()
-    assert set(done) == {"test-disk"}
-    assert all(alive.name != "test-disk" for alive in threading.enumerate())
+    assert set(done) == {THREAD}
+    drained = len(done)
+    other = DiskThread(lambda: None, interval_s=0.001)
+    other.close()
+    assert len(done) == drained
+
+
+def test_one_thread_serves_all_and_goes_when_there_is_none() -> None:
+    drained = threading.Semaphore(0)
+    slow = [DiskThread(lambda: None, interval_s=3600) for _ in range(20)]
+    quick = DiskThread(drained.release, interval_s=0.001)
+    assert drained.acquire(timeout=5)
+    alive = [thread for thread in threading.enumerate() if thread.name == THREAD]
+    assert len(alive) == 1
+    for one in [*slow, quick]:
+        one.close()
+    alive[0].join(timeout=5)
+    assert not alive[0].is_alive()
+
+
+def test_one_that_fails_is_told_of_and_hinders_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[BaseException | None] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_value))
+    drained = threading.Semaphore(0)
+
+    def fail() -> None:
+        raise RuntimeError("no good")
+
+    good = DiskThread(drained.release, interval_s=0.001)
+    bad = DiskThread(fail, interval_s=0.001)
+    bad.close()
+    while drained.acquire(blocking=False):
+        pass
+    assert drained.acquire(timeout=5)
+    good.close()
+    assert [str(error) for error in told] == ["no good"]

@@ -46,7 +46,7 @@ def idle_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing be written before the log is closed."""
 
     class Idle:
-        def __init__(self, name: str, drain: Callable[[], None]) -> None:
+        def __init__(self, drain: Callable[[], None]) -> None:
             self.close = drain
 
         def wake(self) -> None: ...

@@ -7,7 +7,13 @@ from crossfade.frames.control import (
     ResponseStartFrame,
     UserStoppedSpeakingFrame,
 )
-from crossfade.frames.tools import AcknowledgeFrame, FunctionCallResultFrame, ToolCallsFrame
+from crossfade.frames.tools import (
+    AcknowledgeFrame,
+    FunctionCallResultFrame,
+    FunctionCallResultProperties,
+    ToolCallsFrame,
+    ToolCancelFrame,
+)
 from crossfade.observability.tally import Tally
 
 
@@ -69,3 +75,15 @@ def test_turns_interruptions_and_errors_are_counted() -> None:
     tally.frame(SpeechPlayedFrame(items=(cut,)), 2.2)
     tally.frame(ErrorFrame(error="it broke"), 3.0)
     assert (tally.user_turns, tally.interruptions_s, tally.errors) == (1, [2.0], ["it broke"])
+
+
+def test_a_placeholder_answers_no_call_and_a_cancelled_one_failed() -> None:
+    tally = Tally()
+    calls = tuple(ToolCall(id=name, name="weather", arguments={}) for name in "ab")
+    tally.frame(ToolCallsFrame.of("r", calls), 1.0)
+    placeholder = result("a")
+    placeholder.properties = FunctionCallResultProperties(is_final=False)
+    tally.frame(placeholder, 2.0)
+    tally.frame(ToolCancelFrame("weather", "b"), 3.0)
+    assert (tally.tools["a"].answered_s, tally.tools["a"].is_error) == (None, False)
+    assert (tally.tools["b"].answered_s, tally.tools["b"].is_error) == (3.0, True)

@@ -1,6 +1,7 @@
 """Whole calls for tests: the demo's caller and a scripted emulator, in one loop."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,12 +13,14 @@ from crossfade.emulators.received import Received
 from crossfade.observability.call import CallRecord
 from crossfade.observability.call_summary import CallSummary
 from crossfade.observability.live_events import LiveEvent
+from crossfade.pipelines.assembly import EndOfTurnRule
 from crossfade.pipelines.native_call import native_call
 from crossfade.pipelines.sample_tools import get_weather
 from crossfade.processors.tools import Tool
 from crossfade.providers import SessionConfig
 from crossfade.transports.script import Script
 from crossfade.transports.scripted_caller import ScriptedCaller
+from tests.pipelines.slow_line import slow_line
 
 MODEL = "openai:gpt-realtime-2.1"
 
@@ -54,11 +57,17 @@ async def make_call(
     emulator: OpenAIEmulator | None = None,
     config: SessionConfig | None = None,
     tools: Sequence[Tool] = (get_weather,),
+    one_way_s: float = 0,
+    end_of_turn: EndOfTurnRule = "silence",
 ) -> Made:
-    """Run one call to its end."""
+    """Run one call to its end, with a provider so far away."""
     events: list[LiveEvent] = []
     caller = ScriptedCaller(script)
-    async with emulator or OpenAIEmulator() as server:
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(emulator or OpenAIEmulator())
+        url = server.url
+        if one_way_s:
+            url = await stack.enter_async_context(slow_line(url, one_way_s))
         record = CallRecord.open(folder)
         record.subscribe(events.append)
         async with native_call(
@@ -67,8 +76,9 @@ async def make_call(
             record=record,
             config=config or SessionConfig(),
             tools=tools,
-            base_url=server.url,
+            base_url=url,
             api_key="emulated",
+            end_of_turn=end_of_turn,
         ) as call:
             summary = await asyncio.wait_for(call.run(until=caller.hung_up()), 120)
         received = server.sessions[-1].received

@@ -44,6 +44,23 @@ def test_a_call_that_is_cancelled_is_recorded_and_cancelled(tmp_path: Path) -> N
     record_is_valid(tmp_path)
 
 
+def test_a_call_ends_with_the_loop_that_cancels_all_tasks_at_once(tmp_path: Path) -> None:
+    """As `asyncio.run` does at its end: pipecat's own tasks are gone before the call's."""
+
+    async def scenario() -> None:
+        calling = asyncio.create_task(make_call(tmp_path, demo_script()))
+        await asyncio.sleep(5)
+        everything = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in everything:
+            task.cancel()
+        _, left = await asyncio.wait(everything, timeout=30)
+        assert not left
+        assert calling.cancelled()
+
+    run(scenario())
+    record_is_valid(tmp_path)
+
+
 def test_what_was_heard_until_a_call_was_cut_off_is_kept(tmp_path: Path) -> None:
     """The greeting has sounded for about a second when the call is cut."""
 

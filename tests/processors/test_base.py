@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pipecat.frames.frames import TextFrame
+from pipecat.observers.base_observer import BaseObserver, FramePushed
 from pipecat.processors.filters.identity_filter import IdentityFilter
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
@@ -171,6 +172,53 @@ def test_the_outbox_refuses_speech_beyond_its_bound_and_takes_control_frames() -
         with pytest.raises(OverflowError):
             outbox.put(speech(bytes(2)), DOWNSTREAM)
         outbox.put(TextFrame("stays"), DOWNSTREAM)
+
+    run(scenario())
+
+
+class Watching(BaseObserver):
+    """Keeps the audio that it sees being pushed, and by whom."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, bytes]] = []
+
+    async def on_push_frame(self, data: FramePushed) -> None:
+        if isinstance(data.frame, AudioRawFrame):
+            self.seen.append((data.source.name, data.frame.audio))
+
+
+@pytest.mark.parametrize("observed", [True, False])
+def test_observers_see_audio_where_a_processor_is_told_so_and_nowhere_else(observed: bool) -> None:
+    async def scenario() -> None:
+        told, other, observer = Probe("told"), Probe("other"), Watching()
+        told.observe_audio = observed
+        async with running(told, other) as chain:
+            chain.worker.add_observer(observer)
+            frames = [bytes([number] * 2) for number in range(5)]
+            for frame in frames:
+                chain.speak(frame)
+            await chain.down(TextFrame("end"))
+            await settled(100)
+            assert [frame.audio for frame in chain.last.audio] == frames
+        mine = [seen for name, seen in observer.seen if name == "told"]
+        assert mine == (frames if observed else [])
+        assert not [name for name, _ in observer.seen if name == "other"]
+
+    run(scenario())
+
+
+def test_a_processor_that_never_emits_has_no_task() -> None:
+    async def scenario() -> None:
+        quiet, loud = Processor(name="quiet"), Processor(name="loud")
+        async with running(quiet, loud) as chain:
+            chain.speak(bytes(2))
+            loud.emit(TextFrame("loud"))
+            await settled()
+            names = [task.get_name() for task in asyncio.all_tasks()]
+            assert [name for name in names if name.startswith("loud::")]
+            assert not [name for name in names if name.startswith("quiet::")]
+            assert chain.last.frames(TextFrame)
 
     run(scenario())
 

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
+from pipecat.frames.frames import MetricsFrame
+from pipecat.metrics.metrics import LLMUsageMetricsData
 
 from crossfade.conversation.tools import ToolCall
+from crossfade.conversation.usage import Usage
 from crossfade.errors import ConnectionLost
 from crossfade.frames.audio import PlayedSpeech, SpeechFrame, SpeechOrigin, SpeechPlayedFrame
 from crossfade.frames.control import (
@@ -16,6 +19,8 @@ from crossfade.frames.control import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     UserTurnStartProposedFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
 )
 from crossfade.frames.text import InputTextRawFrame, SpokenTextFrame, UserTranscriptFrame
 from crossfade.frames.tools import AcknowledgeFrame, FunctionCallResultFrame, ToolCallsFrame
@@ -25,6 +30,7 @@ from crossfade.providers import (
     AudioChunk,
     Event,
     Interruption,
+    LateUsage,
     Profile,
     RealtimeSession,
     ResponseDone,
@@ -82,7 +88,7 @@ class Session:
         self.asked.append(("text", text))
 
     async def send_tool_response(
-        self, call_id: str, output: Any, *, is_error: bool = False
+        self, call_id: str, output: Any, *, is_error: bool, **_wishes: Any
     ) -> None:
         self.asked.append(("tool", call_id, output, is_error))
 
@@ -235,17 +241,37 @@ def test_words_and_text_go_their_ways() -> None:
     run(scenario())
 
 
-@pytest.mark.parametrize("speech_events", [True, False])
-def test_a_wire_that_tells_no_speech_proposes_the_turn_by_its_interruption(
-    speech_events: bool,
-) -> None:
+@pytest.mark.parametrize("told", [True, False])
+def test_an_interruption_begins_the_turn_where_nothing_else_told_of_it(told: bool) -> None:
+    """Of an answer that is over, too: what is left of it in the playout is stopped by this."""
+
     async def scenario() -> None:
-        session = Session(SessionConfig(), replace(PROFILE, speech_events=speech_events))
-        async with running(node(session)) as chain:
+        async with running(node(session := Session(SessionConfig()))) as chain:
+            if told:
+                await chain.down(UserStartedSpeakingFrame())
             session.feed(Interruption(response_id="over already"))
             await settled()
             proposed = chain.first.frames(UserTurnStartProposedFrame, UPSTREAM)
-            assert bool(proposed) is not speech_events
+            assert bool(proposed) is not told
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_what_was_said_before_it_was_sure_to_be_speech_belongs_to_the_turn(ended: bool) -> None:
+    async def scenario() -> None:
+        session = Session(SessionConfig(turn_detection=TurnDetection.CALLER))
+        async with running(node(session)) as chain:
+            for _ in range(50):
+                chain.hear(bytes(640))
+            await chain.down(VADUserStartedSpeakingFrame())
+            for _ in range(40):
+                chain.hear(bytes(640))
+            if ended:
+                await chain.down(VADUserStoppedSpeakingFrame())
+            await chain.down(UserStartedSpeakingFrame())
+            sent_ms = sum(asked[1] for asked in session.asked if asked[0] == "audio") / 32
+            assert sent_ms == pytest.approx(500 if ended else 1300, abs=20)
 
     run(scenario())
 
@@ -260,5 +286,23 @@ def test_a_session_that_dies_makes_the_node_unusable_with_one_error() -> None:
             assert [str(error.error) for error in chain.errors] == ["the line is dead"]
             assert not speaking.is_usable
         assert session.asked[-1] == "close"
+
+    run(scenario())
+
+
+def test_what_a_response_cost_beyond_its_end_is_told() -> None:
+    async def scenario() -> None:
+        session = Session(SessionConfig())
+        async with running(node(session)) as chain:
+            session.feed(
+                ResponseStarted(response_id="one"),
+                done("one"),
+                LateUsage(response_id="one", usage=Usage(output_text_tokens=7)),
+            )
+            await settled()
+            (metrics,) = chain.last.frames(MetricsFrame)
+            (counted,) = metrics.data
+            assert isinstance(counted, LLMUsageMetricsData)
+            assert counted.value.completion_tokens == 7
 
     run(scenario())

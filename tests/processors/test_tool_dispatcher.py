@@ -1,24 +1,37 @@
 """Running tools beside a conversation."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from pipecat.observers.function_call_observer import FunctionCallObserver
+from pydantic import SecretStr
 
 from crossfade.conversation.tools import ToolCall
 from crossfade.errors import SettingsError
-from crossfade.frames.control import BotStartedSpeakingFrame, UserStartedSpeakingFrame
+from crossfade.frames.control import (
+    BotStartedSpeakingFrame,
+    InterruptionFrame,
+    StartFrame,
+    UserStartedSpeakingFrame,
+)
 from crossfade.frames.tools import (
     AcknowledgeFrame,
     FunctionCallInProgressFrame,
     FunctionCallResultFrame,
+    ToolActivityFrame,
     ToolCallsFrame,
+    ToolCallTakenBackFrame,
+    ToolCancelFrame,
+    ToolPhase,
+    is_final,
 )
 from crossfade.processors.base import DOWNSTREAM, UPSTREAM
-from crossfade.processors.tool_dispatcher import ToolDispatcher
-from crossfade.processors.tools import Tool, tool
+from crossfade.processors.tool_dispatcher import CLEANUP_S, ToolDispatcher
+from crossfade.processors.tools import OnInterruption, Tool, tool
 from tests.clock import run
-from tests.processors.chain import Chain, running
+from tests.processors.chain import Chain, running, settled
 
 
 def sleeper(name: str, seconds: float, result: Any, **policy: Any) -> Tool:
@@ -48,9 +61,15 @@ def results(chain: Chain) -> list[tuple[str, Any, bool | None]]:
     return [(f.function_name, f.result, f.run_llm) for f in up]
 
 
+def finals(chain: Chain) -> list[tuple[str, Any, bool | None]]:
+    """The results of what is over, without placeholders and parts."""
+    up = chain.first.frames(FunctionCallResultFrame, UPSTREAM)
+    return [(f.function_name, f.result, f.run_llm) for f in up if is_final(f)]
+
+
 def test_parallel_calls_run_at_once_and_only_the_last_result_asks_for_the_answer() -> None:
     async def scenario() -> None:
-        tools = [sleeper("slow", 2, "s"), sleeper("quick", 1, "q")]
+        tools = [sleeper(n, s, n[0], timeout_ms=5000) for n, s in (("slow", 2), ("quick", 1))]
         async with running(ToolDispatcher(tools)) as chain:
             started_s = asyncio.get_running_loop().time()
             await chain.down(calls("slow", "quick"))
@@ -73,15 +92,16 @@ def test_a_falsy_result_is_a_result(nothing: Any) -> None:
     run(scenario())
 
 
-def test_a_call_that_outlasts_its_timeout_is_cancelled_and_the_model_is_told() -> None:
+def test_a_call_that_outlasts_its_timeout_runs_on_until_its_deadline() -> None:
     async def scenario() -> None:
-        slow = sleeper("slow", 60, "never", timeout_ms=1500)
+        slow = sleeper("slow", 60, "never", timeout_ms=500, deadline_ms=1500, placeholder="Soon.")
         async with running(ToolDispatcher([slow])) as chain:
             await chain.down(calls("slow"))
-            await asyncio.sleep(1.6)
-            assert results(chain) == [
-                ("slow", {"error": "slow gave no answer within 1.5 seconds."}, True)
-            ]
+            await asyncio.sleep(1.4)
+            assert results(chain) == [("slow", "Soon.", False)]
+            await asyncio.sleep(0.2)
+            error = {"error": "slow gave no answer within 1.5 seconds."}
+            assert finals(chain) == [("slow", error, True)]
 
     run(scenario())
 
@@ -126,7 +146,7 @@ def test_unknown_tools_and_bad_arguments_are_told_to_the_model() -> None:
             await chain.down(ToolCallsFrame.of("response", (unparsed,)))
             await asyncio.sleep(0.1)
             told = [result["error"] for _, result, _ in results(chain)]
-            assert told[0] == "There is no tool other."
+            assert told[0] == "There is no tool other. The tools are: tool."
             assert "town: Extra inputs are not permitted" in told[1]
             assert "not a JSON object" in told[2]
 
@@ -175,3 +195,118 @@ def test_a_call_that_runs_at_the_end_is_cancelled() -> None:
 def test_two_tools_of_one_name_are_refused() -> None:
     with pytest.raises(SettingsError, match="same name"):
         ToolDispatcher([sleeper("a", 0, 0), sleeper("a", 0, 0)])
+
+
+def test_a_tool_that_ignores_its_end_is_left_behind_and_ends_nothing() -> None:
+    released = asyncio.Event()
+
+    @tool
+    async def stubborn() -> str:
+        """Go on."""
+        try:
+            await released.wait()
+        except asyncio.CancelledError:
+            await released.wait()
+        return "done"
+
+    async def scenario() -> None:
+        async with running(ToolDispatcher([stubborn])) as chain:
+            await chain.down(calls("stubborn"))
+            await asyncio.sleep(0.1)
+            began_s = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began_s < CLEANUP_S + 1
+        released.set()
+        await settled()
+
+    run(scenario())
+
+
+def test_a_call_that_is_taken_back_is_cancelled_both_ways_and_has_no_result() -> None:
+    async def scenario() -> None:
+        async with running(ToolDispatcher([sleeper("slow", 3, "s")])) as chain:
+            await chain.down(calls("slow"))
+            await asyncio.sleep(0.1)
+            await chain.down(ToolCallTakenBackFrame(call_id="call slow"))
+            await asyncio.sleep(5)
+            for probe in (chain.first, chain.last):
+                (cancel,) = probe.frames(ToolCancelFrame)
+                assert (cancel.tool_call_id, cancel.tell) == ("call slow", False)
+            assert results(chain) == []
+
+    run(scenario())
+
+
+def test_where_a_call_stands_is_told_both_ways() -> None:
+    @tool(acknowledge=("Wait.", "Still."), acknowledge_after_ms=200)
+    async def count() -> AsyncIterator[int]:
+        """Count."""
+        await asyncio.sleep(0.5)
+        yield 1
+
+    async def scenario() -> None:
+        async with running(ToolDispatcher([count])) as chain:
+            await chain.down(calls("count"))
+            await asyncio.sleep(1)
+            for probe in (chain.first, chain.last):
+                told = probe.frames(ToolActivityFrame)
+                assert [frame.phase for frame in told] == [
+                    ToolPhase.STARTED,
+                    ToolPhase.SLOW,
+                    ToolPhase.PROGRESS,
+                    ToolPhase.ENDED,
+                ]
+                assert {frame.phrases for frame in told} == {("Wait.", "Still.")}
+
+    run(scenario())
+
+
+def test_secret_arguments_reach_the_tool_and_no_observer() -> None:
+    got: list[str] = []
+
+    @tool
+    async def unlock(pin: SecretStr) -> None:
+        """Unlock."""
+        got.append(pin.get_secret_value())
+        raise RuntimeError("no")
+
+    async def scenario() -> None:
+        async with running(ToolDispatcher([unlock])) as chain:
+            call = ToolCall(id="c", name="unlock", arguments={"pin": "1234"})
+            await chain.down(ToolCallsFrame.of("response", (call,), [unlock.declaration]))
+            await asyncio.sleep(0.1)
+            frames = [frame for frame, _ in (*chain.first.seen, *chain.last.seen)]
+            seen = [frame for frame in frames if not isinstance(frame, StartFrame)]
+            assert got == ["1234"]
+            assert not [frame for frame in seen if "1234" in repr(frame)]
+            (result,) = chain.last.frames(FunctionCallResultFrame)
+            assert result.arguments == {"pin": "[secret]"}
+
+    run(scenario())
+
+
+def test_pipecats_own_observer_follows_each_call() -> None:
+    slow = sleeper("slow", 2, "s")
+    useless = sleeper("useless", 9, "u", on_interruption=OnInterruption.CANCEL)
+
+    async def scenario() -> None:
+        observer = FunctionCallObserver()
+        seen: list[tuple[str, str]] = []
+
+        @observer.event_handler("on_function_call_event")  # type: ignore[untyped-decorator]
+        async def on_event(_observer: Any, event: Any) -> None:
+            seen.append((event.function_name, event.kind.value.removeprefix("function_call_")))
+
+        async with running(ToolDispatcher([slow, useless])) as chain:
+            chain.worker.add_observer(observer)
+            await chain.down(calls("slow", "useless", "unknown"))
+            await asyncio.sleep(0.5)
+            await chain.down(InterruptionFrame())
+            await asyncio.sleep(3)
+        names = ("slow", "useless", "unknown")
+        assert {name: [kind for who, kind in seen if who == name] for name in names} == {
+            "slow": ["started", "in_progress", "completed"],
+            "useless": ["started", "in_progress", "cancelled"],
+            "unknown": ["started", "in_progress", "failed"],
+        }
+
+    run(scenario())

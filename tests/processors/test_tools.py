@@ -1,13 +1,27 @@
-"""Tools as functions."""
+"""Declaring tools, checking arguments, running handlers."""
 
 import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import pytest
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from crossfade.conversation.tools import ToolCall
 from crossfade.errors import SettingsError
-from crossfade.processors.tools import ToolArgumentsError, tool
+from crossfade.processors.tool_policy import PolicyFields
+from crossfade.processors.tools import (
+    OnInterruption,
+    Tool,
+    ToolArgumentsError,
+    ToolPolicy,
+    model_tool,
+    schema_tool,
+    tool,
+)
+from tests.clock import run
 
 
 @tool(acknowledge=None, timeout_ms=500)
@@ -31,6 +45,25 @@ def test_the_signature_becomes_the_schema_and_the_docstring_the_description() ->
     }
 
 
+def test_a_docstring_describes_each_argument_and_an_annotation_does_as_well() -> None:
+    @tool
+    def weather(city: str, day: Annotated[str, Field(description="As a date.")] = "today") -> str:
+        """Tell the weather.
+
+        Only in Europe.
+
+        Args:
+            city: Its English name.
+        """
+        return ""
+
+    assert weather.declaration.description == "Tell the weather.\n\nOnly in Europe."
+    properties = weather.declaration.parameters["properties"]
+    assert properties["city"]["description"] == "Its English name."
+    assert properties["day"]["description"] == "As a date."
+    assert weather.declaration.parameters["required"] == ["city"]
+
+
 def test_arguments_are_converted_and_the_result_is_plain_json() -> None:
     result = asyncio.run(book.run({"city": "Tokyo", "day": "2026-11-21"}))
     assert result == {"city": "Tokyo", "day": "2026-11-21", "seats": 1}
@@ -52,18 +85,186 @@ def test_what_is_wrong_with_arguments_is_told_in_words(
         asyncio.run(book.run(arguments))
 
 
+def test_a_plain_function_runs_in_a_thread_of_its_own() -> None:
+    @tool
+    def where() -> str:
+        """Say where it runs."""
+        return threading.current_thread().name
+
+    assert run(where.run({})) == "tool"
+
+
+def test_an_async_generator_gives_parts_and_its_last_value_is_the_result() -> None:
+    @tool
+    async def count(up_to: int) -> AsyncIterator[int]:
+        """Count."""
+        for number in range(up_to):
+            yield number
+
+    async def main() -> None:
+        parts: list[Any] = []
+        assert await count.run({"up_to": 3}, parts.append) == 2
+        assert parts == [0, 1, 2]
+        assert await count.run({"up_to": 0}) is None
+
+    run(main())
+
+
+class Order(BaseModel):
+    """Order something."""
+
+    what: str = Field(min_length=1)
+    many: int = 1
+
+
+def test_a_pydantic_model_is_a_tool_with_its_handler() -> None:
+    async def order(wanted: Order) -> str:
+        return f"{wanted.many} {wanted.what}"
+
+    made = model_tool(Order, order, retries=2, idempotent=True)
+    assert (made.name, made.declaration.description) == ("order", "Order something.")
+    assert "description" not in made.declaration.parameters
+    assert made.policy.retries == 2
+    assert run(made.run({"what": "tea"})) == "1 tea"
+    with pytest.raises(ToolArgumentsError, match="what: String should have at least 1"):
+        made.check({"what": ""})
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "from-city": {"type": "string"},
+        "kind": {"enum": ["a", "b"]},
+        "size": {"type": ["integer", "null"], "minimum": 1},
+        "stops": {"type": "array", "items": {"$ref": "#/$defs/stop"}},
+    },
+    "required": ["from-city"],
+    "additionalProperties": False,
+    "$defs": {"stop": {"type": "object", "properties": {"at": {"type": "number"}}}},
+}
+
+
+def test_a_json_schema_is_a_tool_with_its_handler() -> None:
+    made = schema_tool("go", lambda arguments: arguments, description="Go.", parameters=SCHEMA)
+    assert made.declaration.parameters == SCHEMA
+    arguments = {"from-city": "Rome", "size": None, "stops": [{"at": 1}]}
+    assert run(made.run(arguments)) == arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({}, "from-city: Field required"),
+        ({"from-city": 5}, "from-city: Input should be a valid string"),
+        ({"from-city": "", "kind": "c"}, "kind: Input should be 'a' or 'b'"),
+        ({"from-city": "", "size": 0}, "size.*greater than or equal to 1"),
+        ({"from-city": "", "size": "2"}, "size.*valid integer"),
+        ({"from-city": "", "stops": [{"at": "noon"}]}, r"stops.0.*at: Input should be a valid num"),
+        ({"from-city": "", "way": 1}, "way: Extra inputs"),
+    ],
+)
+def test_arguments_are_checked_by_a_json_schema(arguments: dict[str, Any], told: str) -> None:
+    made = schema_tool("go", lambda arguments: arguments, description="Go.", parameters=SCHEMA)
+    with pytest.raises(ToolArgumentsError, match=told):
+        made.check(arguments)
+
+
+def test_a_long_result_is_cut_where_it_says() -> None:
+    @tool(max_result_characters=10)
+    async def long() -> list[int]:
+        """Be long."""
+        return list(range(100))
+
+    result = run(long.run({}))
+    assert result.startswith("[0,1,2,3,4 [cut: these are the first 10 of 291 characters")
+
+
+def test_a_result_that_json_cannot_say_is_a_failure() -> None:
+    @tool
+    async def odd() -> object:
+        """Be odd."""
+        return object()
+
+    with pytest.raises(Exception, match="Unable to serialize"):
+        run(odd.run({}))
+
+
+def test_secret_arguments_are_known_by_their_type_or_by_name() -> None:
+    @tool(secrets=frozenset({"account"}))
+    async def pay(pin: SecretStr, account: str, amount: int, old: SecretStr | None = None) -> str:
+        """Pay."""
+        return pin.get_secret_value()
+
+    assert pay.declaration.secrets == {"pin", "account", "old"}
+    assert run(pay.run({"pin": "1234", "account": "7", "amount": 5})) == "1234"
+    call = ToolCall(id="c", name="pay", arguments={"pin": "1234", "account": "7", "amount": 5})
+    shown = pay.declaration.shown(call)
+    assert shown.arguments == {"pin": "[secret]", "account": "[secret]", "amount": 5}
+
+
+def test_what_is_wrong_with_a_secret_does_not_quote_it() -> None:
+    class Pin(BaseModel):
+        """Check."""
+
+        pin: str
+
+        @field_validator("pin")
+        @classmethod
+        def _long(cls, pin: str) -> str:
+            raise ValueError(f"{pin} is too short")
+
+    made = model_tool(Pin, lambda pin: None, name="check", secrets=frozenset({"pin"}))
+    with pytest.raises(ToolArgumentsError, match="pin: is missing or not valid") as raised:
+        made.check({"pin": "1234"})
+    assert "1234" not in str(raised.value)
+
+
 def test_a_function_that_cannot_be_a_tool_is_refused_by_name() -> None:
     async def silent(city: str) -> None: ...
 
     async def untyped(city) -> None:  # type: ignore[no-untyped-def]
         """Do."""
 
-    def blocking(city: str) -> None:
+    async def anything(*cities: str) -> None:
         """Do."""
+
+    def parts() -> Iterator[int]:
+        """Do."""
+        yield 1
 
     with pytest.raises(SettingsError, match="silent needs a docstring"):
         tool(silent)
     with pytest.raises(SettingsError, match="untyped needs a type for its parameter city"):
         tool(untyped)
-    with pytest.raises(SettingsError, match="blocking must be an async function"):
-        tool(blocking)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="anything takes \\*cities"):
+        tool(anything)
+    with pytest.raises(SettingsError, match="parts is a generator; write `async def`"):
+        tool(parts)
+    with pytest.raises(SettingsError, match="schema of an object"):
+        schema_tool("go", print, description="Go.", parameters={"type": "string"})
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        ({"retries": 1}, "idempotent"),
+        ({"timeout_ms": 0}, "must be positive"),
+        ({"timeout_ms": 5000, "deadline_ms": 1000}, "before the timeout"),
+    ],
+)
+def test_a_policy_that_contradicts_itself_is_refused(policy: Any, told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        ToolPolicy(**policy)
+
+
+def test_every_field_of_a_policy_can_be_given_as_a_keyword() -> None:
+    assert get_type_hints(PolicyFields) == get_type_hints(ToolPolicy)
+    base = ToolPolicy(on_interruption=OnInterruption.CANCEL)
+
+    @tool(policy=base, timeout_ms=9)
+    async def quick() -> None:
+        """Be quick."""
+
+    assert isinstance(quick, Tool)
+    assert quick.policy.on_interruption is OnInterruption.CANCEL
+    assert quick.policy.timeout_ms == 9

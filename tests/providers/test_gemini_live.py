@@ -293,7 +293,7 @@ def test_what_the_model_says_while_a_tool_runs_is_not_yet_the_answer(fast: bool)
         wire.send(answer("a"))
     assert wire.send(Respond()) == []
     wire.receive(GENERATED, COMPLETE)
-    assert wire.send(Respond(), Respond()) == [], "it answers by itself"
+    assert wire.send(Respond()) == [], "it answers by itself"
     assert wire.replies == []
     assert wire.send(SendText(text="And how wide?", respond=True)) == [realtime("And how wide?")]
 
@@ -360,6 +360,15 @@ def test_the_caller_chooses_when_a_result_is_spoken_of(delivery: Delivery, sched
         answer("a", final=False, delivery=delivery), answer("a", delivery=delivery)
     )
     assert response(partial)["scheduling"] == response(final)["scheduling"] == scheduling
+
+
+def test_a_model_that_falls_silent_over_a_result_is_asked_the_second_time() -> None:
+    wire = Wire()
+    wire.receive(call("depth", ids=("a",)))
+    wire.send(answer("a"))
+    wire.receive(GENERATED, COMPLETE)
+    assert wire.send(Respond()) == []
+    assert wire.send(Respond()) == [realtime(" ")]
 
 
 def test_a_silent_result_is_spoken_of_only_when_asked() -> None:

@@ -94,6 +94,26 @@ def test_a_half_open_line_neither_speaks_nor_hears_nor_ends() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_half_open_line_is_given_up_when_the_client_has_gone(reset: bool) -> None:
+    async def main() -> None:
+        async with faulty(HalfOpen()) as (emulator, client):
+            client.ask()
+            await asyncio.sleep(1)
+            session = emulator.sessions[0]
+            assert emulator._connections
+            if reset:
+                client.writer.transport.abort()
+            else:
+                client.writer.write_eof()
+            await asyncio.sleep(1)
+            assert session.line.finished
+            assert session.received.types == []
+            assert not emulator._connections
+
+    run(main())
+
+
 @pytest.mark.parametrize("code", [1000, 1001, 1007, 1008, 1011, 1012, 1013, 3000, 4000, 4004])
 def test_a_close_has_its_code_and_reason(code: int) -> None:
     async def main() -> None:

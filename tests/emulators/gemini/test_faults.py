@@ -110,7 +110,7 @@ def test_a_turn_may_be_rejected_with_a_reason() -> None:
         (State.THINKING, 2, "usageMetadata"),
         (State.TOOL_PENDING, 2, "toolCall"),
         (State.SPEAKING, 2, "modelTurn"),
-        (State.IDLE, None, "usageMetadata"),
+        (State.IDLE, 1, "usageMetadata"),
     ],
 )
 def test_faults_strike_at_every_state(state: State, turn: int | None, last: str) -> None:

@@ -87,6 +87,24 @@ def test_a_batch_may_be_answered_in_parts() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("tools", [TOOLS, BESIDE])
+def test_an_answer_to_what_was_answered_is_passed_over(tools: Any) -> None:
+    async def main() -> None:
+        async with session(ASK, RESULT, RESULT, tools=tools) as client:
+            await client.say("Weather?")
+            (call,) = await client.calls()
+            for _ in range(2):
+                await client.respond(call["id"], {"degrees": 21})
+            await client.rest(20)
+            assert client.socket.close_code is None
+            ends = len(client.of("turnComplete"))
+            await client.respond("made-up", {"degrees": 21})
+            assert await client.closed() == INVALID_ARGUMENT
+            assert len(client.of("turnComplete")) == ends
+
+    run(main())
+
+
 def test_an_interruption_takes_back_the_calls_that_are_waited_for() -> None:
     async def main() -> None:
         async with session(ASK, tools=TOOLS) as client:
@@ -260,6 +278,29 @@ def test_on_vertex_calls_have_no_ids_and_are_answered_by_name() -> None:
             answer = {"name": "get_weather", "response": {"degrees": 21}}
             await client.send(toolResponse={"functionResponses": [answer]})
             await client.until("turnComplete")
+
+    run(main())
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_on_vertex_one_name_answers_the_oldest_call_that_waits(together: bool) -> None:
+    async def main() -> None:
+        path = "/ws/google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent"
+        name = "projects/p/locations/l/publishers/google/models/gemini-live-2.5-flash-native-audio"
+        ask = Turn(on=Trigger.TEXT, call=(TOKYO, TOKYO))
+        result = Turn(on=Trigger.TOOL_RESULTS, say=("{results}",))
+        async with emulator_of(ask, result) as emulator, client_of(emulator, path=path) as client:
+            transcribed: dict[str, Any] = {"outputAudioTranscription": {}}
+            await client.send(setup={"model": name, "tools": TOOLS, **transcribed})
+            await client.say("Weather?")
+            await client.calls()
+            answers = [{"name": "get_weather", "response": {"output": n}} for n in ("one", "two")]
+            for part in [answers] if together else [[answer] for answer in answers]:
+                await client.send(toolResponse={"functionResponses": part})
+            await client.until("turnComplete")
+            assert client.words() == "One. Two."
+            await client.send(toolResponse={"functionResponses": answers[:1]})
+            assert await client.closed() == INVALID_ARGUMENT
 
     run(main())
 

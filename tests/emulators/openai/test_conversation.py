@@ -162,7 +162,7 @@ def test_the_newest_input_is_what_follows_the_last_answer_or_call() -> None:
 
 def test_text_without_end_is_refused_until_some_is_deleted() -> None:
     talk = conversation()
-    long = "x" * (TEXT_LIMIT_BYTES // 2 - 1000)
+    long = "x" * (TEXT_LIMIT_BYTES // 2 - 2000)
     for id in ("a", "b"):
         talk.create(message(long, id=id), None)
     assert refusal(talk, message(long)).code == "conversation_full"

@@ -1,6 +1,7 @@
 """What a session keeps."""
 
 import asyncio
+import gc
 import os
 import random
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 from crossfade.emulators.backends import ScriptedBackend
 from crossfade.emulators.backends.scenario import Scenario, Turn
 from crossfade.emulators.openai import OpenAIEmulator, Timing
+from crossfade.emulators.openai.answers import OUT_OF_BAND_LIMIT
 from crossfade.emulators.openai.conversation import KEPT_MEDIA_BYTES, Conversation
 from crossfade.emulators.openai.identifiers import Identifiers
 from crossfade.emulators.openai.items import Item
+from crossfade.emulators.server import KEPT_BYTES
 from tests.clock import run
 from tests.emulators.openai.wire_client import client_of, loudness_scorer, quiet, tone
 
@@ -62,3 +65,46 @@ def test_old_sound_is_let_go_and_its_length_stays_known() -> None:
     assert [item.id for item in talk.items if item.audio] == ["long"]
     talk.close()
     assert not talk.items[-1].audio
+
+
+def test_clients_that_have_left_keep_little_all_together() -> None:
+    async def main() -> None:
+        junk = {f"k{n}": "s" * 1000 for n in range(15)}
+        async with OpenAIEmulator(timing=Timing(), scorer=loudness_scorer) as emulator:
+            before = 0
+            for number in range(14):
+                async with client_of(emulator) as client:
+                    for _ in range(400):
+                        await client.send("nope", **junk)
+                        await client.receive()
+                await asyncio.sleep(1)
+                gc.collect()
+                if number == 9:
+                    before = resident_bytes()
+            kept = [session.received.size_bytes for session in emulator.sessions]
+            assert KEPT_BYTES * 0.8 < sum(kept) <= KEPT_BYTES
+            assert len(emulator.sessions) < 10
+            assert resident_bytes() - before < 8 * 2**20
+            assert emulator.sessions[-1].received[-1].body == {"type": "nope", **junk}
+
+    run(main())
+
+
+def test_responses_out_of_band_without_end_are_refused() -> None:
+    async def main() -> None:
+        timing = Timing(speed=1)
+        async with (
+            OpenAIEmulator(timing=timing, scorer=loudness_scorer) as emulator,
+            client_of(emulator) as client,
+        ):
+            for _ in range(OUT_OF_BAND_LIMIT + 3):
+                await client.send("response.create", response={"conversation": "none"})
+            assert (await client.error())["code"] == "too_many_responses"
+            await client.send("response.create")
+            while len(client.of("response.done")) < OUT_OF_BAND_LIMIT + 1:
+                await client.receive()
+            assert len(client.of("error")) == 3
+            await client.send("response.create", response={"conversation": "none"})
+            await client.until("response.created")
+
+    run(main())

@@ -18,10 +18,21 @@ from tests.emulators.openai.wire_client import (
     client_of,
     loudness_scorer,
     quiet,
+    session,
     tone,
 )
 
 UTTERANCE = quiet(300) + tone(600) + quiet(600)
+
+
+def test_the_time_of_day_can_be_given() -> None:
+    async def main() -> None:
+        timing = Timing(session_seconds=60)
+        async with session(epoch_s=1_700_000_000, timing=timing) as client:
+            created = client.events[0]["session"]
+            assert created["expires_at"] == 1_700_000_060
+
+    run(main())
 
 
 def test_it_listens_on_a_free_port_of_loopback_and_stops_when_left() -> None:

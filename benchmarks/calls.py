@@ -1,0 +1,256 @@
+"""Many calls in one process on one core: what each costs, and how many are too many."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
+from typing import Any
+
+from rich.table import Table
+
+from . import points
+from .points import Admission, Order, Point
+
+GOALS = {
+    "cpu_per_call": "≥ 3 (aim 5)",
+    "cpu_per_call_livekit": "≥ 1.4",
+    "calls_per_core": "≥ 4 (aim 150 calls)",
+    "added_latency_p99_ms": "< 20",
+    "mib_per_idle_call": "≤ 1",
+    "admission_stall_ms": "≤ 5",
+    "record_share": "≤ 0.10",
+}
+LATEST_MS = 20.0
+_RECORDED = {"recorded": True}
+_UNRECORDED = {"recorded": False}
+_LEAST_HEARD = 0.9
+"""Of the microphones' sound; where less came, calls broke."""
+
+_MOST_TRIES = 9
+_FINEST = 16
+"""The most calls are found to within such a share of the first guess."""
+
+Measure = Callable[[Order], Point]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steady:
+    """One implementation at a number of calls; medians of the rounds."""
+
+    side: str
+    calls: int
+    cpu_per_call: float
+    """% of a core."""
+    up_p99_ms: float
+    down_p99_ms: float
+    messages_up_per_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Most:
+    """The largest number of calls that a core sustains."""
+
+    side: str
+    calls: int
+    tried: Sequence[tuple[int, float]]
+    """Each number that was tried, with its p99 of added latency in ms, the worse of both ways."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallsResult:
+    steady: Sequence[Steady]
+    most: Sequence[Most]
+    admissions: Mapping[str, Admission]
+    record_share: float
+    """Of event log and recorder in the CPU of a call of ours."""
+    missing: Sequence[str]
+    """Peers that are not installed."""
+    ratios: Mapping[str, float]
+    """How many times better ours is than stock pipecat."""
+
+
+def installed() -> list[str]:
+    """The sides that can be measured here."""
+    peers = {"livekit": "livekit.plugins.openai"}
+    return ["crossfade", "pipecat", *(side for side, module in peers.items() if _found(module))]
+
+
+def _found(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ImportError:
+        return False
+
+
+def measure(
+    *,
+    calls: int = 16,
+    rounds: int = 3,
+    seconds: float = 5.0,
+    search: bool = True,
+    tell: Tell = lambda _: None,
+    take: Measure = points.talk,
+    admit: Callable[[str], Admission] = points.admit,
+) -> CallsResult:
+    """Measure all sides in turn, each point in fresh processes.
+
+    Args:
+        calls: How many at once for the CPU of one.
+        rounds: How often; ratios are medians of the rounds' ratios.
+        seconds: Length of each point, after a warm-up.
+        search: Whether the most that a core sustains is looked for, too.
+        tell: Told what is being measured.
+        take: Measures a point.
+        admit: Measures admissions.
+    """
+    sides = installed()
+    orders = {
+        "crossfade": Order(side="crossfade", calls=calls, seconds=seconds, options=_RECORDED),
+        "crossfade, no log, no recording": Order(
+            side="crossfade", calls=calls, seconds=seconds, options=_UNRECORDED
+        ),
+        "pipecat": Order(side="pipecat", calls=calls, seconds=seconds),
+        "pipecat as it comes": Order(
+            side="pipecat", calls=calls, seconds=seconds, options={"as_it_comes": True}
+        ),
+    }
+    if "livekit" in sides:
+        orders["livekit"] = Order(side="livekit", calls=calls, seconds=seconds)
+    taken: dict[str, list[Point]] = {name: [] for name in orders}
+    for number in range(rounds):
+        for name, order in orders.items():
+            tell(f"{name}: {calls} calls, {number + 1} of {rounds}")
+            taken[name].append(take(order))
+    most: list[Most] = []
+    if search:
+        # Where to begin looking: what the CPU of a call promises, less a quarter.
+        # livekit's packs of 100 ms are late by themselves.
+        for side in sides[:2]:
+            cost = statistics.median(p.cpu_per_call for p in taken[side])
+            most.append(_most(orders[side], max(4, int(75 / cost)), tell=tell, take=take))
+    admissions = {}
+    for side in sides:
+        tell(f"{side}: admissions")
+        admissions[side] = admit(side)
+    cost_ratios = {side: _ratio(taken[side], taken["crossfade"]) for side in sides[1:]}
+    ratios = {"cpu_per_call": cost_ratios["pipecat"]}
+    if "livekit" in sides:
+        ratios["cpu_per_call_livekit"] = cost_ratios["livekit"]
+    if most:
+        ratios["calls_per_core"] = round(most[0].calls / max(1, most[1].calls), 2)
+    return CallsResult(
+        steady=[_steady(name, points) for name, points in taken.items()],
+        most=most,
+        admissions=admissions,
+        record_share=round(
+            1 - 1 / _ratio(taken["crossfade"], taken["crossfade, no log, no recording"]), 3
+        ),
+        missing=[side for side in ("livekit",) if side not in sides],
+        ratios=ratios,
+    )
+
+
+def _ratio(others: Sequence[Point], ours: Sequence[Point]) -> float:
+    """The median of the rounds' ratios: what slows the machine down slows both of a round."""
+    pairs = zip(others, ours, strict=True)
+    return round(statistics.median(a.cpu_per_call / b.cpu_per_call for a, b in pairs), 3)
+
+
+def _steady(name: str, taken: Sequence[Point]) -> Steady:
+    return Steady(
+        side=name,
+        calls=taken[0].calls,
+        cpu_per_call=round(statistics.median(p.cpu_per_call for p in taken), 3),
+        up_p99_ms=round(statistics.median(p.up_p99_ms for p in taken), 2),
+        down_p99_ms=round(statistics.median(p.down_p99_ms for p in taken), 2),
+        messages_up_per_s=round(statistics.median(p.messages_up_per_s for p in taken), 1),
+    )
+
+
+def _most(order: Order, begin: int, *, tell: Tell, take: Measure) -> Most:
+    """Look for the most calls; a number is too many when it was too late twice."""
+    tried: list[tuple[int, float]] = []
+
+    def sustained(calls: int) -> bool:
+        for _ in range(2):
+            tell(f"{order.side}: {calls} calls on one core")
+            late_ms = _late_ms(take(replace(order, calls=calls)))
+            tried.append((calls, round(late_ms, 2)))
+            if late_ms < LATEST_MS:
+                return True
+        return False
+
+    low, high = 0, 0
+    calls = begin
+    while len(tried) < _MOST_TRIES and low < calls != high:
+        if sustained(calls):
+            low = calls
+        else:
+            high = calls
+        if not high:
+            calls = low * 5 // 4
+        elif not low:
+            calls = high * 3 // 4
+        elif high - low > begin // _FINEST:
+            calls = (low + high) // 2
+        else:
+            break
+    return Most(side=order.side, calls=low, tried=tried)
+
+
+def _late_ms(point: Point) -> float:
+    """The worse p99 of both ways; a call that lost sound is as late as can be."""
+    if point.dropped or point.heard_share < _LEAST_HEARD or not point.down_ms.size:
+        return float("inf")
+    return max(point.up_p99_ms, point.down_p99_ms)
+
+
+def tables(result: CallsResult) -> list[Table]:
+    """The result for people."""
+    cost = Table(title=f"{result.steady[0].calls} calls in one process on one core")
+    cost.add_column("side")
+    for heading in ("CPU % a call", "× ours", "up p99 ms", "down p99 ms", "sent a second"):
+        cost.add_column(heading, justify="right")
+    ours = result.steady[0].cpu_per_call
+    for side in result.steady:
+        cost.add_row(
+            side.side,
+            f"{side.cpu_per_call:.2f}",
+            f"{side.cpu_per_call / ours:.2f}",
+            f"{side.up_p99_ms:.1f}",
+            f"{side.down_p99_ms:.1f}",
+            f"{side.messages_up_per_s:.0f}",
+        )
+    room = Table(title="Room on a core, and what a further call costs")
+    room.add_column("side")
+    for heading in ("calls, p99 < 20 ms", "MiB an idle call", "stall at admission, ms"):
+        room.add_column(heading, justify="right")
+    most = {found.side: str(found.calls) for found in result.most}
+    for side_name, admission in result.admissions.items():
+        room.add_row(
+            side_name,
+            most.get(side_name, "not looked for"),
+            f"{admission.mib_per_call:.2f}",
+            f"{admission.stall_ms:.1f}",
+        )
+    ratios = Table(title="Ours against them")
+    ratios.add_column("")
+    ratios.add_column("measured", justify="right")
+    ratios.add_column("goal", justify="right")
+    for name, ratio in result.ratios.items():
+        ratios.add_row(name.replace("_", " "), f"{ratio:.2f}", GOALS[name])
+    share = f"{100 * result.record_share:.0f} %"
+    ratios.add_row("event log and recorder of a call's CPU", share, "≤ 10 %")
+    return [cost, room, ratios]
+
+
+def content(result: CallsResult) -> dict[str, Any]:
+    """The result for JSON."""
+    return {
+        "measurement": "calls in one process on one core against a paced service on another: "
+        "50 pieces of sound a second each way, a turn and an interruption every 10 s; "
+        "CPU in % of a core a call, medians",
+        "goals": GOALS,
+        **asdict(result),
+    }

@@ -1,0 +1,147 @@
+"""Scores the speech of all calls of an event loop in one batch a tick."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
+from crossfade.audio.pcm import to_float
+from crossfade.audio.silero import SileroBank, shared_model
+from crossfade.audio.vad import WINDOW_SAMPLES, SpeechEvent, VoiceDetector, energies
+
+TICK_MS = 20
+"""How long windows are gathered, where many calls share the model."""
+FEW_STREAMS = 4
+"""So few calls are not worth the wait: their windows are scored in the same turn of the loop."""
+LIMIT_WINDOWS = 64
+"""What one call may have waiting, about two seconds; beyond it all are scored on the spot."""
+
+
+class SpeechScoring:
+    """The speech model of one event loop, shared by its calls.
+
+    Args:
+        bank: The model's streams.
+    """
+
+    def __init__(self, bank: SileroBank) -> None:
+        self._bank = bank
+        self._waiting: dict[int, ScoredStream] = {}
+        self._tick: asyncio.Handle | None = None
+
+    def join(self, detector: VoiceDetector, tell: Callable[[SpeechEvent], None]) -> "ScoredStream":
+        """Begin a stream.
+
+        Args:
+            detector: Decides what is speech in it.
+            tell: Called with each of its events.
+        """
+        return ScoredStream(self, self._bank.join(), detector, tell)
+
+    def enqueue(self, stream: "ScoredStream") -> None:
+        """Have the windows scored that wait in a stream."""
+        self._waiting[stream.number] = stream
+        if len(stream.waiting) > LIMIT_WINDOWS:
+            while stream.waiting:
+                self._score_round()
+        elif self._tick is None:
+            loop = asyncio.get_running_loop()
+            if self._bank.streams > FEW_STREAMS:
+                self._tick = loop.call_later(TICK_MS / 1000, self._score)
+            else:
+                self._tick = loop.call_soon(self._score)
+
+    def leave(self, stream: "ScoredStream") -> None:
+        """End a stream."""
+        self._waiting.pop(stream.number, None)
+        self._bank.leave(stream.number)
+        if not self._waiting and self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+
+    def _score(self) -> None:
+        self._tick = None
+        if self._waiting:
+            self._score_round()
+        # Whoever has more waiting comes after what else the loop has to do.
+        if self._waiting and self._tick is None:
+            self._tick = asyncio.get_running_loop().call_soon(self._score)
+
+    def _score_round(self) -> None:
+        """Score the first window of every stream that has one waiting."""
+        streams = list(self._waiting.values())
+        heard = b"".join([stream.waiting.popleft() for stream in streams])
+        self._waiting = {stream.number: stream for stream in streams if stream.waiting}
+        windows = to_float(heard).reshape(-1, WINDOW_SAMPLES)
+        scores = self._bank.score([stream.number for stream in streams], windows).tolist()
+        energy = energies(windows).tolist()
+        for stream, score, each in zip(streams, scores, energy, strict=True):
+            stream.judge(score, each)
+
+
+class ScoredStream:
+    """One call's speech.
+
+    Made by `SpeechScoring.join`.
+    """
+
+    def __init__(
+        self,
+        scoring: SpeechScoring,
+        number: int,
+        detector: VoiceDetector,
+        tell: Callable[[SpeechEvent], None],
+    ) -> None:
+        self.number = number
+        self.detector = detector
+        self.waiting: deque[bytes] = deque()
+        """Windows of 512 samples, s16le, that are not scored yet."""
+        self._scoring = scoring
+        self._tell = tell
+        self._left = False
+
+    def hear(self, pcm: bytes) -> None:
+        """Take the next sound, s16le mono at 16 kHz.
+
+        Raises:
+            SoundError: The number of bytes is odd.
+        """
+        if self._left:
+            return
+        if windows := self.detector.windows(pcm):
+            self.waiting.extend(windows)
+            self._scoring.enqueue(self)
+
+    def judge(self, score: float, energy: float) -> None:
+        """Take the probability of the oldest window that was waiting, and its energy."""
+        # A stream may leave because of what another one tells.
+        if self._left:
+            return
+        event = self.detector.judge(score, energy)
+        if event is None:
+            return
+        try:
+            self._tell(event)
+        except Exception as error:
+            # One call's failure is not the others'.
+            context = {"message": f"what {event} caused failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+
+    def leave(self) -> None:
+        """End the stream; it tells nothing more."""
+        if not self._left:
+            self._left = True
+            self.waiting.clear()
+            self._scoring.leave(self)
+
+
+_scorings: WeakKeyDictionary[asyncio.AbstractEventLoop, SpeechScoring] = WeakKeyDictionary()
+
+
+def shared_scoring() -> SpeechScoring:
+    """The running loop's one; its model is loaded at the first call (about 25 ms)."""
+    loop = asyncio.get_running_loop()
+    scoring = _scorings.get(loop)
+    if scoring is None:
+        scoring = _scorings[loop] = SpeechScoring(SileroBank(shared_model()))
+    return scoring

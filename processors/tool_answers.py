@@ -1,0 +1,117 @@
+"""Results of tools in the form that a session understands. Pure."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
+from crossfade.frames.tools import FunctionCallResultFrame, ToolCancelFrame, is_final
+from crossfade.providers.commands import Delivery, Respond, SendText, SendToolResult
+from crossfade.providers.profiles import Profile
+
+from .tool_actions import ToolWire
+from .tool_results import as_text
+
+Request = SendToolResult | SendText | Respond
+
+# Far more than are open at a time; the oldest are taken for answered.
+_MOST_CALLS = 512
+
+
+def tool_wire(profile: Profile) -> ToolWire:
+    """How a model takes answers."""
+    if not profile.async_tools:
+        return ToolWire.WAITS
+    return ToolWire.PARTS if profile.partial_tool_results else ToolWire.ONCE
+
+
+@dataclass(slots=True, kw_only=True)
+class _Call:
+    name: str
+    wire: ToolWire
+    closed: bool = False
+    """It cannot be answered in this session: it was answered already, or made in an earlier one.
+    What comes of it is told as text."""
+
+
+class ToolAnswers:
+    """The calls of one conversation that are not over, and how each is answered.
+
+    Args:
+        profile: What the session's model can do.
+        tools: What is declared to it.
+    """
+
+    def __init__(self, profile: Profile, tools: Sequence[ToolDeclaration]) -> None:
+        self._wire = tool_wire(profile)
+        self._blocking = {tool.name for tool in tools if tool.blocking}
+        self._calls: OrderedDict[str, _Call] = OrderedDict()
+
+    def called(self, calls: Sequence[ToolCall]) -> None:
+        """The session's model made calls."""
+        for call in calls:
+            self._calls[call.id] = self._new(call.name)
+        while len(self._calls) > _MOST_CALLS:
+            self._calls.popitem(last=False)
+
+    def succeed(self, profile: Profile, *, resumed: bool) -> None:
+        """Another session takes the conversation over.
+
+        Args:
+            profile: What its model can do.
+            resumed: Whether it knows the calls of the earlier one, which it then still awaits.
+        """
+        self._wire = tool_wire(profile)
+        for call in self._calls.values():
+            call.closed |= not resumed
+
+    def result(self, frame: FunctionCallResultFrame) -> list[Request]:
+        """Give a result, a part of it or its placeholder to the session."""
+        call_id, final, ask = frame.tool_call_id, is_final(frame), bool(frame.run_llm)
+        call = self._calls.get(call_id) or self._new(frame.function_name)
+        if final:
+            self._calls.pop(call_id, None)
+        if call.closed:
+            return [SendText(text=_as_words(frame, final=final), respond=ask)]
+        error = frame.error
+        output = ToolResult(
+            call_id=call_id,
+            output=frame.result if error is None else error,
+            is_error=error is not None,
+        )
+        # Who waits is answered once, by whatever comes first.
+        call.closed = call.wire is ToolWire.WAITS
+        # Only who takes parts can be told to keep silent.
+        silent = call.wire is ToolWire.PARTS and not ask
+        answer = SendToolResult(
+            result=output,
+            final=final or call.closed,
+            delivery=Delivery.SILENT if silent else Delivery.WHEN_IDLE,
+        )
+        return [answer, Respond()] if ask else [answer]
+
+    def cancelled(self, frame: ToolCancelFrame) -> list[Request]:
+        """Tell the session that a call has no result, if it waits for one."""
+        call = self._calls.pop(frame.tool_call_id, None) or self._new(frame.function_name)
+        requests: list[Request] = [Respond()] if frame.run_llm else []
+        if call.closed or not frame.tell:
+            return requests
+        output = ToolResult(call_id=frame.tool_call_id, output=frame.reason, is_error=True)
+        silent = call.wire is ToolWire.PARTS
+        delivery = Delivery.SILENT if silent else Delivery.WHEN_IDLE
+        return [SendToolResult(result=output, delivery=delivery), *requests]
+
+    def _new(self, name: str) -> _Call:
+        return _Call(name=name, wire=ToolWire.WAITS if name in self._blocking else self._wire)
+
+
+def _as_words(frame: FunctionCallResultFrame, *, final: bool) -> str:
+    """What a call gave, for a model that cannot be answered any more."""
+    asked = f"{frame.function_name}({as_text(dict(frame.arguments))})"
+    if frame.error is not None:
+        return f"[The tool call {asked} of before failed: {frame.error}]"
+    what = "has its result now" if final else "is at this now, and runs on"
+    return f"[The tool call {asked} of before {what}: {as_text(frame.result)}]"
+
+
+__all__ = ["Request", "ToolAnswers", "tool_wire"]

@@ -1,0 +1,91 @@
+"""A call that is not over, and those that its response made with it. Pure."""
+
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from crossfade.conversation.tools import ToolCall
+
+from .tool_runs import RunningTool
+from .tools import Tool
+
+
+class Stage(Enum):
+    """Where an open call stands."""
+
+    IN_TIME = "in time"
+    """Its response waits for it."""
+    LATE = "late"
+    """It was answered by a placeholder or a part of its result, and runs on."""
+    READY = "ready"
+    """Its result waits until it can be told."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Group:
+    """The calls of one response."""
+
+    waiting: set[str]
+    real: bool = False
+    """Something came of one of them that is worth a word."""
+    slow: bool = False
+    """One of them takes long, and what there is to say about it was said."""
+
+    owed: bool = False
+    """The model shall speak of it, and there was nothing to tell that would have it speak."""
+
+    def answered(self, call_id: str, *, real: bool) -> bool:
+        """Note an answer; true if it was the last, and the model shall speak."""
+        owed, self.owed = self.owed, False
+        if call_id not in self.waiting:
+            return owed
+        self.waiting.remove(call_id)
+        self.real |= real
+        return owed or (self.real and not self.waiting)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class OpenCall:
+    """A call that has no result yet, or none that was told."""
+
+    call: ToolCall
+    tool: Tool | None
+    group: Group
+    began_ms: float
+    stage: Stage = Stage.IN_TIME
+    slow: bool = False
+    run: RunningTool | None = None
+    parts: deque[Any] = field(default_factory=lambda: deque(maxlen=1))
+    """The newest part, if it was not told yet."""
+    told: str | None = None
+    """The part that was told last, as text."""
+    result: tuple[Any, str | None] = (None, None)
+    """With its error, once it is ready."""
+
+
+def placeholder_of(call: OpenCall) -> str:
+    """What the model is told while the call runs on."""
+    assert call.tool is not None
+    return call.tool.policy.placeholder or (
+        f"{call.call.name} is still running. Carry on with the conversation, and do not guess "
+        "the result: it follows by itself."
+    )
+
+
+def consent_wanted(name: str) -> str:
+    """What the model is told of a call that the caller has to agree to."""
+    return (
+        f"{name} has not been run: it needs the caller's consent. Tell the caller what you are "
+        "about to do, ask whether they want it, and wait for their answer. If they say yes, call "
+        "it again with the same arguments."
+    )
+
+
+def text_of(output: Any) -> str:
+    """The same text for the same output."""
+    return json.dumps(output, sort_keys=True, default=repr)
+
+
+__all__ = ["Group", "OpenCall", "Stage", "consent_wanted", "placeholder_of", "text_of"]

@@ -1,0 +1,180 @@
+"""The calls benchmark: its service keeps to the script, a point is measured, the search ends."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from crossfade.audio.energy import rms_dbfs
+from crossfade.benchmarks import call_messages, calls, points
+from crossfade.benchmarks.call_script import (
+    FRAME_BYTES,
+    MICROPHONE_HZ,
+    ROOM_DBFS,
+    TALK,
+    microphone,
+)
+from crossfade.benchmarks.call_side import Ear
+from crossfade.benchmarks.points import Admission, Order, Point
+from crossfade.providers.config import SessionConfig
+from crossfade.providers.events import (
+    AudioChunk,
+    Event,
+    ResponseDone,
+    ResponseStatus,
+    SpeechStarted,
+    TextDelta,
+    ToolCall,
+    UserTranscript,
+)
+from crossfade.providers.openai_realtime import OpenAIRealtimeProtocol
+
+
+def understood(*frames: bytes) -> list[Event]:
+    """What our own client makes of the service's bytes."""
+    protocol = OpenAIRealtimeProtocol("gpt-realtime-2.1")
+    protocol.start(SessionConfig())
+    data = b"".join(frames)
+    events: list[Event] = []
+    while data:
+        length, start = data[1], 2
+        if length == 126:
+            length, start = int.from_bytes(data[2:4], "big"), 4
+        events += protocol.receive(data[start : start + length].decode())
+        data = data[start + length :]
+    return events
+
+
+def test_what_the_service_says_is_an_answer_of_openai() -> None:
+    answer = call_messages.Answer(7)
+    events = understood(
+        call_messages.session("session.created"),
+        answer.begin(),
+        answer.piece(123),
+        answer.end("cancelled"),
+    )
+    (sound,) = (event for event in events if isinstance(event, AudioChunk))
+    assert len(sound.pcm) == call_messages.DELTA_BYTES
+    assert call_messages.read_stamp(sound.pcm) == (123, 7)
+    assert any(isinstance(event, TextDelta) for event in events)
+    done = events[-1]
+    assert isinstance(done, ResponseDone)
+    assert done.status is ResponseStatus.INTERRUPTED
+
+
+def test_the_service_calls_tools_and_tells_turns() -> None:
+    answer = call_messages.Answer(1, tool="get_weather")
+    events = understood(
+        call_messages.session("session.created"),
+        call_messages.speech_started(1, 100),
+        call_messages.speech_stopped(1, 900),
+        answer.begin(),
+        answer.call(),
+    )
+    assert any(isinstance(event, SpeechStarted) for event in events)
+    assert any(isinstance(event, UserTranscript) and event.final for event in events)
+    (call,) = (event for event in events if isinstance(event, ToolCall))
+    assert call.name == "get_weather"
+
+
+def test_the_microphone_hears_a_room_and_then_a_voice() -> None:
+    sound = microphone(TALK)
+    assert len(sound) == TALK.length_ms // 20 * FRAME_BYTES
+    voice = sound[TALK.speech_ms * MICROPHONE_HZ // 1000 * 2 :][: MICROPHONE_HZ * 2]
+    room = sound[4 * MICROPHONE_HZ * 2 :]
+    assert rms_dbfs(room) == pytest.approx(ROOM_DBFS, abs=2)
+    assert rms_dbfs(voice) > -30
+
+
+def test_sound_of_a_cut_answer_is_stale() -> None:
+    ear = Ear()
+    old, new = (call_messages.stamp(1, number) for number in (1, 2))
+    ear.hear(old)
+    ear.silenced()
+    ear.hear(new)
+    assert ear.stale == 0
+    ear.hear(old)
+    assert ear.stale == 1
+
+
+@pytest.mark.realtime
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_a_point_of_ours_measures_a_call_with_an_interruption() -> None:
+    order = Order(
+        side="crossfade",
+        calls=1,
+        seconds=1.0,
+        options={"tools": False},
+        cycle="barge-ins",
+        warm_up_s=0.7,
+    )
+    point = points.talk(order)
+    assert 0 < point.cpu_percent < 100
+    assert 40 <= point.messages_up_per_s <= 60
+    assert 0.9 < point.heard_share < 1.1
+    assert point.up_ms.size > 30
+    assert point.down_ms.size > 20
+    assert 10 < point.spoken_to_socket_ms < 200
+    assert point.interruptions >= 1
+    assert point.silence_ms.size
+    assert sum(point.stale) == 0
+
+
+def point(calls: int, cpu_per_call: float, late_ms: float = 1.0) -> Point:
+    late = np.full(100, late_ms)
+    return Point(
+        calls=calls,
+        cpu_percent=calls * cpu_per_call,
+        up_ms=late,
+        down_ms=late,
+        spoken_to_socket_ms=12,
+        messages_up_per_s=50,
+        heard_share=1.0,
+        silence_ms=late,
+        stale=[0],
+        interruptions=1,
+        dropped=0,
+        service_late_ms=0.1,
+    )
+
+
+COST = {"crossfade": 0.9, "pipecat": 4.5}
+MOST = {"crossfade": 103, "pipecat": 23}
+
+
+def measured(order: Order) -> Point:
+    """A machine on which each side has a known cost and a known limit."""
+    late_ms = 5.0 if order.calls <= MOST[order.side] else 50.0
+    cost = COST[order.side] - (0.1 if order.options.get("recorded") is False else 0)
+    return point(order.calls, cost, late_ms)
+
+
+def admitted(side: str) -> Admission:
+    return Admission(stall_ms=1.0, mib_per_call=0.2, threads=4)
+
+
+def test_ratios_share_and_limits_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "installed", lambda: ["crossfade", "pipecat"])
+    result = calls.measure(rounds=2, take=measured, admit=admitted)
+    assert result.ratios["cpu_per_call"] == pytest.approx(5)
+    assert result.record_share == pytest.approx(1 / 9, abs=0.01)
+    for found in result.most:
+        assert 0.9 * MOST[found.side] <= found.calls <= MOST[found.side]
+    content = calls.content(result)
+    assert content["ratios"]["calls_per_core"] == pytest.approx(103 / 23, rel=0.1)
+    assert content["admissions"]["crossfade"]["mib_per_call"] == 0.2
+    assert len(calls.tables(result)) == 3
+
+
+@pytest.mark.parametrize("broken", [{"dropped": 1}, {"heard_share": 0.7}])
+def test_calls_that_lose_sound_are_not_sustained(
+    monkeypatch: pytest.MonkeyPatch, broken: dict[str, float]
+) -> None:
+    monkeypatch.setattr(calls, "installed", lambda: ["crossfade", "pipecat"])
+
+    def loses(order: Order) -> Point:
+        return replace(measured(order), **broken)  # type: ignore[arg-type]
+
+    result = calls.measure(rounds=1, take=loses, admit=admitted)
+    assert [found.calls for found in result.most] == [0, 0]

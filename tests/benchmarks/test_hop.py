@@ -1,0 +1,44 @@
+"""The hop benchmark sees what a hop costs, and that ours costs less."""
+
+import time
+
+from crossfade.benchmarks import hop
+from crossfade.frames.audio import AudioRawFrame
+
+SLOW_US = 100.0
+
+
+class Slow(hop.OurLink):
+    def handle_audio(self, frame: AudioRawFrame) -> None:
+        until_s = time.process_time() + SLOW_US / 1e6
+        while time.process_time() < until_s:
+            pass
+        super().handle_audio(frame)
+
+
+def test_ours_is_cheaper_and_a_slow_one_is_seen() -> None:
+    good = hop.measure(rounds=1, frames=15)
+    assert [each.side for each in good.hops] == ["crossfade", "pipecat"]
+    assert good.up_ratio > 4
+    assert good.down_ratio > 4
+    slow = hop.measure(rounds=1, frames=15, ours=Slow)
+    assert slow.hops[0].up_us > SLOW_US
+    assert slow.hops[0].down_us > SLOW_US
+    assert slow.up_ratio < 1
+
+
+def test_the_result_says_what_was_measured() -> None:
+    result = hop.HopResult(
+        hops=[
+            hop.Hop(side="crossfade", up_us=0.25, down_us=0.25),
+            hop.Hop(side="pipecat", up_us=20, down_us=25),
+        ],
+        up_ratio=80,
+        down_ratio=100,
+        frames=300,
+        rounds=5,
+    )
+    content = hop.content(result)
+    assert content["goal_ratio"] == 20
+    assert content["hops"][1] == {"side": "pipecat", "up_us": 20, "down_us": 25}
+    assert hop.table(result).row_count == 3

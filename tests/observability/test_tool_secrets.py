@@ -1,0 +1,40 @@
+"""Secret arguments of tools in what is logged of a wire."""
+
+import json
+from typing import Any
+
+import pytest
+
+from crossfade.observability.tool_secrets import hide_arguments
+from crossfade.observability.wire import describe_message
+
+SECRETS = frozenset({"pin"})
+ARGUMENTS = '{"pin": "1234", "city": "Rome"}'
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "response.function_call_arguments.done", "arguments": ARGUMENTS},
+        {"type": "response.function_call_arguments.delta", "delta": '": "1234'},
+        {"type": "response.function_call_arguments.done", "arguments": '{"pin": "1234'},
+        {"type": "response.output_item.done", "item": {"name": "f", "arguments": ARGUMENTS}},
+        {"type": "response.done", "response": {"output": [{"arguments": ARGUMENTS}]}},
+        {"toolCall": {"functionCalls": [{"name": "f", "args": json.loads(ARGUMENTS)}]}},
+    ],
+)
+def test_no_message_of_any_wire_shows_them(message: dict[str, Any]) -> None:
+    line = describe_message(json.dumps(message), content=True, secret_arguments=SECRETS)
+    assert "1234" not in json.dumps(line)
+    assert "1234" in json.dumps(describe_message(json.dumps(message), content=True))
+
+
+def test_what_is_not_secret_stays() -> None:
+    item = {"item": {"name": "f", "arguments": ARGUMENTS, "text": "1234"}}
+    assert hide_arguments(item, SECRETS) == {
+        "item": {
+            "name": "f",
+            "arguments": '{"pin":"[removed]","city":"Rome"}',
+            "text": "1234",
+        }
+    }

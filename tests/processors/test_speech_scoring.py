@@ -1,0 +1,210 @@
+"""Many calls scored together say what each would say alone."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crossfade.audio.pcm import to_pcm
+from crossfade.audio.silero import Floats, SileroBank, SileroModel, SileroStream, shared_model
+from crossfade.audio.sound_file import read_sound
+from crossfade.audio.vad import (
+    WINDOW_BYTES,
+    WINDOW_SAMPLES,
+    SpeechBegan,
+    SpeechEvent,
+    VoiceDetector,
+    two_stage_detector,
+)
+from crossfade.processors.speech_scoring import (
+    FEW_STREAMS,
+    LIMIT_WINDOWS,
+    TICK_MS,
+    SpeechScoring,
+    shared_scoring,
+)
+from tests.clock import run
+
+WEATHER = Path(__file__).parents[2] / "examples" / "audio" / "weather_tokyo.wav"
+LOUD = to_pcm(np.full(WINDOW_SAMPLES, 0.1))
+QUIET = bytes(WINDOW_BYTES)
+
+
+class Loudness(SileroModel):
+    """Takes a window for speech whose first sample is positive; counts the batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def score_batch(
+        self, windows: Floats, contexts: Floats, states: Floats
+    ) -> tuple[Floats, Floats]:
+        self.batches.append(len(windows))
+        return (windows[:, 0] > 0).astype(np.float32), states
+
+
+def alone(pcm: bytes) -> list[SpeechEvent]:
+    detector = two_stage_detector()
+    detector.scorer = SileroStream(shared_model()).score
+    return detector.feed(pcm)
+
+
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_calls_in_any_company_are_told_what_each_is_told_alone(data: st.DataObject) -> None:
+    pcm = read_sound(WEATHER).pcm[:40000] + bytes(20000)
+    count = data.draw(st.integers(1, FEW_STREAMS + 3))
+    shifts = [data.draw(st.integers(0, 20)) * 640 for _ in range(count)]
+    sounds = [pcm[shift:] for shift in shifts]
+    order = data.draw(
+        st.lists(st.tuples(st.integers(0, count - 1), st.integers(1, 4000)), max_size=40)
+    )
+    pauses = data.draw(st.lists(st.booleans(), min_size=40, max_size=40))
+
+    async def together() -> list[list[SpeechEvent]]:
+        scoring = SpeechScoring(SileroBank(shared_model()))
+        told: list[list[SpeechEvent]] = [[] for _ in sounds]
+        streams = [scoring.join(two_stage_detector(), each.append) for each in told]
+        heard = [0] * count
+        for (number, samples), pause in zip(order, pauses, strict=False):
+            end = heard[number] + 2 * samples
+            streams[number].hear(sounds[number][heard[number] : end])
+            heard[number] = end
+            if pause:
+                await asyncio.sleep(TICK_MS / 1000)
+        for stream, sound, at in zip(streams, sounds, heard, strict=True):
+            stream.hear(sound[at:])
+        await asyncio.sleep(1)
+        return told
+
+    assert run(together()) == [alone(sound) for sound in sounds]
+
+
+def test_windows_of_many_calls_are_scored_in_one_batch_within_a_tick() -> None:
+    async def scenario() -> None:
+        model = Loudness()
+        scoring = SpeechScoring(SileroBank(model))
+        loop = asyncio.get_running_loop()
+        told: list[float] = []
+        streams = [
+            scoring.join(VoiceDetector(start_ms=32), lambda _: told.append(loop.time()))
+            for _ in range(12)
+        ]
+        began = loop.time()
+        for stream in streams:
+            stream.hear(LOUD)
+            await asyncio.sleep(0)
+        await asyncio.sleep(1)
+        assert model.batches == [12]
+        assert [round((at - began) * 1e3) for at in told] == [TICK_MS] * 12
+
+    run(scenario())
+
+
+def test_few_calls_do_not_wait_for_company() -> None:
+    async def scenario() -> None:
+        scoring = SpeechScoring(SileroBank(Loudness()))
+        told: list[SpeechEvent] = []
+        stream = scoring.join(VoiceDetector(start_ms=32), told.append)
+        stream.hear(LOUD)
+        assert not told
+        await asyncio.sleep(0)
+        assert told
+
+    run(scenario())
+
+
+def test_a_call_that_waits_long_is_scored_on_the_spot_and_loses_nothing() -> None:
+    async def scenario() -> None:
+        model = Loudness()
+        scoring = SpeechScoring(SileroBank(model))
+        told: list[SpeechEvent] = []
+        stream = scoring.join(VoiceDetector(start_ms=32, stop_ms=32), told.append)
+        pcm = (LOUD + QUIET) * 200
+        for at in range(0, len(pcm), 640):
+            stream.hear(pcm[at : at + 640])
+            assert len(stream.waiting) <= LIMIT_WINDOWS
+        await asyncio.sleep(1)
+        assert len(told) == 400
+        assert [event.decided_ms for event in told] == [32.0 * n for n in range(1, 401)]
+
+    run(scenario())
+
+
+def test_a_call_that_left_is_told_nothing_more() -> None:
+    async def scenario() -> None:
+        model = Loudness()
+        scoring = SpeechScoring(SileroBank(model))
+        told: list[SpeechEvent] = []
+        leaving = scoring.join(VoiceDetector(start_ms=32), told.append)
+        leaving.hear(LOUD * 5)
+        leaving.leave()
+        leaving.leave()
+        leaving.hear(LOUD)
+        await asyncio.sleep(1)
+        assert (told, model.batches) == ([], [])
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("victim", [0, 1, 2])
+def test_a_call_may_leave_and_another_take_its_place_because_of_what_one_is_told(
+    victim: int,
+) -> None:
+    async def scenario() -> None:
+        scoring = SpeechScoring(SileroBank(Loudness()))
+        told: list[list[SpeechEvent]] = [[], [], []]
+        late: list[SpeechEvent] = []
+
+        def listener(number: int) -> Callable[[SpeechEvent], None]:
+            def tell(event: SpeechEvent) -> None:
+                told[number].append(event)
+                if number == 1:
+                    streams[victim].leave()
+                    scoring.join(VoiceDetector(start_ms=32), late.append).hear(LOUD)
+
+            return tell
+
+        streams = [scoring.join(VoiceDetector(start_ms=32), listener(n)) for n in range(3)]
+        for stream in streams:
+            stream.hear(LOUD * 3)
+        await asyncio.sleep(1)
+        silent = {2} if victim == 2 else set()
+        assert [bool(events) for events in told] == [n not in silent for n in range(3)]
+        assert late == [SpeechBegan(at_ms=0, decided_ms=32)]
+
+    run(scenario())
+
+
+def test_the_failure_of_one_call_is_reported_and_is_not_the_others() -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        reported: list[dict[str, Any]] = []
+        loop.set_exception_handler(lambda _, context: reported.append(context))
+        scoring = SpeechScoring(SileroBank(Loudness()))
+        told: list[SpeechEvent] = []
+
+        def fail(_: SpeechEvent) -> None:
+            raise ValueError("broken")
+
+        tells: Sequence[Callable[[SpeechEvent], None]] = (fail, told.append)
+        for tell in tells:
+            scoring.join(VoiceDetector(start_ms=32), tell).hear(LOUD)
+        await asyncio.sleep(1)
+        assert told
+        assert [str(context["exception"]) for context in reported] == ["broken"]
+
+    run(scenario())
+
+
+def test_there_is_one_scoring_for_all_calls_of_a_loop() -> None:
+    async def scoring() -> SpeechScoring:
+        assert shared_scoring() is shared_scoring()
+        return shared_scoring()
+
+    assert run(scoring()) is not run(scoring())

@@ -1,0 +1,194 @@
+"""A conversation with an emulated model that calls tools, and what that model was told."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple
+
+from crossfade.conversation.ledger import Conversation
+from crossfade.emulators.backends.backend import Call, Trigger
+from crossfade.emulators.backends.scenario import Scenario, Turn
+from crossfade.emulators.backends.scripted import ScriptedBackend
+from crossfade.emulators.faults.script import Fault
+from crossfade.emulators.gemini import GeminiEmulator
+from crossfade.emulators.gemini import Timing as GeminiTiming
+from crossfade.emulators.openai import OpenAIEmulator
+from crossfade.emulators.openai.timing import Timing as OpenAITiming
+from crossfade.emulators.received import Entry, Received
+from crossfade.frames.text import InputTextRawFrame
+from crossfade.processors.conversation_tap import ConversationTap, TapSide
+from crossfade.processors.playout import Playout
+from crossfade.processors.playout_queue import PlayoutQueue
+from crossfade.processors.playout_tracker import PlayoutTracker
+from crossfade.processors.speech_to_speech import SpeechToSpeech
+from crossfade.processors.tool_answers import tool_wire
+from crossfade.processors.tool_dispatcher import ToolDispatcher
+from crossfade.processors.tools import Tool
+from crossfade.processors.turn_taking import TurnOwner, TurnTaking
+from crossfade.processors.voice_activity import VoiceActivity
+from crossfade.providers import SessionConfig, connect
+from crossfade.transports.paced_output import PacedOutput
+from tests.processors.chain import Chain, running
+
+
+class Wire(Enum):
+    """The kinds of models that take tools differently."""
+
+    OPENAI = "openai:gpt-realtime-2.1"
+    GEMINI = "gemini:gemini-3.8-live"
+    BLOCKING = "gemini:gemini-3.1-flash-live-preview"
+
+
+class Told(NamedTuple):
+    """One thing that the model was told."""
+
+    kind: str
+    """result, part, text, or ask: for an answer."""
+    what: Any = None
+    when: str | None = None
+    """When the model is to speak of it, where it is told."""
+
+
+ASK = Told("ask")
+THINK_MS = 200.0
+
+
+def call(name: str, **arguments: Any) -> Call:
+    return Call(name=name, arguments=json.dumps(arguments))
+
+
+def script(
+    *turns: Sequence[Call] | str, think_ms: float = THINK_MS, calls_on: Trigger = Trigger.TEXT
+) -> Scenario:
+    """What the model does, answer by answer: calls all of these when asked, or says this."""
+    return Scenario(
+        turns=tuple(
+            Turn(on=None, think_ms=think_ms, say=(turn,))
+            if isinstance(turn, str)
+            else Turn(on=calls_on, think_ms=think_ms, call=tuple(turn))
+            for turn in turns
+        ),
+        otherwise="Well.",
+    )
+
+
+@dataclass
+class Talk:
+    """A conversation that goes on."""
+
+    chain: Chain
+    ledger: Conversation
+    received: Received
+    wire: Wire
+
+    async def say(self, text: str = "Do it.") -> None:
+        """The user writes something."""
+        await self.chain.down(InputTextRawFrame(text))
+
+    async def hear(self, pcm: bytes) -> None:
+        """The user speaks, or is silent, in 16 kHz and at the pace of sound."""
+        for at in range(0, len(pcm), 640):
+            self.chain.hear(pcm[at : at + 640])
+            await asyncio.sleep(0.02)
+
+    @property
+    def told(self) -> list[Told]:
+        """What the model was told, and asked, in order, but for the first thing that was typed."""
+        told = [one for entry in self.received for one in told_by(entry)]
+        return told[2:] if self.wire is Wire.OPENAI else told[1:]
+
+    def spoken(self) -> list[str]:
+        """What the agent said, answer by answer."""
+        return [str(turn["text"]) for turn in self.turns("agent") if turn["text"]]
+
+    def turns(self, role: str) -> list[Mapping[str, Any]]:
+        return [turn for turn in self.ledger.to_dict()["turns"] if turn["role"] == role]
+
+
+def told_by(entry: Entry) -> list[Told]:
+    body = entry.body
+    if "toolResponse" in body:
+        return [_gemini_answer(each) for each in body["toolResponse"]["functionResponses"]]
+    if text := body.get("realtimeInput", {}).get("text"):
+        return [Told("text", text)]
+    if entry.type == "response.create":
+        return [ASK]
+    item = body.get("item", {})
+    if item.get("type") == "function_call_output":
+        return [Told("result", _read(item["output"]))]
+    if item.get("type") == "message":
+        (content,) = item["content"]
+        words = str(content["text"]).partition("not its result yet: ")[2]
+        system = item["role"] == "system"
+        return [Told("part", _read(words)) if system else Told("text", content["text"])]
+    return []
+
+
+def _gemini_answer(answer: Mapping[str, Any]) -> Told:
+    response = answer["response"]
+    what = response.get("output", response)
+    kind = "part" if answer.get("willContinue") else "result"
+    return Told(kind, what, answer.get("scheduling"))
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+@contextlib.asynccontextmanager
+async def talk(
+    wire: Wire,
+    tools: Sequence[Tool],
+    scenario: Scenario,
+    *,
+    faults: Sequence[Fault] = (),
+    declared: Sequence[Tool] | None = None,
+    hears: bool = False,
+) -> AsyncIterator[Talk]:
+    """Talk with a model that follows a script.
+
+    Args:
+        wire: Which model.
+        tools: What there is.
+        scenario: What the model says and calls.
+        faults: What goes wrong at the provider.
+        declared: What the model is told that there is, if it is not the same.
+        hears: Whether the user's sound is listened to.
+    """
+    backend = ScriptedBackend(scenario)
+    emulator: OpenAIEmulator | GeminiEmulator
+    if wire is Wire.OPENAI:
+        emulator = OpenAIEmulator(backend, faults=faults, timing=OpenAITiming(speed=20))
+    else:
+        emulator = GeminiEmulator(
+            backend,
+            faults=faults,
+            timing=GeminiTiming(speed=20),
+            refuse_audio_while_calling=True,
+        )
+    known = tools if declared is None else declared
+    config = SessionConfig(tools=[tool.declaration for tool in known])
+    async with (
+        emulator,
+        connect(wire.value, config, base_url=emulator.url, api_key="emulated") as session,
+    ):
+        ledger = Conversation(started_at_s=asyncio.get_running_loop().time())
+        playout = Playout(rate_hz=24000)
+        async with running(
+            *([VoiceActivity(rate_hz=16000)] if hears else []),
+            TurnTaking(TurnOwner.PROVIDER),
+            ConversationTap(ledger, TapSide.USER),
+            SpeechToSpeech(session, rate_hz=16000),
+            ToolDispatcher(tools, wire=tool_wire(session.profile)),
+            ConversationTap(ledger, TapSide.AGENT),
+            PlayoutQueue(playout),
+            PacedOutput(rate_hz=24000),
+            PlayoutTracker(playout),
+        ) as chain:
+            yield Talk(chain, ledger, emulator.sessions[0].line.received, wire)

@@ -1,0 +1,139 @@
+"""The base of our transports' outputs: audio by plain calls, without a task or a queue a call."""
+
+import asyncio
+from abc import abstractmethod
+from collections import deque
+
+from pipecat.frames.frames import BotSpeakingFrame, OutputTransportReadyFrame
+
+from crossfade.frames.audio import (
+    AudioRawFrame,
+    OutputAudioRawFrame,
+    TTSAudioRawFrame,
+    TTSStoppedFrame,
+)
+from crossfade.frames.control import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    CancelFrame,
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    StartFrame,
+)
+from crossfade.processors.base import DOWNSTREAM, UPSTREAM, FrameDirection, Processor
+from crossfade.processors.metronome import metronome
+
+BOT_SPEAKING_EVERY_S = 5.0
+"""pipecat ends a call as idle in which it does not hear of speech now and then."""
+_ROUNDING_S = 1e-6
+
+
+class OutputTransport(Processor):
+    """Writes each chunk at once, and passes it on when it has been heard.
+
+    Stands behind a PlayoutQueue, which keeps the pace. Tells both ways when the agent begins and
+    stops to speak, as pipecat's transports do: with the first chunk, and with TTSStoppedFrame or
+    an interruption. Where a chunk was heard is reckoned from when it was written; the error
+    bound is one chunk, and what the other end buffers.
+
+    Args:
+        rate_hz: Rate of the audio, mono; anything else is refused.
+    """
+
+    def __init__(self, *, rate_hz: int, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self._rate_hz = rate_hz
+        self._sounding: deque[tuple[float, AudioRawFrame]] = deque()
+        self._sounds_until_s = 0.0
+        self._beating = False
+        self._speaking_told_s: float | None = None
+        """When it was last told that the agent speaks; None while it does not."""
+
+    # What a subclass overrides
+
+    @abstractmethod
+    def write_audio(self, frame: OutputAudioRawFrame) -> None:
+        """Send one chunk to the caller. Neither awaits nor blocks."""
+
+    async def begin(self) -> None:
+        """Get ready to write; called at the start of the chain."""
+
+    async def finish(self) -> None:
+        """Let go of everything; called at the end, or when the call is cancelled."""
+
+    # The engine's side
+
+    def handle_audio(self, frame: AudioRawFrame) -> None:
+        if not isinstance(frame, OutputAudioRawFrame):
+            self.push_audio(frame)
+            return
+        self.expect(frame, self._rate_hz)
+        now_s = asyncio.get_running_loop().time()
+        self._pass_on(now_s)
+        if isinstance(frame, TTSAudioRawFrame):
+            self._tell_speaking(now_s)
+        self.write_audio(frame)
+        if not self._beating:
+            self._beating = True
+            metronome().join(self._beat)
+        self._sounds_until_s = (
+            max(self._sounds_until_s, now_s) + frame.num_frames / frame.sample_rate
+        )
+        self._sounding.append((self._sounds_until_s, frame))
+
+    def note(self, frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, InterruptionFrame | CancelFrame):
+            self._tell_silent()
+        elif direction is DOWNSTREAM and isinstance(frame, TTSStoppedFrame | EndFrame):
+            # The queue waited for the last chunk, but for the few ms that a beat may be early.
+            self._pass_on(self._sounds_until_s)
+            self._tell_silent()
+
+    async def forward(self, frame: Frame, direction: FrameDirection) -> None:
+        match frame:
+            case EndFrame() | CancelFrame():
+                await self.finish()
+        await self.push_frame(frame, direction)
+        if isinstance(frame, StartFrame):
+            await self.begin()
+            await self.push_frame(OutputTransportReadyFrame(), UPSTREAM)
+
+    async def cleanup(self) -> None:
+        await super().cleanup()
+        self._rest()
+        await self.finish()
+
+    def _beat(self) -> None:
+        self._pass_on(asyncio.get_running_loop().time())
+        # Not sooner: while speech flows, the next chunk comes at once.
+        if not self._sounding:
+            self._rest()
+
+    def _rest(self) -> None:
+        self._beating = False
+        metronome().leave(self._beat)
+
+    def _pass_on(self, now_s: float) -> None:
+        """Pass on what has been heard by now."""
+        while self._sounding and self._sounding[0][0] <= now_s + _ROUNDING_S:
+            self.push_audio(self._sounding.popleft()[1])
+
+    def _tell_speaking(self, now_s: float) -> None:
+        if self._speaking_told_s is None:
+            self._tell(BotStartedSpeakingFrame)
+        elif now_s < self._speaking_told_s + BOT_SPEAKING_EVERY_S:
+            return
+        self._speaking_told_s = now_s
+        self._tell(BotSpeakingFrame)
+
+    def _tell_silent(self) -> None:
+        if self._speaking_told_s is not None:
+            self._speaking_told_s = None
+            self._tell(BotStoppedSpeakingFrame)
+
+    def _tell(self, kind: type[Frame]) -> None:
+        down, up = kind(), kind()
+        down.broadcast_sibling_id, up.broadcast_sibling_id = up.id, down.id
+        self.emit(down)
+        self.emit(up, UPSTREAM)
