@@ -17,8 +17,13 @@ setup: $(READY)  ## the environment alone, in .venv
 demo: $(READY)  ## a caller talks with an agent; no key needed
 	$(BIN)/python pipelines/native.py --demo
 
+# In two processes: the emulators' tests beside all others.
 test: $(READY)  ## the tests: no services, no root, no network
-	$(BIN)/pytest $(PYTEST_FLAGS)
+	@out=$$(mktemp); \
+	$(BIN)/pytest tests/emulators $(PYTEST_FLAGS) >$$out 2>&1 & emulators=$$!; \
+	$(BIN)/pytest --ignore=tests/emulators $(PYTEST_FLAGS); others=$$?; \
+	wait $$emulators; emulators=$$?; cat $$out; rm -f $$out; \
+	[ $$others -eq 0 ] && [ $$emulators -eq 0 ]
 
 lint: $(READY)  ## style, format, and who may import whom
 	$(BIN)/ruff check .
