@@ -35,11 +35,6 @@ class Injector:
         self._state: State | None = None
         self._turn = 0
 
-    @property
-    def turn(self) -> int:
-        """The turn of the call, counted from 1; 0 before the first."""
-        return self._turn
-
     def start(self) -> None:
         """The connection is there."""
         self._arm(lambda fault: fault.at is None and fault.turn is None)

@@ -2,9 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, NonNegativeFloat, PositiveFloat
+from pydantic import AfterValidator, NonNegativeFloat
 
 from ..faults.script import Fault
+from ..faults.transcription import EmptyTranscription as EmptyTranscription
+from ..faults.transcription import FailedTranscription as FailedTranscription
+from ..faults.transcription import LateTranscription as LateTranscription
 from .closes import CLOSES
 
 
@@ -55,28 +58,6 @@ class CallCancellation(Fault):
     """The service takes back the calls that wait for an answer; nobody interrupted."""
 
     fault: Literal["call_cancellation"] = "call_cancellation"
-
-
-class EmptyTranscription(Fault):
-    """The next transcript of the user has no words."""
-
-    marks = True
-    fault: Literal["empty_transcription"] = "empty_transcription"
-
-
-class FailedTranscription(Fault):
-    """The next transcript of the user does not come."""
-
-    marks = True
-    fault: Literal["failed_transcription"] = "failed_transcription"
-
-
-class LateTranscription(Fault):
-    """The next transcript of the user comes so much later."""
-
-    marks = True
-    fault: Literal["late_transcription"] = "late_transcription"
-    ms: PositiveFloat = 5000
 
 
 class LateInterruption(Fault):

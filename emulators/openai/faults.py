@@ -2,9 +2,12 @@
 
 from typing import Literal
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveInt
 
 from ..faults.script import Drop, Duplicate, Fault, Trail
+from ..faults.transcription import EmptyTranscription as EmptyTranscription
+from ..faults.transcription import FailedTranscription as FailedTranscription
+from ..faults.transcription import LateTranscription as LateTranscription
 
 
 class SessionExpired(Fault):
@@ -84,28 +87,6 @@ class TrailingDeltas(Fault):
     marks = True
     fault: Literal["trailing_deltas"] = "trailing_deltas"
     count: PositiveInt = 3
-
-
-class FailedTranscription(Fault):
-    """The next transcript of the user fails."""
-
-    marks = True
-    fault: Literal["failed_transcription"] = "failed_transcription"
-
-
-class EmptyTranscription(Fault):
-    """The next transcript of the user has no words."""
-
-    marks = True
-    fault: Literal["empty_transcription"] = "empty_transcription"
-
-
-class LateTranscription(Fault):
-    """The next transcript of the user comes `ms` later."""
-
-    marks = True
-    fault: Literal["late_transcription"] = "late_transcription"
-    ms: PositiveFloat = 5000
 
 
 class EarlyTranscription(Fault):
