@@ -17,13 +17,15 @@ setup: $(READY)  ## the environment alone, in .venv
 demo: $(READY)  ## a caller talks with an agent; no key needed
 	$(BIN)/python pipelines/native.py --demo
 
-# In two processes: the emulators' tests beside all others.
+# In two processes that take about as long: these beside all others.
+BESIDE := tests/audio tests/benchmarks tests/emulators tests/offline
+
 test: $(READY)  ## the tests: no services, no root, no network
 	@out=$$(mktemp); \
-	$(BIN)/pytest tests/emulators $(PYTEST_FLAGS) >$$out 2>&1 & emulators=$$!; \
-	$(BIN)/pytest --ignore=tests/emulators $(PYTEST_FLAGS); others=$$?; \
-	wait $$emulators; emulators=$$?; cat $$out; rm -f $$out; \
-	[ $$others -eq 0 ] && [ $$emulators -eq 0 ]
+	$(BIN)/pytest $(BESIDE) $(PYTEST_FLAGS) >$$out 2>&1 & beside=$$!; \
+	$(BIN)/pytest $(BESIDE:%=--ignore=%) $(PYTEST_FLAGS); others=$$?; \
+	wait $$beside; beside=$$?; cat $$out; rm -f $$out; \
+	[ $$others -eq 0 ] && [ $$beside -eq 0 ]
 
 lint: $(READY)  ## style, format, and who may import whom
 	$(BIN)/ruff check .
@@ -40,10 +42,14 @@ bench: $(READY)  ## everything beside its peers, under ten minutes; dated JSON i
 	$(BIN)/crossfade bench resample --results benchmarks/results
 	$(BIN)/crossfade bench bargein --provider emulator --runs 3 --results benchmarks/results
 	$(BIN)/crossfade bench imports --runs 5 --results benchmarks/results
+	$(BIN)/crossfade bench tools --results benchmarks/results
+	$(BIN)/crossfade bench store --results benchmarks/results
 	$(BIN)/crossfade bench calls --results benchmarks/results
 
-soak: $(READY)  ## the same, a hundred calls; then each protocol under five million broken messages
+soak: $(READY)  ## the same, a hundred calls; every fault in every state; broken messages by the million
 	$(BIN)/crossfade bench bargein --provider emulator --runs 100 --seconds 0 --results benchmarks/results
+	$(BIN)/crossfade bench continuity --results benchmarks/results
+	$(BIN)/crossfade bench continuity --hours 2 --results benchmarks/results
 	$(BIN)/python -m tests.fuzz --wire openai --wire gemini --wire moshi \
 		--messages 5000000 --results benchmarks/results
 	$(BIN)/python -m tests.fuzz.guided --wire openai --seconds 600

@@ -25,6 +25,9 @@ _KAISER_BETA = 8.1
 _COEFFICIENT_STEPS = 2.0**24
 # Up to this size the filters of one whole period are kept as one matrix (a double is 8 bytes).
 _MATRIX_LIMIT = 2**20
+# Above 4 · 2**16 multiplications OpenBLAS wakes threads of its own, which spin on a busy core.
+_PRODUCT_LIMIT = 2**18
+_SAMPLES = np.dtype("<i2")
 
 Doubles = NDArray[np.float64]
 
@@ -55,8 +58,9 @@ class StreamResampler:
         # A period: this many outputs for this many inputs.
         outs, ins = out_rate_hz // common, in_rate_hz // common
         self._half = _half_length(outs, ins)
-        # Several short periods make one of about the filter's length: less to copy and multiply.
-        several = max(1, 2 * self._half // ins)
+        # Several short periods make one of a quarter of the filter's length: fewer rows to copy,
+        # and not yet many zeros to multiply with.
+        several = max(1, self._half // (2 * ins))
         self._outs, self._ins = several * outs, several * ins
         self._heard = 0
         self._sent = 0
@@ -73,7 +77,7 @@ class StreamResampler:
         if self._outs == self._ins:
             return pcm
         self._heard += len(pcm) // SAMPLE_BYTES
-        self._recent = np.concatenate((self._recent, np.frombuffer(pcm, dtype="<i2")))
+        self._recent = np.concatenate((self._recent, np.frombuffer(pcm, _SAMPLES)))
         # Output m lies at input m·ins/outs and needs `half` inputs after it.
         ready = -(-(self._heard - self._half) * self._outs // self._ins)
         return self._emit(max(ready, self._sent))
@@ -103,8 +107,7 @@ class StreamResampler:
         missing = (periods - 1) * ins + span - self._recent.size
         samples = np.concatenate((self._recent, np.zeros(missing))) if missing > 0 else self._recent
         if outs * span <= _MATRIX_LIMIT:
-            blocks = _rows(samples, periods, span, step=ins)
-            filtered = blocks.copy() @ _period_matrix(outs, ins)
+            filtered = _filter(samples, periods, outs, ins, span)
             result = filtered.ravel()[self._sent - first * outs : until - first * outs]
         else:
             places = np.arange(self._sent - first * outs, until - first * outs) * ins
@@ -113,8 +116,10 @@ class StreamResampler:
             result = np.einsum("ij,ij->i", windows, _phase_filters(outs, ins)[places % outs])
         self._recent = self._recent[(until // outs - first) * ins :]
         self._sent = until
-        steps = np.minimum(np.maximum(np.rint(result), -32768.0), 32767.0)
-        return steps.astype("<i2").tobytes()
+        np.rint(result, out=result)
+        np.maximum(result, -32768.0, out=result)
+        np.minimum(result, 32767.0, out=result)
+        return result.astype(_SAMPLES).tobytes()
 
 
 def resample(pcm: bytes, in_rate_hz: int, out_rate_hz: int) -> bytes:
@@ -128,6 +133,20 @@ def resample(pcm: bytes, in_rate_hz: int, out_rate_hz: int) -> bytes:
     second = in_rate_hz * SAMPLE_BYTES
     pieces = [stream.process(pcm[at : at + second]) for at in range(0, len(pcm), second)]
     return b"".join(pieces) + stream.flush()
+
+
+def _filter(samples: Doubles, periods: int, outs: int, ins: int, span: int) -> Doubles:
+    """So many periods of output, [periods, outs]; `span` is the input that one of them reaches."""
+    matrix = _period_matrix(outs, ins)
+    most = max(1, _PRODUCT_LIMIT // matrix.size)
+    if periods <= most:
+        whole: Doubles = _rows(samples, periods, span, step=ins).copy() @ matrix
+        return whole
+    filtered = np.empty((periods, outs))
+    for at in range(0, periods, most):
+        rows = _rows(samples[at * ins :], min(most, periods - at), span, step=ins)
+        np.matmul(rows.copy(), matrix, out=filtered[at : at + most])
+    return filtered
 
 
 def _rows(samples: Doubles, rows: int, length: int, *, step: int) -> Doubles:

@@ -1,6 +1,8 @@
 """Sound files: reading any into PCM, and writing a WAV that stays playable while it grows."""
 
+import os
 import struct
+import sys
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -21,6 +23,7 @@ SILENT_BELOW_DBFS = -60.0
 _CANCELLED = 0.005
 _WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _LARGEST_SIZE = 0xFFFFFFFF
+_BUFFER_BYTES = 2**16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,18 +102,19 @@ class WavWriter:
         self._rate_hz = rate_hz
         self._channels = channels
         self._data_bytes = 0
+        self._waiting = bytearray()
         try:
-            self._file = open(path, "wb")  # noqa: SIM115 - closed by close()
+            self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by close()
         except OSError as error:
             raise SettingsError(
                 f"{fspath(path)}: cannot be written ({error.strerror}); "
                 "give a path in a folder that exists and is yours to write"
             ) from error
-        self._file.write(self._header())
-        self.flush()
+        self._waiting += self._header()
+        self._write_waiting()
 
     def write(self, pcm: bytes) -> None:
-        """Append whole frames of interleaved s16le samples.
+        """Append whole frames of interleaved s16le samples; the last 64 KiB wait for a `flush`.
 
         Raises:
             SoundError: The bytes are no whole number of frames.
@@ -120,8 +124,10 @@ class WavWriter:
             raise SoundError(
                 f"{len(pcm)} bytes are no whole frames of {self._channels} channels of 16 bits"
             )
-        self._file.write(pcm)
+        self._waiting += pcm
         self._data_bytes += len(pcm)
+        if len(self._waiting) > _BUFFER_BYTES:
+            self._write_waiting()
 
     def flush(self) -> None:
         """Bring everything to disk and the header up to date.
@@ -130,11 +136,17 @@ class WavWriter:
             OSError: The disk is full or gone.
         """
         # The sound goes first: the header on disk never promises more than is there.
-        self._file.flush()
-        self._file.seek(0)
-        self._file.write(self._header())
-        self._file.flush()
-        self._file.seek(0, 2)
+        self._write_waiting()
+        if sys.platform == "win32":
+            self._file.seek(0)
+            self._file.write(self._header())
+            self._file.seek(0, 2)
+        else:
+            os.pwrite(self._file.fileno(), self._header(), 0)
+
+    def _write_waiting(self) -> None:
+        while self._waiting:
+            del self._waiting[: self._file.write(self._waiting)]
 
     def close(self) -> None:
         """Flush and close; further calls of `close` do nothing.

@@ -52,6 +52,8 @@ class Microphone(InputTransport):
 class Earpiece(OutputTransport):
     """An output of ours with somebody who listens."""
 
+    hears = OutputTransport.hears
+
     def __init__(self, ear: Ear) -> None:
         super().__init__(rate_hz=_OUT_HZ)
         self._ear = ear

@@ -21,6 +21,7 @@ import orjson
 
 from .call_script import CYCLES, FRAME_BYTES, FRAME_MS, Cycle, microphone, offset_ms
 from .call_side import Caller, Ear, Side
+from .starvation import Starvation
 
 _PHASES = 4
 """Callers speak at so many moments within 20 ms."""
@@ -54,11 +55,15 @@ class Microphones:
     async def _run(self) -> None:
         step_ns = int(FRAME_MS * 1e6) // _PHASES
         due_ns = time.monotonic_ns()
-        for turn in range(sys.maxsize):
+        turn = 0
+        while True:
             await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
-            for number in range(turn % _PHASES, len(self._callers), _PHASES):
-                await self._speak(number, due_ns)
-            due_ns += step_ns
+            # After a stall all that is due comes at once, as it does from so many lines.
+            for _ in range(1 + max(0, time.monotonic_ns() - due_ns) // step_ns):
+                for number in range(turn % _PHASES, len(self._callers), _PHASES):
+                    await self._speak(number, due_ns)
+                due_ns += step_ns
+                turn += 1
 
     async def _speak(self, number: int, due_ns: int) -> None:
         caller, offset = self._callers[number]
@@ -89,15 +94,17 @@ async def talk(side: Side, order: dict[str, Any]) -> dict[str, Any]:
     await asyncio.sleep(order["warm_up_s"])
     gc.collect()
     gc.freeze()
+    starvation = Starvation(order["core"])
     began_ns, cpu_s, threads_s = time.monotonic_ns(), time.process_time(), time.thread_time()
     await asyncio.sleep(order["seconds"])
     cpu_s, threads_s = time.process_time() - cpu_s, time.thread_time() - threads_s
-    ended_ns = time.monotonic_ns()
+    ended_ns, starved = time.monotonic_ns(), starvation.share()
     await microphones.stop()
     dropped = side.dropped()
     return {
         "cpu_s": cpu_s,
         "loop_cpu_s": threads_s,
+        "starved": starved,
         "began_ns": began_ns,
         "ended_ns": ended_ns,
         "first_due_ns": microphones.first_due_ns,

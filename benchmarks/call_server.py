@@ -31,6 +31,7 @@ from crossfade.errors import CrossfadeError
 
 from . import call_messages as say
 from .call_script import CYCLES, Cycle
+from .starvation import Starvation
 
 BYTES_PER_MS = 48
 ANSWER_AFTER_MS = 300
@@ -305,6 +306,7 @@ def _serve(cycle: Cycle, speed: float, round_trip_ms: float) -> dict[str, Any]:
     poll.register(0, select.EPOLLIN)
     everyone: list[_Call] = []
     gc.freeze()
+    starvation = Starvation(min(os.sched_getaffinity(0)))
     while True:
         for fd, _ in poll.poll(schedule.run()):
             if fd == listener.fileno():
@@ -327,6 +329,7 @@ def _serve(cycle: Cycle, speed: float, round_trip_ms: float) -> dict[str, Any]:
                 return {
                     "late_p99_ms": sorted(late_ms)[len(late_ms) * 99 // 100] if late_ms else 0.0,
                     "cpu_s": time.process_time(),
+                    "starved": starvation.share(),
                     "calls": {
                         str(call.number): {"came": call.came, "speech": call.speech_started_ns}
                         for call in everyone

@@ -1,15 +1,17 @@
 """Many calls in one process on one core: what each costs, and how many are too many."""
 
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
 from typing import Any
 
 from rich.table import Table
 
 from . import points
+from .peers import installed as peer_installed
 from .points import Admission, Order, Point
+from .starvation import STARVED_SHARE
 
 GOALS = {
     "cpu_per_call": "≥ 3 (aim 5)",
@@ -26,7 +28,13 @@ _UNRECORDED = {"recorded": False}
 _LEAST_HEARD = 0.9
 """Of the microphones' sound; where less came, calls broke."""
 
-_MOST_TRIES = 9
+_MOST_TRIES = 12
+_SEARCH_S = 150.0
+"""Of one side; what is found by then is told as the least."""
+_WHOLE_CORE = 95.0
+"""% of it; with less left, a side that is measured falls behind."""
+_HOPELESS = 5
+"""Times the limit: so late a number of calls is not tried twice."""
 _FINEST = 16
 """The most calls are found to within such a share of the first guess."""
 
@@ -45,6 +53,8 @@ class Steady:
     up_p99_ms: float
     down_p99_ms: float
     messages_up_per_s: float
+    starved: float
+    """Of the time, others had a core that was waited for; the worst round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +65,10 @@ class Most:
     calls: int
     tried: Sequence[tuple[int, float]]
     """Each number that was tried, with its p99 of added latency in ms, the worse of both ways."""
+    settled: bool
+    """Whether the search came to its end: a little more was too many."""
+    starved: float
+    """As above, of the points that were too late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +86,7 @@ class CallsResult:
 
 def installed() -> list[str]:
     """The sides that can be measured here."""
-    peers = {"livekit": "livekit.plugins.openai"}
-    return ["crossfade", "pipecat", *(side for side, module in peers.items() if _found(module))]
-
-
-def _found(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ImportError:
-        return False
+    return ["crossfade", "pipecat", *(peer for peer in ("livekit",) if peer_installed(peer))]
 
 
 def measure(
@@ -165,25 +171,34 @@ def _steady(name: str, taken: Sequence[Point]) -> Steady:
         up_p99_ms=round(statistics.median(p.up_p99_ms for p in taken), 2),
         down_p99_ms=round(statistics.median(p.down_p99_ms for p in taken), 2),
         messages_up_per_s=round(statistics.median(p.messages_up_per_s for p in taken), 1),
+        starved=round(max(p.starved for p in taken), 3),
     )
 
 
 def _most(order: Order, begin: int, *, tell: Tell, take: Measure) -> Most:
-    """Look for the most calls; a number is too many when it was too late twice."""
+    """Look for the most calls; a number is too many when it was too late twice, or by far."""
     tried: list[tuple[int, float]] = []
+    starved = 0.0
 
     def sustained(calls: int) -> bool:
+        nonlocal starved
         for _ in range(2):
             tell(f"{order.side}: {calls} calls on one core")
-            late_ms = _late_ms(take(replace(order, calls=calls)))
+            point = take(replace(order, calls=calls))
+            late_ms = _late_ms(point)
             tried.append((calls, round(late_ms, 2)))
             if late_ms < LATEST_MS:
                 return True
+            starved = max(starved, point.starved)
+            if late_ms > _HOPELESS * LATEST_MS and not point.disturbed:
+                break
         return False
 
     low, high = 0, 0
     calls = begin
-    while len(tried) < _MOST_TRIES and low < calls != high:
+    until_s = time.monotonic() + _SEARCH_S
+    settled = False
+    while len(tried) < _MOST_TRIES and low < calls != high and time.monotonic() < until_s:
         if sustained(calls):
             low = calls
         else:
@@ -195,8 +210,9 @@ def _most(order: Order, begin: int, *, tell: Tell, take: Measure) -> Most:
         elif high - low > begin // _FINEST:
             calls = (low + high) // 2
         else:
+            settled = True
             break
-    return Most(side=order.side, calls=low, tried=tried)
+    return Most(side=order.side, calls=low, tried=tried, settled=settled, starved=round(starved, 3))
 
 
 def _late_ms(point: Point) -> float:
@@ -210,7 +226,8 @@ def tables(result: CallsResult) -> list[Table]:
     """The result for people."""
     cost = Table(title=f"{result.steady[0].calls} calls in one process on one core")
     cost.add_column("side")
-    for heading in ("CPU % a call", "× ours", "up p99 ms", "down p99 ms", "sent a second"):
+    headings = ("CPU % a call", "× ours", "up p99 ms", "down p99 ms", "sent a second", "others %")
+    for heading in headings:
         cost.add_column(heading, justify="right")
     ours = result.steady[0].cpu_per_call
     for side in result.steady:
@@ -221,12 +238,15 @@ def tables(result: CallsResult) -> list[Table]:
             f"{side.up_p99_ms:.1f}",
             f"{side.down_p99_ms:.1f}",
             f"{side.messages_up_per_s:.0f}",
+            f"{100 * side.starved:.0f}",
         )
+    if caution := " ".join(filter(None, (disturbances(result), saturated(result)))):
+        cost.caption = caution
     room = Table(title="Room on a core, and what a further call costs")
     room.add_column("side")
     for heading in ("calls, p99 < 20 ms", "MiB an idle call", "stall at admission, ms"):
         room.add_column(heading, justify="right")
-    most = {found.side: str(found.calls) for found in result.most}
+    most = {found.side: f"{'' if found.settled else '≥ '}{found.calls}" for found in result.most}
     for side_name, admission in result.admissions.items():
         room.add_row(
             side_name,
@@ -243,6 +263,34 @@ def tables(result: CallsResult) -> list[Table]:
     share = f"{100 * result.record_share:.0f} %"
     ratios.add_row("event log and recorder of a call's CPU", share, "≤ 10 %")
     return [cost, room, ratios]
+
+
+def saturated(result: CallsResult) -> str:
+    """Who had the whole core and would have needed more of it."""
+    names = [each.side for each in result.steady if each.cpu_per_call * each.calls > _WHOLE_CORE]
+    if not names:
+        return ""
+    return (
+        f"{', '.join(names)} took the whole core and fell behind: what a call costs there is more "
+        "than is told. Measure fewer calls."
+    )
+
+
+def disturbances(result: CallsResult) -> str:
+    """What to know before the figures are believed; nothing if nobody disturbed them."""
+    disturbed: dict[str, float] = {}
+    points_of: tuple[Steady | Most, ...] = (*result.steady, *result.most)
+    for each in points_of:
+        if each.starved > STARVED_SHARE:
+            disturbed[each.side] = max(each.starved, disturbed.get(each.side, 0.0))
+    if not disturbed:
+        return ""
+    worst = ", ".join(f"{side} {100 * share:.0f} %" for side, share in disturbed.items())
+    return (
+        "The machine was busy with something else, though each point was tried three times: "
+        f"others had the core for {worst} of the time. Latencies, and the most calls, are of the "
+        "machine; measure again when it is quiet."
+    )
 
 
 def content(result: CallsResult) -> dict[str, Any]:

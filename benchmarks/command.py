@@ -1,6 +1,7 @@
 """The command `crossfade bench`."""
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,7 +36,7 @@ def hop(
 ) -> None:
     """CPU of an audio frame's way from one processor to the next, beside stock pipecat's."""
     with errors_in_one_line():
-        _quiet()
+        _begin()
         from .hop import content, measure, table
 
         result = measure(rounds)
@@ -51,7 +52,7 @@ def resample(
 ) -> None:
     """Delay, cleanness and CPU of every pair of rates, beside soxr as pipecat uses it."""
     with errors_in_one_line():
-        _quiet()
+        _begin()
         from .resample import content, measure, tables
 
         result = measure(rounds=rounds)
@@ -71,7 +72,7 @@ def calls(
 ) -> None:
     """Many calls on one core, beside stock pipecat: CPU of each, and how many are too many."""
     with errors_in_one_line():
-        _quiet()
+        _begin()
         from .calls import content, measure, tables
 
         console = Console()
@@ -81,8 +82,7 @@ def calls(
             )
         for shown in tables(result):
             console.print(shown)
-        for name in result.missing:
-            console.print(f"{name} is not installed: left out")
+        _tell_missing(console, result.missing)
         _keep("calls", content(result), json, results)
 
 
@@ -103,7 +103,7 @@ def bargein(
     """From the caller's first sound to the agent's silence, in the recordings of real calls."""
     with errors_in_one_line():
         settings = NativeSettings(provider=provider, base_url=base_url)
-        _quiet()
+        _begin()
         from . import hold, interruption
         from .bargein import BargeInResult, content, tables
         from .bargein import runs as make_runs
@@ -132,14 +132,13 @@ def wire(
 ) -> None:
     """CPU of a minute of audio each way, against the least it could cost and other clients."""
     with errors_in_one_line():
-        prepare()
+        _begin()
         from .wire import content, measure, table
 
         result = measure(rounds)
         console = Console()
         console.print(table(result))
-        for name in result.missing:
-            console.print(f"{name} is not installed: left out")
+        _tell_missing(console, result.missing)
         _keep("wire", content(result), json, results)
 
 
@@ -168,7 +167,7 @@ def vad(
 ) -> None:
     """Voice activity on human prompts and noises: how soon, how rightly, at what cost."""
     with errors_in_one_line():
-        prepare()
+        _begin()
         from .vad import content, measure, tables
 
         result = measure(prompts, rounds)
@@ -193,7 +192,7 @@ def tools(
 ) -> None:
     """The caller's silence while tools run, with acknowledgement and without, in recordings."""
     with errors_in_one_line():
-        _quiet()
+        _begin()
         from .tools import content, measure, table
 
         console = Console()
@@ -207,6 +206,96 @@ def tools(
             )
         console.print(table(result))
         _keep("tools", content(result), json, results)
+
+
+@bench.command()
+def store(
+    calls: Annotated[int, typer.Option(min=1, help="How many calls at once.")] = 100,
+    seconds: Annotated[float, typer.Option(min=1, help="For each store.")] = 20,
+    postgres: Annotated[
+        str | None, typer.Option(help="URL of a database, to measure it too.")
+    ] = None,
+    results: _Results = None,
+    json: _Json = None,
+) -> None:
+    """How late audio is while a hundred calls are written to SQLite, and to PostgreSQL."""
+    with errors_in_one_line():
+        _begin()
+        from .store import content, measure, table
+
+        console = Console()
+        with tempfile.TemporaryDirectory() as folder, console.status("talking"):
+            urls = {"sqlite": f"sqlite:///{folder}/calls.db"}
+            if postgres is not None:
+                urls["postgresql"] = postgres
+            result = measure(urls, calls=calls, seconds=seconds)
+        console.print(table(result))
+        _keep("store", content(result), json, results)
+
+
+@bench.command()
+def continuity(
+    cells: Annotated[
+        int | None, typer.Option(min=1, help="Run so many, spread evenly over all.")
+    ] = None,
+    wire: Annotated[list[str] | None, typer.Option(help="Of this wire alone.")] = None,
+    hours: Annotated[
+        float | None, typer.Option(min=0.05, help="One long call instead, a fault a minute.")
+    ] = None,
+    results: _Results = None,
+    json: _Json = None,
+) -> None:
+    """Calls whose connections die, in every state: what is lost, doubled or said again."""
+    with errors_in_one_line():
+        _begin()
+        from . import continuity as matrix
+        from .continuity_long import measure_long
+
+        console = Console()
+        if hours is not None:
+            long = measure_long(hours, wires=wire or matrix.WIRES)
+            console.print(long.table())
+            _keep("continuity-long", long.content(), json, results)
+            held = long.held
+        else:
+            with console.status("calling") as status:
+                found = matrix.measure(
+                    count=cells,
+                    wires=wire or matrix.WIRES,
+                    tell=lambda cell: status.update(f"{cell.wire}, {cell.fault}, {cell.state}"),
+                )
+            console.print(matrix.table(found))
+            for line in matrix.problems(found):
+                console.print(line, style="red", markup=False, highlight=False)
+            _keep("continuity", matrix.content(found), json, results)
+            held = found.held == len(found.cells)
+        if not held:
+            raise typer.Exit(1)
+
+
+@bench.command()
+def takeover(
+    rounds: Annotated[int, typer.Option(min=1, help="Servers killed, at each store.")] = 10,
+    calls: Annotated[int, typer.Option(min=1, help="Calls of each kind that it has then.")] = 4,
+    postgres: Annotated[
+        str | None, typer.Option(help="URL of a database, to measure it too.")
+    ] = None,
+    results: _Results = None,
+    json: _Json = None,
+) -> None:
+    """Silence, and what is lost, when the process that serves calls is killed (SIGKILL)."""
+    with errors_in_one_line():
+        _begin()
+        from .takeover import content, measure, table
+
+        console = Console()
+        with tempfile.TemporaryDirectory() as folder, console.status("calling") as status:
+            urls = {"sqlite": f"sqlite:///{folder}/calls.db"}
+            if postgres is not None:
+                urls["postgresql"] = postgres
+            result = measure(urls, rounds=rounds, calls=calls, tell=status.update)
+        console.print(table(result))
+        _keep("takeover", content(result), json, results)
 
 
 @bench.command()
@@ -227,12 +316,17 @@ def imports(
             _say_written(write_result(result, results, _now()))
 
 
-def _quiet() -> None:
+def _begin() -> None:
     """Set up as the pipelines do, without what pipecat tells of each call."""
     prepare()
     from loguru import logger
 
     logger.disable("pipecat")
+
+
+def _tell_missing(console: Console, peers: Iterable[str]) -> None:
+    for peer in dict.fromkeys(peers):
+        console.print(f"{peer} is not installed: left out")
 
 
 def _keep(name: str, content: Mapping[str, Any], json: Path | None, results: Path | None) -> None:

@@ -53,8 +53,11 @@ class Client:
         if not data:
             raise ConnectionError("the emulator closed a session")
         now_s = time.time()
-        seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
-        came_s = seconds + nanoseconds / 1e9
+        came_s = now_s
+        if ancillary:
+            # The kernel begins to take times a moment after it was asked to.
+            seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
+            came_s = seconds + nanoseconds / 1e9
         self.read_late_s.append(now_s - came_s)
         self._rest += data
         while (payload := self._next()) is not None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from crossfade.emulators.backends import ScriptedBackend
 from crossfade.emulators.backends.scenario import Scenario, Turn
+from crossfade.emulators.gathering import gathering_loop
 from crossfade.emulators.openai import OpenAIEmulator, Timing
 from crossfade.emulators.turn_detection import energy_scorer
 
@@ -80,4 +81,5 @@ def served(core: int) -> Iterator[ServerProcess]:
 
 if __name__ == "__main__":
     os.sched_setaffinity(0, {int(sys.argv[1])})
-    asyncio.run(_main())
+    with asyncio.Runner(loop_factory=gathering_loop) as runner:
+        runner.run(_main())

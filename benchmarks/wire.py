@@ -14,8 +14,9 @@ from typing import Any
 from rich.table import Table
 
 from .dated import write_dated
+from .peers import installed
 from .wire_clients import Client, Opener, floor, gemini_floor, session
-from .wire_peers import PEERS, installed
+from .wire_peers import PEERS
 from .wire_server import served
 
 GOAL_RATIO = 1.5

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import importlib
-import importlib.util
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -203,19 +202,5 @@ PEERS: Mapping[str, Mapping[str, Opener]] = {
     "openai": {"pipecat": _pipecat, "livekit": _livekit},
     "gemini": {"google-genai": _google_genai},
 }
-_MODULES = {
-    "pipecat": "pipecat.services.openai.realtime",
-    "livekit": "livekit.plugins.openai",
-    "google-genai": "google.genai",
-}
 
-
-def installed(peer: str) -> bool:
-    """Whether it can be measured here."""
-    try:
-        return importlib.util.find_spec(_MODULES[peer]) is not None
-    except ImportError:
-        return False
-
-
-__all__ = ["PEERS", "installed"]
+__all__ = ["PEERS"]

@@ -9,7 +9,7 @@ _UNSPACED = "\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\uff66-\uff9f"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
 
 # Slow speech, in Latin characters: most voices say 13 to 18 a second.
-_CHARACTERS_PER_S = 10.0
+SLOW_CHARACTERS_PER_S = 10.0
 # Speech keeps its average pace only by and large; this much of it is doubtful.
 _DOUBT_MS = 200.0
 
@@ -31,6 +31,7 @@ def heard_length(
     received_ms: float,
     complete: bool,
     timings: Sequence[WordTiming] = (),
+    characters_per_s: float = SLOW_CHARACTERS_PER_S,
 ) -> int:
     """Count the characters of `text` that were surely heard: whole words, from its beginning.
 
@@ -44,20 +45,21 @@ def heard_length(
         received_ms: How much of its audio had arrived.
         complete: Whether that was all of its audio.
         timings: Word ends in the order of the text, if known.
+        characters_per_s: The pace at which the voice speaks at least.
     """
     if timings:
         ends = [timing.end_character for timing in timings if timing.end_ms <= played_ms]
         return min(max(ends, default=0), len(text))
-    total = _length(text)
+    total = spoken_length(text)
     sure_ms = min(played_ms, received_ms) - _DOUBT_MS
     if sure_ms <= 0 or total == 0:
         return 0
     limit = total * sure_ms / received_ms
     if not complete:
-        limit = min(limit, sure_ms / 1000 * _CHARACTERS_PER_S)
+        limit = min(limit, sure_ms / 1000 * characters_per_s)
     heard = said = at = 0
     for word in _WORD.finditer(text):
-        said += _length(text[at : word.end()])
+        said += spoken_length(text[at : word.end()])
         at = word.end()
         if said > limit:
             break
@@ -65,9 +67,9 @@ def heard_length(
     return heard
 
 
-def _length(text: str) -> int:
+def spoken_length(text: str) -> int:
     """Length in Latin characters by the time it takes to say: the other scripts are denser."""
     return len(text) + 2 * sum(character >= "\u2e80" for character in text)
 
 
-__all__ = ["WordTiming", "heard_length"]
+__all__ = ["SLOW_CHARACTERS_PER_S", "WordTiming", "heard_length", "spoken_length"]

@@ -19,7 +19,24 @@ class Utterance:
     text: str
 
 
-HistoryItem = Utterance | ToolCall | ToolResult
-"""A tool call is followed by its result."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """What the user showed."""
 
-__all__ = ["HistoryItem", "Speaker", "Utterance"]
+    data: bytes
+    media_type: str
+    """image/jpeg or image/png."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What the model shall know and nobody said: a summary of the oldest turns, that its answer
+    was cut off."""
+
+    text: str
+
+
+HistoryItem = Utterance | Picture | Notice | ToolCall | ToolResult
+"""A tool call is followed by its result, or it is still open."""
+
+__all__ = ["HistoryItem", "Notice", "Picture", "Speaker", "Utterance"]

@@ -4,16 +4,31 @@ It is told what happens as it happens, in whatever order that is: events that re
 fit nothing never raise. Times are seconds on the caller's clock, the event loop's.
 """
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from crossfade.conversation.heard import WordTiming
-from crossfade.conversation.history import HistoryItem, Speaker, Utterance
+from crossfade.conversation.history import HistoryItem, Picture
+from crossfade.conversation.pace import sure_pace
+from crossfade.conversation.pictures import Pictures
+from crossfade.conversation.retelling import latest_summary, retell
 from crossfade.conversation.tools import ToolCall, ToolResult
 from crossfade.conversation.transcript import describe
-from crossfade.conversation.turns import AgentItem, AgentTurn, Entry, ToolRound, UserTurn
+from crossfade.conversation.turns import (
+    AgentItem,
+    AgentTurn,
+    Entry,
+    Summary,
+    ToolRound,
+    UserImage,
+    UserTurn,
+)
 from crossfade.conversation.usage import Usage
+
+CUT = "cut"
+"""The status of a response of which the rest comes in another one."""
 
 
 class Conversation:
@@ -23,9 +38,14 @@ class Conversation:
         started_at_s: When the call began; `to_dict` counts from there.
     """
 
+    on_change: Callable[[int], None] | None
+    """Told the position of each entry that is new or was replaced. It neither blocks nor raises."""
+
     def __init__(self, *, started_at_s: float = 0.0) -> None:
+        self.on_change = None
         self._started_at_s = started_at_s
         self._now_s = started_at_s
+        self._pictures = Pictures()
         self._entries: list[Entry] = []
         self._usage = Usage()
         self._users: dict[str, int] = {}
@@ -33,9 +53,36 @@ class Conversation:
         self._items: dict[str, int] = {}
         self._calls: dict[str, int] = {}
 
+    @classmethod
+    def restored(
+        cls,
+        entries: Iterable[Entry],
+        *,
+        started_at_s: float = 0.0,
+        pictures: Mapping[str, Picture] | None = None,
+    ) -> Self:
+        """Take a conversation up where another process left it.
+
+        Args:
+            entries: All its entries in order, their times on this process's clock.
+            started_at_s: When the call began, on the same clock.
+            pictures: Those that are still there, by `UserImage.image_id`.
+        """
+        made = cls(started_at_s=started_at_s)
+        for entry in entries:
+            made._take_up(entry)
+        for image_id, picture in (pictures or {}).items():
+            made._pictures.keep(image_id, picture)
+        return made
+
+    @property
+    def started_at_s(self) -> float:
+        """When the call began."""
+        return self._started_at_s
+
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """All turns and tool rounds, in the order in which they began."""
+        """All turns, images and tool rounds, in the order in which they began."""
         return tuple(self._entries)
 
     @property
@@ -62,12 +109,12 @@ class Conversation:
         self._now_s = at_s
         last = self._last_user()
         if last is not None and self._user(last).stopped_at_s is None:
-            self._entries[last] = replace(self._user(last), stopped_at_s=at_s)
+            self._put(last, replace(self._user(last), stopped_at_s=at_s))
 
     def user_committed(self, item_id: str) -> None:
         """The user's turn became an item of the model's conversation."""
         position = self._user_position(item_id)
-        self._entries[position] = replace(self._user(position), committed=True)
+        self._put(position, replace(self._user(position), committed=True))
 
     def user_transcript(self, item_id: str, text: str, final: bool) -> None:
         """The user's words; may come late. A final one without text keeps what was known."""
@@ -75,7 +122,7 @@ class Conversation:
         turn = self._user(position)
         if turn.final:
             return
-        self._entries[position] = replace(turn, text=text or turn.text, final=final)
+        self._put(position, replace(turn, text=text or turn.text, final=final))
 
     def user_text(self, text: str, at_s: float) -> None:
         """The user said something in writing."""
@@ -84,6 +131,28 @@ class Conversation:
             text=text, started_at_s=at_s, stopped_at_s=at_s, final=True, committed=True, typed=True
         )
         self._add_user(turn)
+
+    def user_image(self, data: bytes, media_type: str, at_s: float) -> str:
+        """The user showed something; give its image id. The newest pictures are kept in memory.
+
+        Args:
+            data: The file.
+            media_type: image/jpeg or image/png.
+            at_s: When.
+        """
+        self._now_s = at_s
+        image_id = f"image_{len(self._entries) + 1}"
+        self._append(
+            UserImage(
+                image_id=image_id,
+                shown_at_s=at_s,
+                media_type=media_type,
+                sha256=hashlib.sha256(data).hexdigest(),
+                size_bytes=len(data),
+            )
+        )
+        self._pictures.keep(image_id, Picture(data=data, media_type=media_type))
+        return image_id
 
     def response_started(self, response_id: str, injected: bool, at_s: float) -> None:
         self._now_s = at_s
@@ -98,7 +167,9 @@ class Conversation:
         *,
         spoken: bool = True,
     ) -> None:
-        """More text of an item; `text` is added to what there is."""
+        """More text of an item; `text` is added to what there is. A cut response gets no more."""
+        if self._is_cut(self._items.get(item_id, self._responses.get(response_id))):
+            return
         self._change_item(
             response_id,
             item_id,
@@ -144,21 +215,40 @@ class Conversation:
             lambda item: replace(item, timings=(*item.timings, *timings)),
         )
 
-    def response_ended(self, response_id: str, status: str, usage: Usage | None = None) -> None:
-        """A response is generated to its end, or was cut or failed. Only the first end counts."""
+    def response_ended(
+        self,
+        response_id: str,
+        status: str,
+        usage: Usage | None = None,
+        *,
+        received_ms: Mapping[str, float] | None = None,
+    ) -> None:
+        """A response is generated to its end, or was cut or failed. Only the first end counts.
+
+        Of a cut one, the text that its audio does not cover is taken out: it comes again. The
+        response that follows, with no turn of the user in between, continues it.
+
+        Args:
+            response_id: The response.
+            status: completed, interrupted, incomplete, failed or cut.
+            usage: What it cost, if known.
+            received_ms: How much audio of each item had come; needed for a cut one.
+        """
         position = self._response(response_id)
         turn = self._agent(position)
         if turn.status is not None:
             return
-        self._entries[position] = replace(turn, status=status, usage=usage)
+        turn = replace(turn, status=status, usage=usage)
+        if status == CUT:
+            turn = turn.covered(received_ms or {}, sure_pace(self._entries))
+        self._put(position, turn)
         if usage is not None:
             self._usage += usage
 
     def tool_called(self, call: ToolCall, at_s: float) -> None:
         self._now_s = at_s
         if call.id not in self._calls:
-            self._calls[call.id] = len(self._entries)
-            self._entries.append(ToolRound(call=call, called_at_s=at_s))
+            self._calls[call.id] = self._append(ToolRound(call=call, called_at_s=at_s))
 
     def tool_answered(self, result: ToolResult, at_s: float) -> None:
         """A call got its final result. Only the first counts; unknown calls have none."""
@@ -169,30 +259,67 @@ class Conversation:
         round_ = self._entries[position]
         assert isinstance(round_, ToolRound)
         if round_.result is None:
-            self._entries[position] = replace(round_, result=result, answered_at_s=at_s)
+            self._put(position, replace(round_, result=result, answered_at_s=at_s))
 
-    def history(self) -> tuple[HistoryItem, ...]:
+    def summarised(self, text: str, upto: int, at_s: float) -> None:
+        """From now on, a model is told this in place of the first `upto` entries.
+
+        One that covers no more than an earlier one is passed over.
+        """
+        self._now_s = at_s
+        upto = min(upto, len(self._entries))
+        before = latest_summary(self._entries)
+        if upto > (0 if before is None else before.upto):
+            self._append(Summary(text=text, upto=upto, made_at_s=at_s))
+
+    def history(
+        self, *, open_calls: bool = False, without: Collection[str] = ()
+    ) -> tuple[HistoryItem, ...]:
         """Tell the conversation as a model shall know it.
 
-        What was injected is left out, as are calls without an answer; of an interrupted answer
-        only what was heard is told.
+        What was injected is left out, as are pictures that are not in memory any more; of an
+        interrupted answer only what was heard is told, and of what a summary covers the summary.
+
+        Args:
+            open_calls: Whether calls without an answer are told, behind all else.
+            without: Item ids of user turns to leave out, because they are told in another way.
         """
-        items: list[HistoryItem] = []
-        for entry in self._entries:
-            if isinstance(entry, UserTurn):
-                if entry.text.strip():
-                    items.append(Utterance(speaker=Speaker.USER, text=entry.text.strip()))
-            elif isinstance(entry, AgentTurn):
-                text = entry.heard if entry.interrupted else entry.text
-                if text and not entry.injected:
-                    items.append(Utterance(speaker=Speaker.AGENT, text=text))
-            elif entry.result is not None:
-                items += (entry.call, entry.result)
-        return tuple(items)
+        return retell(self._entries, self._pictures, open_calls=open_calls, without=without)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the transcript as JSON can hold it; times in seconds from the call's start."""
         return describe(self._entries, self._usage, self._started_at_s)
+
+    def _append(self, entry: Entry) -> int:
+        position = len(self._entries)
+        self._entries.append(entry)
+        self._changed(position)
+        return position
+
+    def _put(self, position: int, entry: Entry) -> None:
+        if self._entries[position] != entry:
+            self._entries[position] = entry
+            self._changed(position)
+
+    def _changed(self, position: int) -> None:
+        if self.on_change is not None:
+            self.on_change(position)
+
+    def _take_up(self, entry: Entry) -> None:
+        position = self._append(entry)
+        match entry:
+            case UserTurn():
+                self._now_s = max(self._now_s, entry.started_at_s)
+                if entry.item_id is not None:
+                    self._users[entry.item_id] = position
+            case AgentTurn():
+                self._now_s = max(self._now_s, entry.started_at_s)
+                self._responses[entry.response_id] = position
+                self._items |= {item.item_id: position for item in entry.items}
+                if entry.usage is not None:
+                    self._usage += entry.usage
+            case ToolRound():
+                self._calls[entry.call.id] = position
 
     def _user(self, position: int) -> UserTurn:
         turn = self._entries[position]
@@ -211,14 +338,13 @@ class Conversation:
         return None
 
     def _add_user(self, turn: UserTurn) -> int:
-        position = len(self._entries)
-        self._entries.append(turn)
+        position = self._append(turn)
         if turn.item_id is not None:
             self._users[turn.item_id] = position
         return position
 
     def _name_user(self, position: int, item_id: str) -> None:
-        self._entries[position] = replace(self._user(position), item_id=item_id)
+        self._put(position, replace(self._user(position), item_id=item_id))
         self._users[item_id] = position
 
     def _user_position(self, item_id: str) -> int:
@@ -234,12 +360,29 @@ class Conversation:
     def _response(self, response_id: str, injected: bool = False) -> int:
         position = self._responses.get(response_id)
         if position is None:
-            position = self._responses[response_id] = len(self._entries)
-            turn = AgentTurn(response_id=response_id, injected=injected, started_at_s=self._now_s)
-            self._entries.append(turn)
-        elif injected and not self._agent(position).injected:
-            self._entries[position] = replace(self._agent(position), injected=True)
+            turn = AgentTurn(
+                response_id=response_id,
+                injected=injected,
+                started_at_s=self._now_s,
+                continues=None if injected else self._awaits_its_rest(),
+            )
+            position = self._responses[response_id] = self._append(turn)
+        elif injected:
+            self._put(position, replace(self._agent(position), injected=True, continues=None))
         return position
+
+    def _awaits_its_rest(self) -> str | None:
+        """The cut response that nothing has followed yet, if anything had come of it."""
+        for entry in reversed(self._entries):
+            match entry:
+                case AgentTurn(injected=False):
+                    return entry.response_id if entry.status == CUT and entry.text else None
+                case UserTurn() if entry.text or entry.committed or entry.stopped_at_s is None:
+                    return None
+        return None
+
+    def _is_cut(self, position: int | None) -> bool:
+        return position is not None and self._agent(position).status == CUT
 
     def _change_item(
         self,
@@ -259,7 +402,7 @@ class Conversation:
         if index == len(items):
             items.append(AgentItem(item_id=item_id))
         items[index] = change(items[index])
-        self._entries[position] = replace(turn, items=tuple(items))
+        self._put(position, replace(turn, items=tuple(items)))
 
 
-__all__ = ["Conversation"]
+__all__ = ["CUT", "Conversation"]

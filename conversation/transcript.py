@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from crossfade.conversation.turns import AgentTurn, Entry, ToolRound, UserTurn
+from crossfade.conversation.turns import AgentTurn, Entry, ToolRound, UserImage, UserTurn
 from crossfade.conversation.usage import Usage
 
 VERSION = 1
@@ -14,7 +14,8 @@ def describe(entries: Iterable[Entry], usage: Usage, started_at_s: float) -> dic
     """Describe a conversation.
 
     Left out are the user's turns that came to nothing, such as a noise, and responses that said
-    nothing, such as those that only call tools; calls are entries of their own.
+    nothing, such as those that only call tools; calls are entries of their own. Of an image its
+    kind, size and digest are told; a summary is for the model and left out.
 
     Args:
         entries: Turns and tool rounds in order.
@@ -23,15 +24,20 @@ def describe(entries: Iterable[Entry], usage: Usage, started_at_s: float) -> dic
     """
     turns = []
     for entry in entries:
-        if isinstance(entry, UserTurn):
-            if entry.text or entry.committed:
+        match entry:
+            case UserTurn() if entry.text or entry.committed:
                 turns.append(_user(entry, started_at_s))
-        elif isinstance(entry, AgentTurn):
-            if entry.items or entry.status == "failed":
+            case UserImage():
+                turns.append(_image(entry, started_at_s))
+            case AgentTurn() if _said(entry) or entry.status == "failed":
                 turns.append(_agent(entry, started_at_s))
-        else:
-            turns.append(_tool(entry, started_at_s))
+            case ToolRound():
+                turns.append(_tool(entry, started_at_s))
     return {"version": VERSION, "turns": turns, "usage": asdict(usage)}
+
+
+def _said(turn: AgentTurn) -> bool:
+    return bool(turn.text) if turn.status == "cut" else bool(turn.items)
 
 
 def _user(turn: UserTurn, start_s: float) -> dict[str, Any]:
@@ -45,9 +51,23 @@ def _user(turn: UserTurn, start_s: float) -> dict[str, Any]:
     }
 
 
+def _image(image: UserImage, start_s: float) -> dict[str, Any]:
+    return {
+        "role": "image",
+        "id": image.image_id,
+        "media_type": image.media_type,
+        "sha256": image.sha256,
+        "size_bytes": image.size_bytes,
+        "started_at_s": _since(start_s, image.shown_at_s),
+    }
+
+
 def _agent(turn: AgentTurn, start_s: float) -> dict[str, Any]:
+    # The rest of the agent's turn before, which was cut.
+    continues = {} if turn.continues is None else {"continues": True}
     return {
         "role": "agent",
+        **continues,
         "text": turn.text,
         "heard": turn.heard,
         "interrupted": turn.interrupted,

@@ -3,10 +3,11 @@
 All are values: the ledger replaces an entry when more becomes known about it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
-from crossfade.conversation.heard import WordTiming, heard_length
+from crossfade.conversation.heard import SLOW_CHARACTERS_PER_S, WordTiming, heard_length
 from crossfade.conversation.tools import ToolCall, ToolResult
 from crossfade.conversation.usage import Usage
 
@@ -26,6 +27,20 @@ class UserTurn:
     """Whether the turn is part of the conversation that the model knows."""
     typed: bool = False
     """Written, not spoken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserImage:
+    """Something the user showed. Its bytes are kept elsewhere, and not for good."""
+
+    image_id: str
+    """Of its own within the conversation."""
+    shown_at_s: float
+    media_type: str
+    """image/jpeg or image/png."""
+    sha256: str
+    """Of its bytes, in hexadecimal digits."""
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +91,11 @@ class AgentTurn:
     """Spoken by us outside the conversation; the model does not know of it."""
     items: tuple[AgentItem, ...] = ()
     status: str | None = None
-    """completed, interrupted, incomplete or failed; None while it is generated."""
+    """completed, interrupted, incomplete, failed or cut; None while it is generated. What is left
+    of a cut one came in another turn."""
     usage: Usage | None = None
+    continues: str | None = None
+    """The cut response whose rest this is."""
 
     @property
     def text(self) -> str:
@@ -99,10 +117,39 @@ class AgentTurn:
     def interrupted(self) -> bool:
         return self.status == "interrupted" or any(item.interrupted for item in self.items)
 
+    def covered(self, received_ms: Mapping[str, float], pace: float | None = None) -> Self:
+        """This turn with no more text than its audio surely covers: of the last item, of which
+        audio may be missing; and of one that is written, all.
+
+        Args:
+            received_ms: How much audio of each item had come, by its id.
+            pace: Characters a second that the voice says at least, if that is known. What is too
+                short for a slow voice's first word counts as nothing in any case.
+        """
+        if not self.items or not self.items[-1].spoken:
+            return self
+        *earlier, last = self.items
+        got_ms = max(0.0, received_ms.get(last.item_id, last.received_ms))
+        paces = {SLOW_CHARACTERS_PER_S, max(pace or 0.0, SLOW_CHARACTERS_PER_S)}
+        lengths = [
+            heard_length(
+                last.text,
+                played_ms=got_ms,
+                received_ms=got_ms,
+                complete=False,
+                timings=last.timings,
+                characters_per_s=each,
+            )
+            for each in sorted(paces)
+        ]
+        length = lengths[-1] if lengths[0] else 0
+        return replace(self, items=(*earlier, replace(last, text=last.text[:length])))
+
     def heard_by_item(self) -> tuple[str, ...]:
         """The heard beginning of each item."""
         # An item's audio is all there when a later item has begun or the response ran to its end.
-        ended = self.status in ("completed", "incomplete")
+        # Of a cut one, no more text is kept than its audio covers.
+        ended = self.status in ("completed", "incomplete", "cut")
         last = len(self.items) - 1
         return tuple(item.heard(ended or i < last) for i, item in enumerate(self.items))
 
@@ -117,6 +164,16 @@ class ToolRound:
     answered_at_s: float | None = None
 
 
-Entry = UserTurn | AgentTurn | ToolRound
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What stands for the oldest entries when the model is told the conversation."""
 
-__all__ = ["AgentItem", "AgentTurn", "Entry", "ToolRound", "UserTurn"]
+    text: str
+    upto: int
+    """It covers so many entries, from the first; of several summaries the last one counts."""
+    made_at_s: float
+
+
+Entry = UserTurn | UserImage | AgentTurn | ToolRound | Summary
+
+__all__ = ["AgentItem", "AgentTurn", "Entry", "Summary", "ToolRound", "UserImage", "UserTurn"]

@@ -3,8 +3,10 @@
 import typer
 
 from crossfade.benchmarks.command import bench
+from crossfade.pipelines.calls_command import calls
 from crossfade.pipelines.emulate import emulate
 from crossfade.pipelines.native import native
+from crossfade.pipelines.serve import serve
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -13,7 +15,9 @@ app = typer.Typer(
     help="Realtime voice agents on pipecat.",
 )
 app.command()(native)
+app.command()(serve)
 app.add_typer(emulate, name="emulate")
+app.add_typer(calls, name="calls")
 app.add_typer(bench, name="bench")
 
 

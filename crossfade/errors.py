@@ -6,7 +6,9 @@ CrossfadeError
 │   └── SoundError          sound of the wrong rate, channels or length
 ├── ProviderFault       the provider refused or failed
 │   └── CredentialsRefused  the key is wrong, expired or not allowed this model
-└── ConnectionLost      nothing answers, or the line went dead
+├── ConnectionLost      nothing answers, or the line went dead
+└── StoreError          the store of calls cannot do what was asked
+    └── StoreUnavailable    for now: the database is down, its disk is full
 """
 
 
@@ -65,3 +67,11 @@ class ConnectionLost(CrossfadeError):
         self.close_code = close_code
         self.code = code
         self.reason = reason
+
+
+class StoreError(CrossfadeError):
+    """The store of calls cannot do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be read or written for now: it does not answer, or its disk is full."""

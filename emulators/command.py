@@ -19,6 +19,7 @@ from .backends.offline import OfflineBackend
 from .backends.scripted import ScriptedBackend
 from .certificate import server_context
 from .faults.script import load_faults
+from .gathering import gathering_loop
 from .openai.behaviour import Behaviour
 from .options import made, pairs
 from .replay import ReplayEmulator
@@ -28,6 +29,7 @@ from .wires import EMULATORS, emulator_class, own_faults, timing_class
 
 LISTENING = "listening on "
 CERTIFICATE = "certificate "
+_UNREAD = 1
 _MISTAKE = 2
 _PORT = 8765
 _TIMING = {
@@ -104,10 +106,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = Options(
             **parsed, certificate=certificate if tls else None, timing=timing, own=own
         )
-        asyncio.run(serve(options, with_parent=with_parent))
+        with asyncio.Runner(loop_factory=gathering_loop) as runner:
+            runner.run(serve(options, with_parent=with_parent))
     except CrossfadeError as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return _MISTAKE
+    except BrokenPipeError:
+        # Python writes what is left when it ends, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _UNREAD
     return 0
 
 
@@ -185,10 +192,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{port} is no port; ports are 0 to 65535")
-    return port
+    if not (text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"'{text}' is no port; ports are 0 to 65535")
+    return int(text)
 
 
 async def serve(options: Options, *, with_parent: bool = False) -> None:
@@ -202,6 +208,7 @@ async def serve(options: Options, *, with_parent: bool = False) -> None:
 
     Raises:
         SettingsError: The address, the backend or a file cannot be used.
+        BrokenPipeError: Nobody reads the line.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

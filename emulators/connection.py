@@ -221,9 +221,24 @@ class Connection(asyncio.BufferedProtocol):
         """What comes after the end is nothing to us."""
 
     def _take_frames(self, data: bytes) -> None:
+        if not (self._unread or self._joining) and self._take_sole(data):
+            return
         self._unread += data
         if not self._congested:
             self._proceed()
+
+    def _take_sole(self, data: bytes) -> bool:
+        """Handle what came, if it is one whole message: so most of them come."""
+        found = bounds(data)
+        if found is None or found[1] != len(data) or self._protocol.state is not State.OPEN:
+            return False
+        message = whole_message(data, *found)
+        if message is None or len(data) > self._longest_bytes:
+            return False
+        self._deliver(*message)
+        if self._protocol.writes:
+            self._flush()
+        return True
 
     def _proceed(self) -> None:
         """Handle what has come, not so much at once that others would have to wait."""
@@ -328,16 +343,22 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._listener.receive(text)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, *, at_once: bool = False) -> None:
         """Send a message, with what else is sent in this turn of the loop.
 
         A client that leaves `UNSENT_LIMIT_BYTES` unread is disconnected.
+
+        Args:
+            message: What is sent.
+            at_once: Nothing follows in this turn: spare the loop a turn of its own for the writing.
         """
         if self._protocol.state is not State.OPEN or self._dead:
             return
         # Between the frames of the protocol's own making.
         self._protocol.writes.append(server_frame(message.data, binary=message.binary))
-        if not self._flushing:
+        if at_once:
+            self._flush()
+        elif not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
 

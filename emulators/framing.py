@@ -11,7 +11,7 @@ _MASKED = 0x80
 _MASK_BYTES = 4
 
 
-def bounds(data: bytearray) -> tuple[int, int] | None:
+def bounds(data: bytes | bytearray) -> tuple[int, int] | None:
     """Where the payload of the first frame begins and ends; None while its head is not there.
 
     The mask, if there is one, lies before the payload.
@@ -29,7 +29,7 @@ def bounds(data: bytearray) -> tuple[int, int] | None:
     return start, start + length
 
 
-def whole_message(data: bytearray, start: int, end: int) -> tuple[bytes, bool] | None:
+def whole_message(data: bytes | bytearray, start: int, end: int) -> tuple[bytes, bool] | None:
     """The content of a frame that is a client's whole message, and whether it is binary."""
     if data[0] not in (_WHOLE_TEXT, _WHOLE_BINARY) or not data[1] & _MASKED:
         return None

@@ -25,7 +25,7 @@ from .faults.script import (
 )
 from .faults.stream import FaultyStream, StreamFault
 from .message import Message
-from .received import LONG_BYTES, Entry, Received, excerpt
+from .received import LONG_BYTES, Received, excerpt
 from .session_log import SessionLog
 
 logger = logging.getLogger(__name__)
@@ -85,6 +85,13 @@ class Line:
             else:
                 self._stream.send(message)
 
+    def send_last(self, message: Message) -> None:
+        """Send a message behind which no other follows in this turn of the loop."""
+        if self._stream.is_plain and not self.finished:
+            self._forward(message, at_once=True)
+        else:
+            self.send(message)
+
     def finish(self, code: int, reason: str) -> None:
         """Close the connection behind all that was sent."""
         if not self.finished:
@@ -129,9 +136,8 @@ class Line:
         """
         if size_bytes - audio_bytes * 4 // 3 > LONG_BYTES:
             body = excerpt(body)
-        if not (audio_bytes and self.received.add_sound(type, audio_bytes)):
-            at_s = self._loop.time()
-            self.received.add(Entry(type=type, at_s=at_s, body=body, audio_bytes=audio_bytes))
+        at_s = self._loop.time()
+        self.received.add(type=type, at_s=at_s, body=body, audio_bytes=audio_bytes)
         if self._log is not None:
             self._log.message("in", type, body, size_bytes=size_bytes, audio_bytes=audio_bytes)
 
@@ -155,7 +161,7 @@ class Line:
         if self._log is not None:
             self._log.close()
 
-    def _forward(self, message: Message) -> None:
+    def _forward(self, message: Message, *, at_once: bool = False) -> None:
         if self._log is not None:
             self._log.message(
                 "out",
@@ -164,7 +170,7 @@ class Line:
                 size_bytes=len(message.data),
                 audio_bytes=message.audio_bytes,
             )
-        self._connection.send(message)
+        self._connection.send(message, at_once=at_once)
         self._injector.sent()
 
     def _strike(self, fault: Fault) -> None:

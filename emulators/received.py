@@ -83,17 +83,18 @@ class Received(Sequence[Entry]):
         self.forgotten = 0
         """How many entries were not kept."""
 
-    def add(self, entry: Entry) -> None:
-        """Take what came next."""
-        if entry.audio_bytes and self.add_sound(entry.type, entry.audio_bytes):
+    def add(self, *, type: str, at_s: float, body: Mapping[str, Any], audio_bytes: int = 0) -> None:
+        """Take what came next; the arguments are those of an `Entry`."""
+        if audio_bytes and self._goes_on(type, audio_bytes):
             return
+        entry = Entry(type=type, at_s=at_s, body=body, audio_bytes=audio_bytes)
         self._entries.append(entry)
         self.size_bytes += entry.size_bytes
         while self.size_bytes > LIMIT_BYTES:
             self.size_bytes -= self._entries.popleft().size_bytes
             self.forgotten += 1
 
-    def add_sound(self, type: str, audio_bytes: int) -> bool:
+    def _goes_on(self, type: str, audio_bytes: int) -> bool:
         """Take sound that goes on; False where nothing of it came right before."""
         last = self._entries[-1] if self._entries else None
         if last is None or not last.audio_bytes or last.type != type:

@@ -25,6 +25,7 @@ from .message import Message
 from .session import Session
 from .session_log import SessionLog
 from .tasks import OwnedTasks
+from .turn_detection import ScorerFactory, energy_scorer
 
 SESSIONS_KEPT = 200
 KEPT_BYTES = 32 * 1024 * 1024
@@ -68,6 +69,7 @@ class Emulator(ABC, Generic[S]):
         faults: What goes wrong, and when.
         log: Folder for an event log of each session; None writes none.
         seed: Of all that is random; the same seed and traffic give the same bytes.
+        scorer: Makes the speech scorers of sessions.
 
     Raises:
         SettingsError: On entering: the address cannot be listened on, or the backend cannot run.
@@ -89,6 +91,7 @@ class Emulator(ABC, Generic[S]):
         faults: Sequence[Fault] = (),
         log: Path | None = None,
         seed: int = 0,
+        scorer: ScorerFactory = energy_scorer,
     ) -> None:
         self.sessions: list[S] = []
         """The sessions that were admitted, in order: the newest 200. Of those that have ended the
@@ -103,6 +106,7 @@ class Emulator(ABC, Generic[S]):
         self._faults = list(faults)
         self._log = log
         self._seed = seed
+        self._scorer = scorer
         self._connections: set[Connection] = set()
         self._admitted = 0
         self._ended: list[S] = []
@@ -150,6 +154,8 @@ class Emulator(ABC, Generic[S]):
         return f"{scheme}://{host}:{self.port}{self.path}"
 
     async def __aenter__(self) -> Self:
+        # A model is loaded now and not while somebody speaks.
+        self._scorer()
         await self.backend.start()
         self._stopped = False
         loop = asyncio.get_running_loop()

@@ -1,16 +1,23 @@
 """Server turn detection: where the user's turns begin and end in the audio of a session."""
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import gcd
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crossfade.audio.pcm import SAMPLE_BYTES
 from crossfade.audio.resample import StreamResampler
 from crossfade.audio.silero import SileroStream, shared_model
-from crossfade.audio.vad import WINDOW_MS, Scorer, SpeechBegan, VoiceDetector
+from crossfade.audio.vad import (
+    WINDOW_MS,
+    WINDOW_SAMPLES,
+    Scorer,
+    SpeechBegan,
+    SpeechEvent,
+    VoiceDetector,
+)
 
 DETECTOR_RATE_HZ = 16_000
 # Two windows of the model: one alone may be a click.
@@ -19,8 +26,8 @@ _START_MS = 64
 _HYSTERESIS = 0.15
 # The resampler answers so much late, at most.
 _WITHHELD_MS = 2.0
-# Mean square of a sound of -40 dB of full scale.
-_SOUND_POWER = 1e-4
+# Of a window of -40 dB of full scale.
+_LOUD_ENERGY = WINDOW_SAMPLES * 1e-4
 
 ScorerFactory = Callable[[], Scorer]
 
@@ -36,7 +43,7 @@ def energy_scorer() -> Scorer:
 
 
 def _is_loud(window: NDArray[np.float32]) -> float:
-    return float(np.dot(window, window) > window.size * _SOUND_POWER)
+    return float(np.dot(window, window) > _LOUD_ENERGY)
 
 
 SCORERS: Mapping[str, ScorerFactory] = {"silero": silero_scorer, "energy": energy_scorer}
@@ -59,29 +66,75 @@ class TurnEnded:
     """Where the turn's audio ends, with that silence."""
 
 
-class NearestSamples:
-    """Changes the rate of s16le sound by repeating samples or leaving them out."""
+class _Windows(Protocol):
+    """Judges a stream window by window."""
 
-    def __init__(self, in_rate_hz: int, out_rate_hz: int) -> None:
-        shared = gcd(in_rate_hz, out_rate_hz)
-        self._in_rate_hz = in_rate_hz // shared
-        self._out_rate_hz = out_rate_hz // shared
-        self._heard = 0
-
-    def process(self, pcm: bytes) -> bytes:
-        samples = np.frombuffer(pcm, dtype="<i2")
-        places = _places(self._heard, samples.size, self._in_rate_hz, self._out_rate_hz)
-        # Only the place between two samples of both rates matters.
-        self._heard = (self._heard + samples.size) % self._in_rate_hz
-        return samples[places].tobytes()
+    def hear(self, pcm: bytes) -> Sequence[SpeechEvent]:
+        """What the windows tell that these whole s16le samples complete."""
 
 
-@functools.lru_cache(maxsize=256)
-def _places(heard: int, count: int, in_rate_hz: int, out_rate_hz: int) -> NDArray[np.int_]:
-    """Which of the next `count` samples are taken, when `heard` came before them."""
-    first = -(-heard * out_rate_hz // in_rate_hz)
-    end = -(-(heard + count) * out_rate_hz // in_rate_hz)
-    return np.arange(first, end) * in_rate_hz // out_rate_hz - heard
+class _ScoredWindows:
+    """Windows at the detector's rate, each scored.
+
+    Args:
+        rate_hz: Of the stream.
+        detector: Scores and judges.
+    """
+
+    def __init__(self, rate_hz: int, detector: VoiceDetector) -> None:
+        self._bytes_per_ms = rate_hz * SAMPLE_BYTES // 1000
+        self._waiting = bytearray()
+        self._heard_bytes = 0
+        self._resampler = StreamResampler(rate_hz, DETECTOR_RATE_HZ)
+        self._detector = detector
+
+    def hear(self, pcm: bytes) -> Sequence[SpeechEvent]:
+        windows = self._windows_heard
+        self._heard_bytes += len(pcm)
+        self._waiting += pcm
+        if self._windows_heard == windows:
+            # Nothing can be decided within a window, and each conversion has its price.
+            return ()
+        waiting, self._waiting = bytes(self._waiting), bytearray()
+        return self._detector.feed(self._resampler.process(waiting))
+
+    @property
+    def _windows_heard(self) -> int:
+        """How many windows are complete, what the resampler withholds not counted."""
+        return int((self._heard_bytes / self._bytes_per_ms - _WITHHELD_MS) // WINDOW_MS)
+
+
+class _LoudWindows:
+    """Windows at the stream's own rate, each judged by its energy.
+
+    Args:
+        rate_hz: Of the stream; a window is a whole number of samples.
+        detector: Judges.
+    """
+
+    def __init__(self, rate_hz: int, detector: VoiceDetector) -> None:
+        samples = rate_hz * WINDOW_SAMPLES // DETECTOR_RATE_HZ
+        self._window_bytes = samples * SAMPLE_BYTES
+        # From a sum of squares of 16 bits to what a window of the detector has, from 0 to 1.
+        self._scale = WINDOW_SAMPLES / samples / 32768**2
+        self._waiting = bytearray()
+        self._detector = detector
+
+    def hear(self, pcm: bytes) -> Sequence[SpeechEvent]:
+        waiting = self._waiting
+        waiting += pcm
+        if len(waiting) < self._window_bytes:
+            return ()
+        found = []
+        whole = len(waiting) - len(waiting) % self._window_bytes
+        for window in np.frombuffer(waiting[:whole], "<i2").reshape(-1, self._window_bytes // 2):
+            samples = window.astype(np.float32)
+            energy = float(np.dot(samples, samples)) * self._scale
+            event = self._detector.judge(float(energy > _LOUD_ENERGY), energy)
+            if event is not None:
+                found.append(event)
+        del waiting[:whole]
+        return found
 
 
 class TurnDetector:
@@ -110,19 +163,17 @@ class TurnDetector:
     ) -> None:
         self.padding_ms = padding_ms
         self._origin_ms = origin_ms
-        # Energy needs no filter: what aliases is as loud as it was.
-        nearest = scorer is _is_loud and rate_hz != DETECTOR_RATE_HZ
-        make = NearestSamples if nearest else StreamResampler
-        self._bytes_per_ms = rate_hz * 2 // 1000
-        self._waiting = bytearray()
-        self._heard_bytes = 0
-        self._resampler: NearestSamples | StreamResampler = make(rate_hz, DETECTOR_RATE_HZ)
         self._detector = VoiceDetector(
             scorer,
             start_threshold=threshold,
             stay_threshold=max(0.0, threshold - _HYSTERESIS),
             start_ms=start_ms,
             stop_ms=silence_ms,
+        )
+        # Energy needs no conversion, where a window is a whole number of samples.
+        as_it_is = scorer is _is_loud and rate_hz * WINDOW_SAMPLES % DETECTOR_RATE_HZ == 0
+        self._windows: _Windows = (_LoudWindows if as_it_is else _ScoredWindows)(
+            rate_hz, self._detector
         )
 
     @property
@@ -131,21 +182,9 @@ class TurnDetector:
 
     def hear(self, pcm: bytes) -> list[TurnBegan | TurnEnded]:
         """The turns that begin or end with this audio, whole s16le samples."""
-        windows = self._windows_heard
-        self._heard_bytes += len(pcm)
-        self._waiting += pcm
-        if self._windows_heard == windows:
-            # Nothing can be decided within a window, and each conversion has its price.
-            return []
-        waiting, self._waiting = bytes(self._waiting), bytearray()
         return [
             TurnBegan(start_ms=max(0, round(self._origin_ms + found.at_ms) - self.padding_ms))
             if isinstance(found, SpeechBegan)
             else TurnEnded(end_ms=round(self._origin_ms + found.decided_ms))
-            for found in self._detector.feed(self._resampler.process(waiting))
+            for found in self._windows.hear(pcm)
         ]
-
-    @property
-    def _windows_heard(self) -> int:
-        """How many windows are complete, what the resampler withholds not counted."""
-        return int((self._heard_bytes / self._bytes_per_ms - _WITHHELD_MS) // WINDOW_MS)

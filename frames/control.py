@@ -1,6 +1,7 @@
 """Who speaks, when a response begins and ends, and the life of the chain."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
@@ -92,9 +93,12 @@ class ResponseEndFrame(LLMFullResponseEndFrame):
 
     response_id: str = ""
     status: str = "completed"
-    """completed, interrupted, incomplete or failed."""
+    """completed, interrupted, incomplete, failed or cut. What is left of a cut one comes in
+    another response; what has come is played."""
     usage: Usage | None = None
     reason: str | None = None
+    received_ms: Mapping[str, float] = field(default_factory=dict)
+    """How much audio of each item has come."""
 
 
 __all__ = [

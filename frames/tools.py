@@ -92,7 +92,7 @@ class ToolActivityFrame(SystemFrame):
     """A call moved on: for whoever fills the silence while it runs. Sent both ways."""
 
     call_id: str
-    name: str
+    function_name: str
     phase: ToolPhase
     response_id: str = ""
     phrases: tuple[str, ...] = ()

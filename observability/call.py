@@ -24,7 +24,6 @@ from .recorder import Recorder
 from .redaction import redact, without_secrets
 from .tally import Tally
 from .turns import Answer, TurnMeter
-from .wire import audio_message
 
 EVENTS = "events.jsonl"
 RECORDING = "recording.wav"
@@ -37,15 +36,16 @@ class _Tap:
     def __init__(self, log: EventLog, tally: Tally) -> None:
         self._log = log
         self._tally = tally
+        self._heard = ""
+        """The response whose sound came last."""
 
     def message(self, direction: WireDirection, message: str | bytes) -> None:
-        audio = audio_message(message)
-        if audio is None:
-            self._log.message(direction, message)
+        audio = self._log.read(direction, message)
+        if audio is None or direction is not WireDirection.RECEIVED:
             return
-        self._log.audio(direction, audio)
-        if direction is WireDirection.RECEIVED:
-            self._tally.audio_received(audio.response_id, self._log.now_s)
+        known = audio.response_id == self._heard
+        if not known and self._tally.audio_received(audio.response_id, self._log.now_s):
+            self._heard = audio.response_id
 
 
 class CallRecord:
@@ -53,7 +53,7 @@ class CallRecord:
 
     Everything but `close` returns at once and may be called from audio handlers. Make it with
     `open` on the running loop, whose time is the call's. Whatever happens to the process, the
-    log and the recording are valid up to the last quarter of a second.
+    log and the recording are valid up to the last half second.
     """
 
     tap: WireTap

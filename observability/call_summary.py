@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from crossfade.conversation.usage import Usage
 
-from .tally import Tally
+from .tally import SessionChange, Tally
 from .turns import YIELD_S, BargeIn, TurnMeter, first_sound
 
 
@@ -39,6 +39,9 @@ class CallSummary:
     usage: Usage
     errors: tuple[str, ...]
     dropped: Mapping[str, int]
+    session_changes: tuple[SessionChange, ...] = ()
+    lost_audio_ms: float = 0.0
+    """User audio that reached no session."""
 
 
 def median(values: Sequence[float]) -> float | None:
@@ -65,6 +68,8 @@ def summarise(
         usage=tally.usage,
         errors=tuple(tally.errors),
         dropped=dict(dropped),
+        session_changes=tuple(tally.session_changes),
+        lost_audio_ms=tally.lost_audio_ms,
     )
 
 

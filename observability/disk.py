@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-_TOGETHER_S = 0.03
+_TOGETHER_S = 0.1
 """Who is due so soon is served along: a thread that wakes up takes the loop its turn."""
 
 
@@ -20,7 +20,7 @@ class DiskThread:
         interval_s: Real seconds between two calls, and so the most that a killed process loses.
     """
 
-    def __init__(self, drain: Callable[[], None], *, interval_s: float = 0.25) -> None:
+    def __init__(self, drain: Callable[[], None], *, interval_s: float = 0.5) -> None:
         self._drain = drain
         self._interval_s = interval_s
         self._due_s = time.monotonic() + interval_s
@@ -91,9 +91,13 @@ class _Writer:
             self._woken.wait(max(0.0, min(one.due_in_s() for one in everyone)))
             self._woken.clear()
             for one in everyone:
-                if one.due_in_s() <= _TOGETHER_S and not self._served_again(one):
+                if one.due_in_s() > _TOGETHER_S:
+                    continue
+                if not self._served_again(one):
                     with self._lock:
                         del self._served[one]
+                # An event loop that waits for the interpreter has it before the next.
+                time.sleep(0)
 
     def _served_again(self, one: DiskThread) -> bool:
         try:

@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from os import fspath
 from pathlib import Path
 from typing import Any
@@ -18,19 +19,39 @@ from crossfade.providers.tap import WireDirection
 
 from .disk import DiskThread
 from .redaction import redact
-from .wire import (
-    AudioMessage,
-    audio_message,
-    describe_audio,
-    describe_message,
-)
+from .wire import AudioMessage, AudioReader, describe_audio, describe_message
 
-_DIRECTIONS = {WireDirection.SENT: "out", WireDirection.RECEIVED: "in"}
-# A minute of audio both ways, and an hour of everything else on a disk that does not answer.
-_AUDIO_LINES = 6_000
+# Minutes of audio both ways, and an hour of everything else on a disk that does not answer.
+_AUDIO_LINES = 2_000
 _OTHER_LINES = 50_000
+# So long a run of audio messages stands in one line, if nothing else comes between them.
+_RUN_S = 0.25
 
-_Message = str | bytes | AudioMessage | dict[str, Any]
+
+@dataclass(slots=True)
+class _Run:
+    """Audio messages of one direction and one item that follow each other."""
+
+    place: int
+    about: AudioMessage
+    """The first of them."""
+    at_s: list[float]
+    """When each came."""
+    audio_bytes: int
+    message_bytes: int
+
+
+class _Lane:
+    """One direction of the wire."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.reader = AudioReader()
+        self.run: _Run | None = None
+        """May still grow."""
+
+
+_Message = str | bytes | _Run | dict[str, Any]
 _Entry = tuple[int, float, str, _Message]
 """Its place in the log, its time, its direction, and what it is about."""
 
@@ -38,10 +59,11 @@ _Entry = tuple[int, float, str, _Message]
 class EventLog:
     """Writes the log off the audio path. Implements `WireTap`.
 
-    Lines wait in two bounded queues for one thread, which writes them every quarter of a second
-    and when the log is closed; a killed process loses no more than that. When the queue of audio
-    lines is full, the oldest is dropped; when the other one is full, the newest is refused. Both
-    are counted in the log's last line.
+    Audio messages that follow each other within a quarter of a second stand in one line. Lines
+    wait in two bounded queues for one thread, which writes them every half second and when the log
+    is closed; a killed process loses no more than that, and the last line of audio. When the queue
+    of audio lines is full, the oldest is dropped; when the other one is full, the newest is
+    refused. Both are counted in the log's last line.
 
     Args:
         path: The file, replaced if it exists.
@@ -65,6 +87,7 @@ class EventLog:
                 "give a folder that exists and is yours to write"
             ) from error
         self._written_bytes = 0
+        self._sent, self._received = _Lane("out"), _Lane("in")
         self._audio: deque[_Entry] = deque(maxlen=_AUDIO_LINES)
         self._audio_put = 0
         self._audio_taken = 0
@@ -91,20 +114,48 @@ class EventLog:
 
     def message(self, direction: WireDirection, message: str | bytes) -> None:
         """Log a message of the wire."""
-        audio = audio_message(message)
-        if audio is None:
-            self._put(_DIRECTIONS[direction], message)
-        else:
-            self.audio(direction, audio)
+        self.read(direction, message)
 
-    def audio(self, direction: WireDirection, audio: AudioMessage) -> None:
-        """Log an audio message that was already recognised as one."""
-        if self._closed:
-            return
+    def read(self, direction: WireDirection, message: str | bytes) -> AudioMessage | None:
+        """Log a message of the wire, and tell what it is if it carries sound."""
+        lane = self._sent if direction is WireDirection.SENT else self._received
+        audio = lane.reader.read(message)
+        if audio is None:
+            self._put(lane.name, message)
+        elif not self._closed:
+            self._add_audio(lane, audio)
+        return audio
+
+    def _add_audio(self, lane: _Lane, audio: AudioMessage) -> None:
+        now_s = self._clock() - self._start_s
+        run = lane.run
+        if run is not None:
+            about = run.about
+            if (
+                audio.item_id == about.item_id
+                and audio.response_id == about.response_id
+                and audio.type == about.type
+                and now_s < run.at_s[0] + _RUN_S
+            ):
+                run.at_s.append(now_s)
+                run.audio_bytes += audio.audio_bytes
+                run.message_bytes += audio.message_bytes
+                return
+            self._end_runs()
         self._place += 1
-        self._audio_put += 1
-        self._audio.append((self._place, self.now_s, _DIRECTIONS[direction], audio))
-        if len(self._audio) == _AUDIO_LINES // 4:
+        lane.run = _Run(self._place, audio, [now_s], audio.audio_bytes, audio.message_bytes)
+
+    def _end_runs(self) -> None:
+        """Have the lines of audio written: something else comes behind them."""
+        ended = [
+            (lane.run.place, lane.run.at_s[0], lane.name, lane.run)
+            for lane in (self._sent, self._received)
+            if lane.run is not None
+        ]
+        self._sent.run = self._received.run = None
+        self._audio_put += len(ended)
+        self._audio.extend(sorted(ended, key=lambda entry: entry[0]))
+        if len(self._audio) >= _AUDIO_LINES // 4:
             self._thread.wake()
 
     def frame(self, kind: str, fields: dict[str, Any]) -> None:
@@ -120,6 +171,7 @@ class EventLog:
         if self._closed:
             return
         self._closed = True
+        self._end_runs()
         self._thread.close()
         counts = {
             "type": "log.closed",
@@ -132,6 +184,8 @@ class EventLog:
     def _put(self, direction: str, message: _Message) -> None:
         if self._closed:
             return
+        if self._sent.run is not None or self._received.run is not None:
+            self._end_runs()
         if len(self._other) >= _OTHER_LINES:
             self.dropped_lines += 1
             return
@@ -161,8 +215,8 @@ class EventLog:
             self._written_bytes += len(lines)
 
     def _line(self, at_s: float, direction: str, message: _Message) -> bytes:
-        if isinstance(message, AudioMessage):
-            fields = describe_audio(message)
+        if isinstance(message, _Run):
+            fields = _describe_run(message)
         elif isinstance(message, dict):
             fields = redact(message, content=self._content)
         else:
@@ -170,6 +224,14 @@ class EventLog:
                 message, content=self._content, secret_arguments=self.secret_arguments
             )
         return _encode({"t": round(at_s, 6), "dir": direction, **fields})
+
+
+def _describe_run(run: _Run) -> dict[str, Any]:
+    sums = {"bytes": run.message_bytes, "audio_bytes": run.audio_bytes}
+    fields = describe_audio(run.about) | sums
+    if len(run.at_s) > 1:
+        fields["at_ms"] = [round((at_s - run.at_s[0]) * 1000, 1) for at_s in run.at_s]
+    return fields
 
 
 def _take_all(queue: deque[_Entry]) -> list[_Entry]:

@@ -9,6 +9,7 @@ from pipecat.observers.base_observer import BaseObserver, FramePushed
 
 from crossfade.conversation.usage import Usage
 from crossfade.frames.audio import AudioRawFrame, SpeechPlayedFrame
+from crossfade.frames.continuity import AudioLostFrame, SessionContinuedFrame, SessionLostFrame
 from crossfade.frames.control import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -34,6 +35,7 @@ from crossfade.frames.control import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
+from crossfade.frames.images import UserImageFrame
 from crossfade.frames.text import (
     InputTextRawFrame,
     InterimTranscriptionFrame,
@@ -187,6 +189,35 @@ def _(frame: SpeechPlayedFrame) -> Fields:
         for item in frame.items
     ]
     return {"items": played, "interrupted": frame.interrupted}
+
+
+@describe.register
+def _(frame: UserImageFrame) -> Fields:
+    return {"media_type": frame.media_type, "size_bytes": len(frame.data)}
+
+
+@describe.register
+def _(frame: SessionLostFrame) -> Fields:
+    code = {} if frame.code is None else {"code": frame.code}
+    return {"reason": frame.message, **code}
+
+
+@describe.register
+def _(frame: SessionContinuedFrame) -> Fields:
+    return {
+        "why": frame.why.value,
+        "provider": frame.provider,
+        "session_id": frame.session_id,
+        "resumed": frame.resumed,
+        "open_calls": frame.open_calls,
+        "gap_ms": round(frame.gap_ms, 3),
+        "replayed_ms": round(frame.replayed_ms, 3),
+    }
+
+
+@describe.register
+def _(frame: AudioLostFrame) -> Fields:
+    return {"lost_ms": round(frame.lost_ms, 3)}
 
 
 @describe.register

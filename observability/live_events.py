@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crossfade.frames.audio import SpeechPlayedFrame
+from crossfade.frames.continuity import AudioLostFrame, SessionContinuedFrame, SessionLostFrame
 from crossfade.frames.control import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -104,6 +105,39 @@ class AnswerHeard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LineLost:
+    """The provider's line died; another one is looked for."""
+
+    at_s: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continued:
+    """Another session of a provider serves."""
+
+    at_s: float
+    why: str
+    """reconnect, rotation, failover or return."""
+    provider: str
+    """PROVIDER:MODEL."""
+    resumed: bool
+    """The provider took its own session up."""
+    gap_ms: float
+    """For so long no session took the user's audio."""
+    replayed_ms: float
+    """So much of the user's audio was sent again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioLost:
+    """Some of the user's audio reached no session."""
+
+    at_s: float
+    lost_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """Something went wrong; the call may go on."""
 
@@ -120,6 +154,9 @@ LiveEvent = (
     | ToolAnswered
     | AgentFinished
     | AnswerHeard
+    | LineLost
+    | Continued
+    | AudioLost
     | Failed
 )
 Listener = Callable[[LiveEvent], None]
@@ -146,6 +183,8 @@ def live_events(frame: Frame, at_s: float) -> tuple[LiveEvent, ...]:
             )
         case ErrorFrame():
             return (Failed(at_s=at_s, message=frame.error),)
+        case SessionLostFrame() | SessionContinuedFrame() | AudioLostFrame():
+            return (_continuity(frame, at_s),)
         case FunctionCallResultFrame() if not is_final(frame):
             return ()
         case FunctionCallsStartedFrame() | FunctionCallResultFrame() | ToolCancelFrame():
@@ -153,6 +192,24 @@ def live_events(frame: Frame, at_s: float) -> tuple[LiveEvent, ...]:
         case TranscriptionFrame() | InterimTranscriptionFrame() | TTSTextFrame():
             return (_words(frame, at_s),)
     return ()
+
+
+def _continuity(
+    frame: SessionLostFrame | SessionContinuedFrame | AudioLostFrame, at_s: float
+) -> LiveEvent:
+    match frame:
+        case SessionLostFrame():
+            return LineLost(at_s=at_s, message=frame.message)
+        case AudioLostFrame():
+            return AudioLost(at_s=at_s, lost_ms=frame.lost_ms)
+    return Continued(
+        at_s=at_s,
+        why=frame.why.value,
+        provider=frame.provider,
+        resumed=frame.resumed,
+        gap_ms=frame.gap_ms,
+        replayed_ms=frame.replayed_ms,
+    )
 
 
 def _words(
@@ -206,7 +263,10 @@ __all__ = [
     "AgentSaid",
     "AgentSpeaking",
     "AnswerHeard",
+    "AudioLost",
+    "Continued",
     "Failed",
+    "LineLost",
     "Listener",
     "LiveEvent",
     "ToolAnswered",

@@ -20,7 +20,7 @@ class Recorder:
     """Streams a stereo WAV file of 16 bits to disk.
 
     Chunks wait in a bounded queue for one thread, which places, resamples and writes them every
-    quarter of a second; after each time the file on disk is whole, so that a killed process
+    half second; after each time the file on disk is whole, so that a killed process
     leaves a playable recording. When the queue is full, the newest chunk is refused and counted.
 
     Args:

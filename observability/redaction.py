@@ -52,6 +52,7 @@ _PLAIN_KEYS = frozenset(
         "event",
         "format",
         "language",
+        "media_type",
         "mimetype",
         "model",
         "modality",
@@ -71,6 +72,7 @@ _PLAIN_KEYS = frozenset(
         "truncation",
         "type",
         "voice",
+        "why",
     }
 )
 # What a tool is asked and answers; `response` and `output` are also parts of OpenAI's messages.

@@ -1,5 +1,6 @@
 """A call's summary as a table for the terminal. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -34,6 +35,8 @@ def _rows(summary: CallSummary) -> list[tuple[str, str]]:
         *((f"Tool {tool.name}", _tool(tool)) for tool in summary.tools),
         ("Tokens in", _tokens_in(summary)),
         ("Tokens out", _tokens_out(summary)),
+        ("Other sessions took over", _changes(summary)),
+        ("User audio lost", f"{summary.lost_audio_ms:.0f} ms" if summary.lost_audio_ms else ""),
         *((f"Dropped {what}", str(count)) for what, count in summary.dropped.items()),
     ]
     return [(name, value) for name, value in rows if value]
@@ -62,6 +65,16 @@ def _tool(tool: ToolSummary) -> str:
     if tool.acknowledged_ms is not None:
         told += f", acknowledged after {tool.acknowledged_ms:.0f} ms"
     return told
+
+
+def _changes(summary: CallSummary) -> str:
+    """How often, by what, and the longest time in which none took the user's audio."""
+    changes = summary.session_changes
+    if not changes:
+        return ""
+    kinds = Counter(change.why for change in changes)
+    told = ", ".join(f"{why} {count}×" for why, count in kinds.items())
+    return f"{told}; {max(change.gap_ms for change in changes):.0f} ms without one at most"
 
 
 def _tokens_in(summary: CallSummary) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from crossfade.conversation.usage import Usage
 from crossfade.frames.audio import SpeechPlayedFrame
+from crossfade.frames.continuity import AudioLostFrame, SessionContinuedFrame
 from crossfade.frames.control import (
     ErrorFrame,
     Frame,
@@ -58,6 +59,19 @@ class ToolTimes:
         return None if self.answered_s is None else (self.answered_s - self.called_s) * 1000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionChange:
+    """Another session of a provider came to serve."""
+
+    at_s: float
+    why: str
+    """reconnect, rotation, failover or return."""
+    provider: str
+    """PROVIDER:MODEL."""
+    gap_ms: float
+    """For so long no session took the user's audio."""
+
+
 class Tally:
     """Adds up what passes. Times are seconds since the call's start."""
 
@@ -68,6 +82,8 @@ class Tally:
         self.tools: dict[str, ToolTimes] = {}
         self.usage = Usage()
         self.errors: list[str] = []
+        self.session_changes: list[SessionChange] = []
+        self.lost_audio_ms = 0.0
 
     def frame(self, frame: Frame, at_s: float) -> None:
         """Note a frame, each once."""
@@ -91,21 +107,38 @@ class Tally:
                 tool = self.tools[frame.call_id]
                 if tool.acknowledge_s is None:
                     tool.acknowledge_s = at_s
-            case FunctionCallResultFrame() if is_final(frame):
-                self._tool_ended(frame.tool_call_id, at_s, is_error=frame.error is not None)
-            case FunctionCallCancelFrame():
-                self._tool_ended(frame.tool_call_id, at_s, is_error=True)
+            case FunctionCallResultFrame() | FunctionCallCancelFrame():
+                self._tool_ended(frame, at_s)
+            case SessionContinuedFrame() | AudioLostFrame():
+                self._went_on(frame, at_s)
             case ErrorFrame():
                 self.errors.append(frame.error)
 
-    def audio_received(self, response_id: str, at_s: float) -> None:
-        """Note that sound of a response came over the wire."""
+    def audio_received(self, response_id: str, at_s: float) -> bool:
+        """Note that sound of a response came over the wire; whether it is known yet."""
         response = self.responses.get(response_id)
         if response is not None and response.first_audio_s is None:
             response.first_audio_s = at_s
+        return response is not None
 
-    def _tool_ended(self, call_id: str, at_s: float, *, is_error: bool) -> None:
-        if tool := self.tools.get(call_id):
+    def _went_on(self, frame: SessionContinuedFrame | AudioLostFrame, at_s: float) -> None:
+        if isinstance(frame, AudioLostFrame):
+            self.lost_audio_ms += frame.lost_ms
+            return
+        change = SessionChange(
+            at_s=at_s, why=frame.why.value, provider=frame.provider, gap_ms=frame.gap_ms
+        )
+        self.session_changes.append(change)
+
+    def _tool_ended(
+        self, frame: FunctionCallResultFrame | FunctionCallCancelFrame, at_s: float
+    ) -> None:
+        tool = self.tools.get(frame.tool_call_id)
+        if isinstance(frame, FunctionCallCancelFrame):
+            ends, is_error = True, True
+        else:
+            ends, is_error = is_final(frame), frame.error is not None
+        if tool is not None and ends:
             tool.answered_s, tool.is_error = at_s, is_error
 
     def _response_ended(self, frame: ResponseEndFrame, at_s: float) -> None:

@@ -114,7 +114,7 @@ class StereoTimeline:
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
-        self._tracks = {side: Track(rate_hz) for side in Side}
+        self._caller, self._agent = Track(rate_hz), Track(rate_hz)
         self._now_s = 0.0
 
     def add(self, side: Side, pcm: bytes, rate_hz: int, at_s: float) -> bool:
@@ -130,8 +130,9 @@ class StereoTimeline:
         Returns:
             False if it was refused, because the side is `LIMIT_S` ahead of time.
         """
-        self._now_s = max(self._now_s, at_s)
-        track = self._tracks[side]
+        if at_s > self._now_s:
+            self._now_s = at_s
+        track = self._caller if side is Side.CALLER else self._agent
         if track.end_s > self._now_s + LIMIT_S:
             return False
         track.add(pcm, rate_hz, at_s)
@@ -144,12 +145,11 @@ class StereoTimeline:
 
     def finish(self) -> bytes:
         """All the rest."""
-        end_s = max(track.end_s for track in self._tracks.values())
+        end_s = max(self._caller.end_s, self._agent.end_s)
         return self._interleave(round(end_s * self._rate_hz))
 
     def _interleave(self, until: int) -> bytes:
         left, right = (
-            np.frombuffer(self._tracks[side].take(until), dtype="<i2")
-            for side in (Side.CALLER, Side.AGENT)
+            np.frombuffer(track.take(until), dtype="<i2") for track in (self._caller, self._agent)
         )
         return np.column_stack((left, right)).tobytes()

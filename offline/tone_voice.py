@@ -1,5 +1,6 @@
 """A voice without any speech engine: deterministic syllables of tone."""
 
+import functools
 import re
 from collections.abc import AsyncIterator, Iterator
 
@@ -26,6 +27,9 @@ _PITCH_HZ = 120
 _HIGHEST_HZ = 3600
 _LEVEL = 0.35
 _EDGE_MS = 15
+# Of the syllables of English few are longer, and not many differ.
+_KEPT_LETTERS = 8
+_KEPT_SYLLABLES = 256
 
 
 class ToneVoice:
@@ -73,22 +77,27 @@ class ToneVoice:
 
     def _syllable(self, index: int, letters: str) -> bytes:
         """The letters' first vowel, sung over their time; later syllables fall in pitch."""
-        seconds = len(letters) * MS_PER_CHARACTER / 1000
-        time_s = np.arange(round(seconds * self.rate_hz)) / self.rate_hz
         vowel = next((letter for letter in letters if letter in _FORMANTS_HZ), "e")
-        pitch_hz = _PITCH_HZ * 0.94 ** (index % 4)
-        harmonics_hz = np.arange(pitch_hz, min(_HIGHEST_HZ, self.rate_hz / 2), pitch_hz)
-        strength = sum(
-            1 / (1 + ((harmonics_hz - f) / _BANDWIDTH_HZ) ** 2) for f in _FORMANTS_HZ[vowel]
-        )
-        waves = strength @ np.sin(2 * np.pi * np.outer(harmonics_hz, time_s))
-        waves *= _LEVEL / np.abs(waves).max() * self._envelope(time_s.size)
-        return to_pcm(waves)
+        sing = _sung if len(letters) <= _KEPT_LETTERS else _sung.__wrapped__
+        return sing(vowel, index % 4, len(letters), self.rate_hz)
 
-    def _envelope(self, samples: int) -> NDArray[np.float64]:
-        edge = min(samples // 2, self.rate_hz * _EDGE_MS // 1000)
-        envelope = np.ones(samples)
-        rise = np.sin(np.linspace(0, np.pi / 2, edge)) ** 2
-        envelope[:edge] = rise
-        envelope[samples - edge :] = rise[::-1]
-        return envelope
+
+@functools.lru_cache(maxsize=_KEPT_SYLLABLES)
+def _sung(vowel: str, fall: int, letters: int, rate_hz: int) -> bytes:
+    """A vowel over the time of so many letters, its pitch fallen by so many steps."""
+    time_s = np.arange(round(letters * MS_PER_CHARACTER / 1000 * rate_hz)) / rate_hz
+    pitch_hz = _PITCH_HZ * 0.94**fall
+    harmonics_hz = np.arange(pitch_hz, min(_HIGHEST_HZ, rate_hz / 2), pitch_hz)
+    strength = sum(1 / (1 + ((harmonics_hz - f) / _BANDWIDTH_HZ) ** 2) for f in _FORMANTS_HZ[vowel])
+    waves = strength @ np.sin(2 * np.pi * np.outer(harmonics_hz, time_s))
+    waves *= _LEVEL / np.abs(waves).max() * _envelope(time_s.size, rate_hz)
+    return to_pcm(waves)
+
+
+def _envelope(samples: int, rate_hz: int) -> NDArray[np.float64]:
+    edge = min(samples // 2, rate_hz * _EDGE_MS // 1000)
+    envelope = np.ones(samples)
+    rise = np.sin(np.linspace(0, np.pi / 2, edge)) ** 2
+    envelope[:edge] = rise
+    envelope[samples - edge :] = rise[::-1]
+    return envelope

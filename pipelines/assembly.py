@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 from pipecat.pipeline.pipeline import Pipeline
@@ -47,6 +47,11 @@ def prepare(end_of_turn: EndOfTurnRule = "silence") -> None:
         _smart_turn()
 
 
+def new_conversation() -> Conversation:
+    """A conversation that begins now, on the running loop's clock."""
+    return Conversation(started_at_s=asyncio.get_running_loop().time())
+
+
 class Call:
     """One call: a speech node in the chain of design, its conversation and its record.
 
@@ -55,6 +60,8 @@ class Call:
         node: The speech node.
         node_rate_hz: Rate of the node's speech.
         record: Keeps what happens; closed at the end of the call, however it ends.
+        conversation: Where what is said is filed, if it was begun before; what the node's session
+            reads, too.
         tools: The tools the node's model was told of.
         tool_wire: How that model takes their results.
         phrases: The node's voice for what is said while tools run; None where the node is to say
@@ -67,6 +74,9 @@ class Call:
         in_rate_hz: Rate of the caller's audio.
         out_rate_hz: Rate of the agent's audio.
         custom: Processors of the application's own, between the caller's turns and the node.
+        unfinished: Gives what the caller said and nobody began to answer, s16le mono, for who
+            goes on with the call elsewhere.
+        unfinished_rate_hz: Its rate.
         observe_audio: Whether the worker's observers see audio frames, too. It costs more than
             all else that is done with them.
 
@@ -81,6 +91,7 @@ class Call:
         node: Processor,
         node_rate_hz: int,
         record: CallRecord,
+        conversation: Conversation | None = None,
         tools: Sequence[Tool] = (),
         tool_wire: ToolWire = ToolWire.PARTS,
         phrases: Phrases | None = None,
@@ -91,9 +102,13 @@ class Call:
         in_rate_hz: int = 16000,
         out_rate_hz: int = 24000,
         custom: Sequence[FrameProcessor] = (),
+        unfinished: Callable[[], bytes] = bytes,
+        unfinished_rate_hz: int = 16000,
         observe_audio: bool = False,
     ) -> None:
-        self.conversation = Conversation(started_at_s=asyncio.get_running_loop().time())
+        self.conversation = conversation or new_conversation()
+        self.unfinished = unfinished
+        self.unfinished_rate_hz = unfinished_rate_hz
         self._record = record
         record.hide_arguments(frozenset().union(*(tool.declaration.secrets for tool in tools)))
         self._failure: CrossfadeError | None = None
@@ -138,6 +153,11 @@ class Call:
     def worker(self) -> PipelineWorker:
         """The pipecat worker that runs the chain, for frames and observers of your own."""
         return self._worker
+
+    @property
+    def playout(self) -> Playout:
+        """What of the agent's speech waits, and how far it was played."""
+        return self._playout
 
     @property
     def turn_counts(self) -> TurnCounts:

@@ -14,7 +14,10 @@ from crossfade.observability.live_events import (
     AgentSaid,
     AgentSpeaking,
     AnswerHeard,
+    AudioLost,
+    Continued,
     Failed,
+    LineLost,
     LiveEvent,
     ToolAnswered,
     ToolCalled,
@@ -79,6 +82,8 @@ class CallConsole:
             case AnswerHeard():
                 latency = Text(f"answer heard after {event.voice_to_voice_ms:.0f} ms", "dim")
                 self._print(event.at_s, "", latency)
+            case LineLost() | Continued() | AudioLost():
+                self._print(event.at_s, "", _continuity(event))
             case Failed():
                 self._print(event.at_s, "", Text(event.message, "red"))
 
@@ -105,6 +110,36 @@ class CallConsole:
         said = next((text for _, text in self._agent.values()), "")
         words = Text(said.strip()[-_RESULT_CHARS:]) if said else self._caller
         return Text("      ● ", _WHO[speaker]).append(f"{speaker:<6} ").append_text(words)
+
+
+_HANDOVERS = {
+    "reconnect": "connected again to {0}",
+    "rotation": "went over to a new session of {0}",
+    "failover": "{0} takes the call over",
+    "return": "back to {0}",
+}
+
+
+def _continuity(event: LineLost | Continued | AudioLost) -> Text:
+    """How the call went on, in plain words."""
+    match event:
+        case LineLost():
+            lost = f"the line to the provider is lost ({event.message}); looking for another"
+            return Text(lost, "yellow")
+        case AudioLost():
+            lost = f"{event.lost_ms / 1000:.1f} s of what the caller said could not be kept"
+            return Text(lost, "red")
+    return Text(_continued(event), "yellow")
+
+
+def _continued(event: Continued) -> str:
+    told = _HANDOVERS.get(event.why, f"{event.why}: {{0}}").format(event.provider)
+    if event.resumed:
+        told += ", which took its session up again"
+    told += f"; {event.gap_ms:.0f} ms without a line"
+    if event.replayed_ms:
+        told += f", {event.replayed_ms / 1000:.1f} s of the caller's words told again"
+    return told
 
 
 def _arguments(arguments: Any) -> str:

@@ -2,12 +2,14 @@
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from crossfade.emulators.backends.backend import Backend
+from crossfade.emulators.gemini import GeminiEmulator
 from crossfade.emulators.openai import OpenAIEmulator
 from crossfade.providers.address import check_url, host_and_port
+from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
 
 from .settings import NativeSettings
 
@@ -23,6 +25,8 @@ class Endpoint:
     api_key: str | None
     description: str
     """One line for the user."""
+    emulated: bool = False
+    """It is the built-in emulator."""
 
 
 @contextlib.asynccontextmanager
@@ -65,7 +69,33 @@ async def emulator_endpoint(
             base_url=emulator.url,
             api_key="emulated",
             description=f"{why}talking to the built-in emulator of OpenAI Realtime, {how}.",
+            emulated=True,
         )
+
+
+@contextlib.asynccontextmanager
+async def fallback_route(
+    specs: Sequence[str], *, emulated: bool
+) -> AsyncIterator[tuple[RouteEndpoint, ...]]:
+    """Find those who take over when the provider fails.
+
+    Args:
+        specs: PROVIDER:MODEL, in order.
+        emulated: Whether the provider is the built-in emulator; then they are, too.
+    """
+    if not emulated:
+        yield tuple(RouteEndpoint(spec=spec) for spec in specs)
+        return
+    async with contextlib.AsyncExitStack() as stack:
+        route = []
+        for spec in specs:
+            backend, _ = choose_backend()
+            emulator: GeminiEmulator | OpenAIEmulator = OpenAIEmulator(backend)
+            if spec.startswith("gemini:"):
+                emulator = GeminiEmulator(backend)
+            await stack.enter_async_context(emulator)
+            route.append(RouteEndpoint(spec=spec, base_url=emulator.url, api_key="emulated"))
+        yield tuple(route)
 
 
 def choose_backend() -> tuple[Backend, str]:

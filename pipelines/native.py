@@ -35,6 +35,12 @@ def native(
         typer.Option(help="openai or emulator. By default openai with a key, else emulator."),
     ] = None,
     model: Annotated[str, typer.Option(help="The provider's model.")] = "gpt-realtime-2.1",
+    fallback: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Who takes over when the provider fails, as PROVIDER:MODEL; may be repeated."
+        ),
+    ] = None,
     voice: Annotated[
         str | None, typer.Option(help="warm, bright, calm, deep, or the provider's own name.")
     ] = None,
@@ -56,6 +62,7 @@ def native(
             NativeSettings(
                 provider=provider,
                 model=model,
+                fallbacks=tuple(fallback or ()),
                 voice=voice,
                 instructions=instructions,
                 base_url=base_url,

@@ -11,6 +11,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
 from crossfade.audio.sound_file import read_sound
+from crossfade.conversation.ledger import Conversation
 from crossfade.observability.call import RECORDING, CallRecord
 from crossfade.observability.call_summary import CallSummary
 from crossfade.observability.live_events import Listener
@@ -21,17 +22,22 @@ from crossfade.processors.tool_prompt import with_tool_instruction
 from crossfade.processors.tools import Tool
 from crossfade.processors.turn_taking import TurnOwner
 from crossfade.providers import SessionConfig, TurnDetection, connect
+from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
+from crossfade.providers.continuity.settings import Continuity
 from crossfade.transports.script import AfterSilence, Line, Script
 from crossfade.transports.scripted_caller import ScriptedCaller
 
 from .answer_file import check_answer_file, write_answer_file
-from .assembly import Call, EndOfTurnRule, prepare
+from .assembly import Call, EndOfTurnRule, new_conversation, prepare
 from .call_folder import make_call_folder
 from .demo import demo_script
-from .endpoint import endpoint
+from .endpoint import endpoint, fallback_route
 from .own_voice import own_voice
 from .sample_tools import get_weather
 from .settings import NativeSettings
+
+ALWAYS_ON = Continuity()
+"""Calls outlive their provider's sessions, unless told otherwise."""
 
 
 def prepare_native(*specs: str) -> None:
@@ -60,6 +66,10 @@ async def native_call(
     phrases: PhraseStore | None = None,
     base_url: str | None = None,
     api_key: str | None = None,
+    route: Sequence[RouteEndpoint] = (),
+    continuity: Continuity | None = ALWAYS_ON,
+    conversation: Conversation | None = None,
+    unfinished: bytes = b"",
     end_of_turn: EndOfTurnRule = "silence",
     in_rate_hz: int = 16000,
     out_rate_hz: int = 24000,
@@ -79,6 +89,12 @@ async def native_call(
             the user's cache folder.
         base_url: The whole endpoint; None is the provider's own.
         api_key: None takes it from the provider's environment variable.
+        route: Who takes the call over when the provider fails, in this order.
+        continuity: How the call outlives its provider's sessions; with None it ends with the
+            first that dies.
+        conversation: What was said before, if the call goes on from elsewhere; it is told to the
+            model, and carried on.
+        unfinished: What the user said then that nobody answered yet: s16le at the session's rate.
         end_of_turn: What ends a turn that `config` leaves to the caller's side: silence, or what
             the Smart Turn model takes for an end.
         in_rate_hz: Rate of the caller's audio.
@@ -98,13 +114,26 @@ async def native_call(
     config = replace(config, tools=[tool.declaration for tool in tools])
     if tools and tool_instruction:
         config = replace(config, instructions=with_tool_instruction(config.instructions))
-    async with connect(spec, config, base_url=base_url, api_key=api_key, tap=record.tap) as session:
-        node = SpeechToSpeech(session, rate_hz=in_rate_hz)
+    conversation = conversation or new_conversation()
+    async with connect(
+        spec,
+        config,
+        base_url=base_url,
+        api_key=api_key,
+        route=route,
+        continuity=continuity,
+        conversation=conversation,
+        unfinished=unfinished,
+        tap=record.tap,
+    ) as session:
+        context_tokens = None if continuity is None else continuity.context_tokens
+        node = SpeechToSpeech(session, rate_hz=in_rate_hz, context_tokens=context_tokens)
         yield Call(
             transport=transport,
             node=node,
             node_rate_hz=session.output_rate_hz,
             record=record,
+            conversation=conversation,
             tools=tools,
             tool_wire=tool_wire(session.profile),
             phrases=own_voice(
@@ -117,6 +146,8 @@ async def native_call(
             in_rate_hz=in_rate_hz,
             out_rate_hz=out_rate_hz,
             custom=custom,
+            unfinished=session.unfinished_audio,
+            unfinished_rate_hz=session.input_rate_hz,
         )
 
 
@@ -162,7 +193,10 @@ async def run_script(
     if settings.output is not None:
         check_answer_file(settings.output)
     caller = ScriptedCaller(script)
-    async with endpoint(settings) as provider:
+    async with (
+        endpoint(settings) as provider,
+        fallback_route(settings.fallbacks, emulated=provider.emulated) as route,
+    ):
         announce(provider.description)
         folder = make_call_folder(settings.runs, datetime.now())
         record = CallRecord.open(folder, details={"model": settings.model})
@@ -178,6 +212,7 @@ async def run_script(
                 tools=[get_weather],
                 base_url=provider.base_url,
                 api_key=provider.api_key,
+                route=route,
             ) as call:
                 announce(f"The call is recorded in {folder}.")
                 called = True

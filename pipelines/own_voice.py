@@ -57,7 +57,9 @@ def own_voice(
         alone = replace(
             config, instructions=order(text), tools=[], turn_detection=TurnDetection.SERVER
         )
-        return await render_apart(connect(spec, alone, base_url=base_url, api_key=api_key))
+        return await render_apart(
+            connect(spec, alone, base_url=base_url, api_key=api_key, continuity=None)
+        )
 
     return Phrases(store, voice, node.render if profile.out_of_band else apart)
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from crossfade.errors import SettingsError
 
 PROVIDERS = ("openai", "emulator")
+FALLBACK_PROVIDERS = ("openai", "gemini")
 INSTRUCTIONS = (
     "You are a friendly assistant on the telephone. Answer in two or three short sentences. "
     "Use the tools you have; never guess what they can tell you."
@@ -21,6 +22,8 @@ class NativeSettings(BaseModel):
     provider: str | None = None
     """openai or emulator; None takes OpenAI where there is a key, else the emulator."""
     model: str = "gpt-realtime-2.1"
+    fallbacks: tuple[str, ...] = ()
+    """Who takes the call over when the provider fails, in this order: PROVIDER:MODEL."""
     voice: str | None = None
     instructions: str = INSTRUCTIONS
     base_url: str | None = None
@@ -31,6 +34,18 @@ class NativeSettings(BaseModel):
     """Where the agent's speech goes as a WAV file, besides the recording."""
     runs: Path = Path("runs")
     """Where the folder of this call is made."""
+
+    @field_validator("fallbacks")
+    @classmethod
+    def _named(cls, fallbacks: tuple[str, ...]) -> tuple[str, ...]:
+        for spec in fallbacks:
+            provider, _, model = spec.partition(":")
+            if provider not in FALLBACK_PROVIDERS or not model:
+                raise SettingsError(
+                    f"the fallback {spec!r} names no model that is known here; it must be "
+                    f"PROVIDER:MODEL, with one of {' and '.join(FALLBACK_PROVIDERS)}"
+                )
+        return fallbacks
 
     @field_validator("provider")
     @classmethod

@@ -120,8 +120,6 @@ class Acknowledger(Processor):
         self._watch()
 
     async def forward(self, frame: Frame, direction: FrameDirection) -> None:
-        if isinstance(frame, AcknowledgeFrame):
-            return
         await self.push_frame(frame, direction)
         if isinstance(frame, StartFrame) and self._phrases is not None:
             making = self._phrases.make(self._texts, self._watch)

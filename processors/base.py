@@ -1,14 +1,20 @@
 """The base of Crossfade's processors: audio by plain calls, everything else by pipecat's way."""
 
 from collections.abc import Callable
+from typing import Any, ClassVar
 
 from pipecat.frames.frames import (
     AudioRawFrame,
     CancelFrame,
     EndFrame,
     Frame,
+    FrameProcessorPauseFrame,
+    FrameProcessorPauseUrgentFrame,
+    FrameProcessorResumeFrame,
+    FrameProcessorResumeUrgentFrame,
     InterruptionFrame,
     StartFrame,
+    StopFrame,
     SystemFrame,
 )
 from pipecat.processors.frame_processor import (
@@ -26,6 +32,25 @@ __all__ = ["DOWNSTREAM", "UPSTREAM", "FrameDirection", "Processor"]
 
 DOWNSTREAM = FrameDirection.DOWNSTREAM
 UPSTREAM = FrameDirection.UPSTREAM
+
+_HEARD_BY_ALL = (
+    StartFrame,
+    EndFrame,
+    CancelFrame,
+    StopFrame,
+    InterruptionFrame,
+    FrameProcessorPauseFrame,
+    FrameProcessorPauseUrgentFrame,
+    FrameProcessorResumeFrame,
+    FrameProcessorResumeUrgentFrame,
+)
+_FRAME_EVENTS = frozenset(
+    f"on_{when}_{what}_frame" for when in ("before", "after") for what in ("process", "push")
+)
+_ACTS = frozenset({"note", "forward", "process_frame", "queue_frame", "push_frame"})
+
+_Way = tuple[FrameProcessor, tuple["Processor", ...]]
+"""Where a frame goes, and who is passed over."""
 
 
 class Processor(FrameProcessor):
@@ -45,15 +70,27 @@ class Processor(FrameProcessor):
       frame changes is changed there, such as closing the gate of a response.
     - `forward` then awaits what it must and pushes the frame on.
     - Audio before Start and after End or Cancel is dropped and counted in `dropped_audio`.
-    - Only the public `next` is used to find the neighbour, once, when the chain starts. A processor
+    - `hears` names the control frames that `note` and `forward` act upon. All others go past: a
+      word of the agent's answer is acted upon by few of those that it passes. What begins, ends or
+      pauses a chain, and an interruption, are heard by all. A subclass that overrides either
+      function and does not say what it hears, hears everything. Nothing goes past what waits in an
+      outbox.
+    - Only the public `next` and `previous` are used to find a neighbour, once a start. A processor
       of ours that leaves `handle_audio` alone is passed over by audio.
 
-    Observers see all frames but audio. To have them see audio, too, set `observe_audio` before the
-    start, on the class or on one processor: what that one pushes then takes pipecat's ordinary way,
-    through the outbox, and costs what that costs.
+    Observers see all frames but audio, where each is pushed first and wherever it is heard. To have
+    them see audio, too, set `observe_audio` before the start, on the class or on one processor:
+    what that one pushes then takes pipecat's ordinary way, through the outbox, and costs what that
+    costs.
     """
 
     observe_audio = False
+    hears: ClassVar[tuple[type[Frame], ...] | None] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "hears" not in vars(cls) and not _ACTS.isdisjoint(vars(cls)):
+            cls.hears = None
 
     def __init__(self, *, name: str | None = None) -> None:
         super().__init__(name=name, enable_direct_mode=True)
@@ -64,6 +101,8 @@ class Processor(FrameProcessor):
         self._outbox = Outbox(self._deliver)
         self._feeds_ours: bool | None = None
         self._hand_on: Callable[[AudioRawFrame], None] = self._find_way
+        self._ways: dict[tuple[type[Frame], FrameDirection], _Way | None] = {}
+        self._watched = False
 
     # What a subclass overrides
 
@@ -156,8 +195,21 @@ class Processor(FrameProcessor):
     ) -> None:
         if isinstance(frame, AudioRawFrame) and direction is DOWNSTREAM and callback is None:
             self.receive_audio(frame)
-        else:
-            await super().queue_frame(frame, direction, callback)
+            return
+        if callback is None and self._open:
+            kind = type(frame)
+            if (kind, direction) not in self._ways:
+                self._ways[kind, direction] = self._way_past(kind, direction)
+            way = self._ways[kind, direction]
+            if way is not None and all(passed.gives_way for passed in way[1]):
+                await way[0].queue_frame(frame, direction)
+                return
+        await super().queue_frame(frame, direction, callback)
+
+    def add_event_handler(self, event_name: str, handler: Any) -> None:
+        # Who asks about this processor's frames is told of all.
+        self._watched = self._watched or event_name in _FRAME_EVENTS
+        super().add_event_handler(event_name, handler)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, EndFrame | CancelFrame):
@@ -169,6 +221,7 @@ class Processor(FrameProcessor):
         await super().process_frame(frame, direction)
         if isinstance(frame, StartFrame):
             self._feeds_ours, self._hand_on = None, self._find_way
+            self._ways.clear()
             self._open = True
         await self.forward(frame, direction)
 
@@ -200,6 +253,23 @@ class Processor(FrameProcessor):
         """Whether audio only passes."""
         own = type(self).handle_audio is not Processor.handle_audio
         return not own and not self.observe_audio
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether a frame that is not heard here may go past: nothing waits before it."""
+        return self._open and not self._watched and not self._outbox.waiting
+
+    def _hears(self, kind: type[Frame]) -> bool:
+        return self.hears is None or issubclass(kind, (*self.hears, *_HEARD_BY_ALL))
+
+    def _way_past(self, kind: type[Frame], direction: FrameDirection) -> _Way | None:
+        """Where a frame goes that is not heard here; None if it is."""
+        passed: list[Processor] = []
+        there: FrameProcessor | None = self
+        while isinstance(there, Processor) and not there._hears(kind):
+            passed.append(there)
+            there = there.next if direction is DOWNSTREAM else there.previous
+        return (there, tuple(passed)) if passed and there is not None else None
 
     def _put_audio(self, frame: AudioRawFrame) -> None:
         if isinstance(frame, Frame):

@@ -16,6 +16,7 @@ from crossfade.frames.control import (
     UserTurnCommittedFrame,
     UserTurnStartProposedFrame,
 )
+from crossfade.frames.images import UserImageFrame
 from crossfade.frames.text import (
     InputTextRawFrame,
     SpokenTextFrame,
@@ -82,6 +83,8 @@ class ConversationTap(Processor):
                 ledger.user_transcript(frame.item_id, frame.text, final=False)
             case InputTextRawFrame():
                 ledger.user_text(frame.text, now_s)
+            case UserImageFrame():
+                ledger.user_image(frame.data, frame.media_type, now_s)
 
     def _note_agent(self, frame: Frame) -> None:
         ledger, now_s = self._conversation, asyncio.get_running_loop().time()
@@ -96,7 +99,9 @@ class ConversationTap(Processor):
                     injected=frame.injected,
                 )
             case ResponseEndFrame():
-                ledger.response_ended(frame.response_id, frame.status, frame.usage)
+                ledger.response_ended(
+                    frame.response_id, frame.status, frame.usage, received_ms=frame.received_ms
+                )
             case ToolCallsFrame():
                 for call in frame.shown:
                     ledger.tool_called(call, now_s)

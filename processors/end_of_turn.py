@@ -60,6 +60,13 @@ class EndOfTurn(Processor):
         patience_ms: A pause of this length ends a turn, whatever it sounds like.
     """
 
+    hears = (
+        SpeechConfirmedFrame,
+        SpeechDroppedFrame,
+        VADUserStartedSpeakingFrame,
+        VADUserStoppedSpeakingFrame,
+    )
+
     def __init__(
         self,
         *,

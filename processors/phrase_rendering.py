@@ -1,9 +1,11 @@
-"""Has a provider speak a phrase in the agent's voice, outside the conversation."""
+"""Has a provider speak a phrase in the agent's voice, or write something, outside the
+conversation."""
 
 import asyncio
 import itertools
 from dataclasses import dataclass, field
 
+from crossfade.providers.config import Modality
 from crossfade.providers.events import (
     AudioChunk,
     Event,
@@ -56,7 +58,7 @@ class _Spoken:
 
 
 class Asides:
-    """Picks the phrases that are spoken out of band from the events of a session in use."""
+    """Picks what is said and written out of band from the events of a session in use."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -69,11 +71,25 @@ class Asides:
         Raises:
             CrossfadeError: The session is over.
         """
-        label = f"phrase {next(self._numbers)}"
+        return await self._ask(session, "phrase", order(text), "", None)
+
+    async def write(self, session: RealtimeSession, instructions: str, text: str) -> Rendering:
+        """Ask for something in writing about a text; as `render`, and without sound."""
+        return await self._ask(session, "writing", instructions, text, Modality.TEXT)
+
+    async def _ask(
+        self,
+        session: RealtimeSession,
+        what: str,
+        instructions: str,
+        text: str,
+        modality: Modality | None,
+    ) -> Rendering:
+        label = f"{what} {next(self._numbers)}"
         future: asyncio.Future[Rendering] = asyncio.get_running_loop().create_future()
         self._expected[label] = future
         try:
-            await session.respond_aside(order(text), text="", label=label)
+            await session.respond_aside(instructions, text=text, modality=modality, label=label)
             return await future
         finally:
             self._expected.pop(label, None)

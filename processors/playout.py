@@ -63,6 +63,11 @@ class Playout:
     def empty(self) -> bool:
         return not self._waiting
 
+    @property
+    def positions(self) -> tuple[PlayedSpeech, ...]:
+        """How far each item is that is neither over nor cut."""
+        return tuple(self._position(item) for item in self._items.values())
+
     def add(self, origin: SpeechOrigin, pcm: bytes) -> bool:
         """Queue speech of one item; False when the queue is full and the speech was refused."""
         if self._waiting_bytes + len(pcm) > self._limit_bytes:

@@ -44,6 +44,8 @@ class PlayoutQueue(Processor):
         playout: The state shared with the PlayoutTracker behind the transport's output.
     """
 
+    hears = (PlayoutHoldFrame, PlayoutResumeFrame, TTSStoppedFrame)
+
     def __init__(self, playout: Playout, *, name: str | None = None) -> None:
         super().__init__(name=name)
         self._playout = playout

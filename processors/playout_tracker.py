@@ -24,6 +24,8 @@ class PlayoutTracker(Processor):
         playout: The state shared with the PlayoutQueue before the transport's output.
     """
 
+    hears = (TTSStoppedFrame,)
+
     def __init__(self, playout: Playout, *, name: str | None = None) -> None:
         super().__init__(name=name)
         self._playout = playout

@@ -24,6 +24,8 @@ class Resampler(Processor):
         out_rate_hz: Rate of the transport, mono.
     """
 
+    hears = (TTSStoppedFrame,)
+
     def __init__(self, *, in_rate_hz: int, out_rate_hz: int, name: str | None = None) -> None:
         super().__init__(name=name)
         self._in_rate_hz = in_rate_hz

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from crossfade.audio.pcm import duration_ms
 from crossfade.audio.resample import StreamResampler
 from crossfade.conversation.tools import ToolCall
 from crossfade.conversation.usage import Usage
@@ -18,6 +19,11 @@ from crossfade.frames.audio import (
     SpeechPlayedFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
+)
+from crossfade.frames.continuity import (
+    AudioLostFrame,
+    SessionContinuedFrame,
+    SessionLostFrame,
 )
 from crossfade.frames.control import (
     CancelFrame,
@@ -35,6 +41,7 @@ from crossfade.frames.control import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
+from crossfade.frames.images import UserImageFrame
 from crossfade.frames.text import (
     InputTextRawFrame,
     LLMTextFrame,
@@ -55,13 +62,16 @@ from crossfade.providers.commands import SendText, SendToolResult
 from crossfade.providers.config import TurnDetection
 from crossfade.providers.events import (
     AudioChunk,
+    AudioLost,
     Event,
     Interruption,
     LateUsage,
+    LineLost,
     ProviderError,
     ResponseDone,
     ResponseStarted,
     ResponseStatus,
+    SessionContinued,
     Severity,
     SpeechStarted,
     SpeechStopped,
@@ -73,8 +83,10 @@ from crossfade.providers.events import (
 from crossfade.providers.session import RealtimeSession
 
 from .base import DOWNSTREAM, UPSTREAM, FrameDirection, Processor
+from .context_keeper import ContextKeeper
 from .phrase_rendering import Asides, Rendering
 from .preroll import PreRoll
+from .sounding import Sounding
 from .tool_answers import Request, ToolAnswers
 
 PREROLL_MS = 500
@@ -88,6 +100,8 @@ class _Response:
     speaks: bool = False
     cut: bool = False
     calls: list[ToolCall] = field(default_factory=list)
+    received_ms: dict[str, float] = field(default_factory=dict)
+    """How much audio of each item has come."""
 
 
 class SpeechToSpeech(Processor):
@@ -99,35 +113,56 @@ class SpeechToSpeech(Processor):
     the response is complete; a response that was cut calls nothing. Where the turns are ours to
     find, the user's audio is sent in turns only, each from half a second before its onset was
     noticed, however long it took to be sure of it.
+    The session is told when somebody speaks here, which it needs to outlive its connections; how
+    it does so is told both ways, and interrupts nothing.
     Closes the session at the end.
 
     Args:
         session: The open session.
         rate_hz: Rate of the user's audio, mono; it is converted here to the session's.
+        context_tokens: A conversation that is longer is summarised, and the session rotates onto
+            the summary; None leaves it to the provider.
     """
 
-    def __init__(self, session: RealtimeSession, *, rate_hz: int, name: str | None = None) -> None:
+    def __init__(
+        self,
+        session: RealtimeSession,
+        *,
+        rate_hz: int,
+        context_tokens: int | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name)
         self._session = session
         self._rate_hz = rate_hz
         self._uplink = StreamResampler(rate_hz, session.input_rate_hz)
+        self._model = session.profile.model
         self._owns_turns = session.config.turn_detection is TurnDetection.CALLER
         self._preroll = PreRoll(PREROLL_MS, session.input_rate_hz)
         self._turn_open = not self._owns_turns
         self._responses: dict[str, _Response] = {}
         self._tool_answers = ToolAnswers(session.profile, session.config.tools)
         self._asides = Asides()
+        self._context = ContextKeeper(session, self._asides, context_tokens)
+        self._sounding = Sounding()
         self._user_speaks = False
         self._receiver: asyncio.Task[Any] | None = None
+        self._relief: asyncio.Task[Any] | None = None
 
     async def render(self, text: str) -> Rendering:
         """Have a phrase spoken beside the conversation, to be kept; nobody hears it now.
 
         Raises:
             SettingsError: The model cannot speak outside the conversation.
-            CrossfadeError: The session is over.
+            CrossfadeError: The session is over, or another model speaks by now.
         """
-        return await self._asides.render(self._session, text)
+        rendering = await self._asides.render(self._session, text)
+        if self._session.profile.model != self._model:
+            raise CrossfadeError(
+                f"{self._session.profile.model} has taken over from {self._model}, and speaks in "
+                "a voice of its own"
+            )
+        return rendering
 
     @property
     def overrun(self) -> int:
@@ -159,13 +194,20 @@ class SpeechToSpeech(Processor):
             case VADUserStartedSpeakingFrame() if direction is DOWNSTREAM:
                 # It may become a turn much later, when the answer it was held for is given up.
                 self._preroll.pin()
+                self._session.user_speaking(True)
             case VADUserStoppedSpeakingFrame() if direction is DOWNSTREAM:
                 self._preroll.unpin()
+                self._session.user_speaking(False)
+        self._sounding.note(frame)
+        self._session.playing = self._sounding.now
 
     async def forward(self, frame: Frame, direction: FrameDirection) -> None:
         match frame:
             case InputTextRawFrame():
                 await self._ask(self._session.send_text(frame.text))
+                return
+            case UserImageFrame():
+                await self._ask(self._session.send_image(frame.data, frame.media_type))
                 return
             case AcknowledgeFrame():
                 await self._acknowledge(frame)
@@ -213,8 +255,9 @@ class SpeechToSpeech(Processor):
                         delivery=delivery,
                     )
                     await self._ask(sent)
-                case SendText(text=text, respond=respond):
-                    await self._ask(self._session.send_text(text, respond=respond))
+                case SendText(text=text, respond=respond, call_id=call_id):
+                    sent = self._session.send_text(text, respond=respond, call_id=call_id)
+                    await self._ask(sent)
                 # While the user speaks, the answer to the user's turn covers the results as well.
                 case _ if not self._user_speaks:
                     await self._ask(self._session.respond())
@@ -232,9 +275,10 @@ class SpeechToSpeech(Processor):
                 await self.push_error(str(error), exception=error)
 
     async def _stop(self) -> None:
-        receiver, self._receiver = self._receiver, None
-        if receiver is not None:
-            await self.cancel_task(receiver)
+        tasks = [task for task in (self._relief, self._receiver) if task is not None]
+        self._relief = self._receiver = None
+        for task in tasks:
+            await self.cancel_task(task)
         await self._session.close()
 
     # From the provider to the chain
@@ -276,9 +320,34 @@ class SpeechToSpeech(Processor):
             case Interruption():
                 await self._cut(event)
             case ProviderError():
-                # Of a response that failed, its end has told already.
-                if event.severity is not Severity.HARMLESS and event.response_id is None:
+                # Of a response that failed, its end has told already; what ends the connection is
+                # told by what becomes of the session.
+                if event.severity is Severity.REQUEST and event.response_id is None:
                     await self.push_error(event.message)
+            case _:
+                await self._carry_on(event)
+
+    async def _carry_on(self, event: Event) -> None:
+        match event:
+            case LineLost():
+                await self.broadcast_frame(SessionLostFrame, message=event.message, code=event.code)
+            case AudioLost():
+                await self.broadcast_frame(AudioLostFrame, lost_ms=event.lost_ms)
+            case SessionContinued():
+                profile, tools = self._session.profile, self._session.config.tools
+                self._tool_answers.succeed(profile, tools, open_calls=event.open_calls)
+                self._context.session_continued()
+                await self.broadcast_frame(
+                    SessionContinuedFrame,
+                    why=event.why,
+                    provider=event.provider,
+                    session_id=event.session_id,
+                    profile=profile,
+                    resumed=event.resumed,
+                    open_calls=event.open_calls,
+                    gap_ms=event.gap_ms,
+                    replayed_ms=event.replayed_ms,
+                )
             case _:
                 await self._user_event(event)
 
@@ -339,13 +408,18 @@ class SpeechToSpeech(Processor):
 
     def _push_speech(self, response: _Response, event: AudioChunk) -> None:
         if not response.cut:
+            item_id, rate_hz = event.item_id, self._session.output_rate_hz
+            received_ms = response.received_ms.get(item_id, 0.0) + duration_ms(event.pcm, rate_hz)
+            response.received_ms[item_id] = received_ms
+            self._sounding.generated(response.id, item_id)
+            self._session.playing = True
             origin = SpeechOrigin(
-                item_id=event.item_id, response_id=response.id, injected=response.injected
+                item_id=item_id, response_id=response.id, injected=response.injected
             )
             self.push_audio(
                 SpeechFrame(
                     audio=event.pcm,
-                    sample_rate=self._session.output_rate_hz,
+                    sample_rate=rate_hz,
                     num_channels=1,
                     context_id=response.id,
                     origin=origin,
@@ -378,6 +452,7 @@ class SpeechToSpeech(Processor):
 
     async def _finish(self, event: ResponseDone) -> None:
         response = self._responses.pop(event.response_id, None)
+        self._sounding.response_ended(event.response_id)
         if response is not None and response.speaks and not response.cut:
             await self.push_frame(TTSStoppedFrame(context_id=response.id))
         await self.push_frame(
@@ -386,6 +461,7 @@ class SpeechToSpeech(Processor):
                 status=event.status.value,
                 usage=event.usage,
                 reason=event.reason,
+                received_ms={} if response is None else response.received_ms,
             )
         )
         await self._count(event)
@@ -395,3 +471,5 @@ class SpeechToSpeech(Processor):
             calls, tools = tuple(response.calls), self._session.config.tools
             self._tool_answers.called(calls)
             await self.push_frame(ToolCallsFrame.of(event.response_id, calls, tools))
+        if response is not None and not response.injected and self._context.too_long(event.usage):
+            self._relief = self.create_task(self._context.relieve(), f"{self.name}::context")

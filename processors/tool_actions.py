@@ -80,8 +80,6 @@ class Note:
     phase: ToolPhase
     phrases: tuple[str, ...] = ()
     """What may be said while it runs."""
-    due: str | None = None
-    """What is to be said now, as neither side speaks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

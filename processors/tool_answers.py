@@ -54,16 +54,21 @@ class ToolAnswers:
         while len(self._calls) > _MOST_CALLS:
             self._calls.popitem(last=False)
 
-    def succeed(self, profile: Profile, *, resumed: bool) -> None:
+    def succeed(
+        self, profile: Profile, tools: Sequence[ToolDeclaration], *, open_calls: bool
+    ) -> None:
         """Another session takes the conversation over.
 
         Args:
             profile: What its model can do.
-            resumed: Whether it knows the calls of the earlier one, which it then still awaits.
+            tools: What is declared to it.
+            open_calls: Whether it knows the open calls of the earlier one, and awaits them.
         """
         self._wire = tool_wire(profile)
+        self._blocking = {tool.name for tool in tools if tool.blocking}
         for call in self._calls.values():
-            call.closed |= not resumed
+            call.wire = self._wire_of(call.name)
+            call.closed |= not open_calls
 
     def result(self, frame: FunctionCallResultFrame) -> list[Request]:
         """Give a result, a part of it or its placeholder to the session."""
@@ -72,7 +77,8 @@ class ToolAnswers:
         if final:
             self._calls.pop(call_id, None)
         if call.closed:
-            return [SendText(text=_as_words(frame, final=final), respond=ask)]
+            words = _as_words(frame, final=final)
+            return [SendText(text=words, respond=ask, call_id=call_id)]
         error = frame.error
         output = ToolResult(
             call_id=call_id,
@@ -102,7 +108,10 @@ class ToolAnswers:
         return [SendToolResult(result=output, delivery=delivery), *requests]
 
     def _new(self, name: str) -> _Call:
-        return _Call(name=name, wire=ToolWire.WAITS if name in self._blocking else self._wire)
+        return _Call(name=name, wire=self._wire_of(name))
+
+    def _wire_of(self, name: str) -> ToolWire:
+        return ToolWire.WAITS if name in self._blocking else self._wire
 
 
 def _as_words(frame: FunctionCallResultFrame, *, final: bool) -> str:

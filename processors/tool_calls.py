@@ -68,6 +68,10 @@ class ToolCalls:
         self._over = False
         self._actions: list[Action] = []
 
+    def succeeded(self, wire: ToolWire) -> None:
+        """Another model has taken the conversation over, and takes answers in this way."""
+        self._wire = wire
+
     @property
     def wake_at_ms(self) -> float | None:
         """When something is due by itself; None if nothing is."""
@@ -242,18 +246,10 @@ class ToolCalls:
             return
         if not entry.slow and runs_ms >= policy.acknowledge_after_ms:
             entry.slow = True
-            self._slow(entry)
+            phrases = entry.tool.policy.phrases
+            self._actions.append(Note(call=entry.call, phase=ToolPhase.SLOW, phrases=phrases))
         if entry.stage is Stage.IN_TIME and runs_ms >= policy.timeout_ms:
             self._hold_off(entry)
-
-    def _slow(self, entry: OpenCall) -> None:
-        """Say that it takes a moment, once for the calls of one response."""
-        assert entry.tool is not None
-        phrases = entry.tool.policy.phrases
-        silent = not self._user_speaks and not self._agent_speaks
-        due = phrases[0] if phrases and silent and not entry.group.slow else None
-        entry.group.slow |= bool(phrases)
-        self._actions.append(Note(call=entry.call, phase=ToolPhase.SLOW, phrases=phrases, due=due))
 
     # Answers
 

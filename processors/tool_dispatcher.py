@@ -10,6 +10,7 @@ from typing import Any
 from loguru import logger
 
 from crossfade.errors import SettingsError
+from crossfade.frames.continuity import SessionContinuedFrame
 from crossfade.frames.control import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -23,7 +24,6 @@ from crossfade.frames.control import (
     UserStoppedSpeakingFrame,
 )
 from crossfade.frames.tools import (
-    AcknowledgeFrame,
     FunctionCallInProgressFrame,
     FunctionCallResultFrame,
     FunctionCallResultProperties,
@@ -33,8 +33,9 @@ from crossfade.frames.tools import (
     ToolCancelFrame,
 )
 
-from .base import DOWNSTREAM, UPSTREAM, FrameDirection, Processor
+from .base import DOWNSTREAM, FrameDirection, Processor
 from .tool_actions import Action, Begin, Cancel, Drop, Note, Run, Stop, Tell, ToolWire
+from .tool_answers import tool_wire
 from .tool_calls import ToolCalls
 from .tool_policy import OnInterruption
 from .tool_threads import TooManyThreads
@@ -51,7 +52,8 @@ class ToolDispatcher(Processor):
     calls of a response run at once; results go both ways as FunctionCallResultFrame, and the one
     with `run_llm` has the model speak of all. Placeholders and parts of results go the same way,
     marked as not final. A cancelled call is a ToolCancelFrame instead. ToolActivityFrame tells
-    where each call stands. What a tool raises is told to the model by kind only, and logged.
+    where each call stands; from that an Acknowledger fills the silence. What a tool raises is told
+    to the model by kind only, and logged.
 
     Args:
         tools: The tools, as declared to the session.
@@ -94,6 +96,8 @@ class ToolDispatcher(Processor):
                 self._decided(calls.agent_speaks(speaks, now_ms))
             case InterruptionFrame():
                 self._decided(calls.interrupted(now_ms))
+            case SessionContinuedFrame():
+                calls.succeeded(tool_wire(frame.profile))
             case EndFrame() | CancelFrame():
                 self._decided(calls.hung_up())
 
@@ -204,13 +208,11 @@ class ToolDispatcher(Processor):
         await self.broadcast_frame(
             ToolActivityFrame,
             call_id=note.call.id,
-            name=note.call.name,
+            function_name=note.call.name,
             phase=note.phase,
             response_id=note.call.response_id,
             phrases=note.phrases,
         )
-        if note.due is not None:
-            await self.push_frame(AcknowledgeFrame(call_id=note.call.id, text=note.due), UPSTREAM)
 
     # The tools
 

@@ -30,9 +30,6 @@ class Group:
     waiting: set[str]
     real: bool = False
     """Something came of one of them that is worth a word."""
-    slow: bool = False
-    """One of them takes long, and what there is to say about it was said."""
-
     owed: bool = False
     """The model shall speak of it, and there was nothing to tell that would have it speak."""
 

@@ -47,7 +47,10 @@ class Move(Enum):
 
 class _State(Enum):
     FREE = auto()
+    DOUBTFUL = auto()
+    """Somebody may be speaking into the agent's silence."""
     HELD = auto()
+    """Somebody may be speaking into an answer that was being heard."""
     USER = auto()
 
 
@@ -56,6 +59,8 @@ class _Sense(Enum):
 
     POSSIBLE = auto()
     """A turn may begin: holds an answer that is being heard; else it is nothing."""
+    TENTATIVE = auto()
+    """A turn may begin, in the agent's silence too: what comes is not heard before it is sure."""
     BEGINNING = auto()
     """A turn begins, but over an answer that is being heard only possibly."""
     CERTAIN = auto()
@@ -69,7 +74,7 @@ class _Sense(Enum):
 
 
 _LOCAL: Mapping[Signal, _Sense] = {
-    Signal.ONSET: _Sense.BEGINNING,
+    Signal.ONSET: _Sense.TENTATIVE,
     Signal.CONFIRMED: _Sense.CERTAIN,
     Signal.WORDS: _Sense.SUPPORT,
     Signal.LATE: _Sense.SUPPORT,
@@ -106,8 +111,9 @@ class TurnCounts:
 class TurnStages:
     """Decides whose turn it is.
 
-    While the agent is silent, the owner's first word begins the user's turn. While it is heard,
-    the first stage holds the answer, and the second interrupts it or lets it go on.
+    The first stage holds the answer that is being heard, and the second interrupts it or lets it
+    go on. While the agent is silent, a provider's word begins the user's turn at once. Turns that
+    are heard here have two stages in silence, too: a cough is no turn, and is not to be answered.
 
     Args:
         owner: Who hears the turns.
@@ -132,7 +138,8 @@ class TurnStages:
 
     @property
     def held(self) -> bool:
-        return self._state is _State.HELD
+        """Whether the playout is held."""
+        return self._state is _State.HELD or (self._state is _State.DOUBTFUL and self._holds)
 
     def hear(self, signal: Signal) -> tuple[Move, ...]:
         """Take a signal; what is to be done now, in order."""
@@ -141,8 +148,8 @@ class TurnStages:
         match self._state:
             case _State.FREE:
                 return self._when_free(signal)
-            case _State.HELD:
-                return self._when_held(signal)
+            case _State.DOUBTFUL | _State.HELD:
+                return self._when_unsure(signal)
             case _State.USER:
                 return self._end() if self._ends_turn(signal) else ()
 
@@ -162,28 +169,33 @@ class TurnStages:
         return self._resume() if self.held else ()
 
     def _when_free(self, signal: Signal) -> tuple[Move, ...]:
-        sense = self._senses.get(signal)
-        possible = sense in (_Sense.POSSIBLE, _Sense.BEGINNING)
-        if possible and self.agent_heard and self._holds:
-            self._state = _State.HELD
-            self.counts.holds += 1
-            return (Move.HOLD,)
-        return self._begin() if sense in (_Sense.BEGINNING, _Sense.CERTAIN) else ()
+        match self._senses.get(signal):
+            case _Sense.POSSIBLE | _Sense.TENTATIVE | _Sense.BEGINNING if (
+                self.agent_heard and self._holds
+            ):
+                self._state = _State.HELD
+                self.counts.holds += 1
+                return (Move.HOLD,)
+            case _Sense.TENTATIVE if not self.agent_heard:
+                self._state = _State.DOUBTFUL
+                return (Move.HOLD,) if self._holds else ()
+            case _Sense.TENTATIVE | _Sense.BEGINNING | _Sense.CERTAIN:
+                return self._begin()
+        return ()
 
-    def _when_held(self, signal: Signal) -> tuple[Move, ...]:
+    def _when_unsure(self, signal: Signal) -> tuple[Move, ...]:
         match self._senses.get(signal):
             case _Sense.CERTAIN | _Sense.SUPPORT:
                 return self._begin()
             case _Sense.DOUBT:
-                self.counts.false_holds += 1
                 return self._resume()
             case _Sense.OVER:
                 return (*self._begin(), *self._end())
-        if signal is Signal.ENDED:
-            # Of a detector that confirms nothing: too short to be sure of.
-            self.counts.false_holds += 1
-            return self._resume()
-        return ()
+        if signal is not Signal.ENDED:
+            return ()
+        # Of a detector that confirms nothing. Into an answer it was too short to be sure of.
+        whole_turn = self._state is _State.DOUBTFUL
+        return (*self._begin(), *self._end()) if whole_turn else self._resume()
 
     def _ends_turn(self, signal: Signal) -> bool:
         if self._owner is TurnOwner.LOCAL:
@@ -193,7 +205,7 @@ class TurnStages:
 
     def _begin(self) -> tuple[Move, ...]:
         # A hold may have outlasted the answer: it was heard when the user spoke into it.
-        if self.agent_heard or self.held:
+        if self.agent_heard or self._state is _State.HELD:
             self.counts.interruptions += 1
             self._wordless = True
         self._state = _State.USER
@@ -205,6 +217,9 @@ class TurnStages:
         return (Move.END,)
 
     def _resume(self) -> tuple[Move, ...]:
+        was_held = self.held
+        if self._state is _State.HELD:
+            self.counts.false_holds += 1
         self._state = _State.FREE
         self._proposed = False
-        return (Move.RESUME,)
+        return (Move.RESUME,) if was_held else ()

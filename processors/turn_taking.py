@@ -44,17 +44,27 @@ _SIGNALS: dict[type[Frame], Signal] = {
 class TurnTaking(Processor):
     """Turns what is heard of the user into turns and interruptions.
 
-    Stands before the speech node. While the agent is silent, the owner's first word begins the
-    user's turn: UserStartedSpeakingFrame, then InterruptionFrame. While the agent is heard, the
-    onset of speech only holds the answer (PlayoutHoldFrame). The interruption follows when it is
-    sure: speech of some length, words, or the provider's own word. Otherwise PlayoutResumeFrame
-    lets the answer go on. No hold lasts longer than a second. All these frames go both ways.
+    Stands before the speech node. While the agent is silent, the provider's word begins the
+    user's turn: UserStartedSpeakingFrame, then InterruptionFrame. While the agent is heard, or
+    where the turns are heard here, the onset of speech only holds what is played and what may come
+    (PlayoutHoldFrame). The turn follows when it is sure: speech of some length, words, or the
+    provider's own word. Otherwise PlayoutResumeFrame lets the answer go on. No hold lasts longer
+    than a second. All these frames go both ways.
 
     Args:
         owner: Who hears that turns begin and end.
         holds: Whether an answer can be held; else the owner's first word interrupts it.
         provider_cuts: Whether the provider ends its answer by itself when it hears the user.
     """
+
+    hears = (
+        BotStartedSpeakingFrame,
+        BotStoppedSpeakingFrame,
+        InterimTranscriptionFrame,
+        TranscriptionFrame,
+        UserTurnCommittedFrame,
+        *_SIGNALS,
+    )
 
     def __init__(
         self,
@@ -98,7 +108,10 @@ class TurnTaking(Processor):
         self._watch()
 
     async def forward(self, frame: Frame, direction: FrameDirection) -> None:
-        if isinstance(frame, EndFrame | CancelFrame):
+        # A turn that begins with the word that speech has ended needs the sound kept until then.
+        begins_late = isinstance(frame, VADUserStoppedSpeakingFrame) and Move.BEGIN in self._moves
+        # What comes from below is for nobody above; the agent is to be silent first.
+        if begins_late or direction is UPSTREAM or isinstance(frame, EndFrame | CancelFrame):
             await self._move()
             await self.push_frame(frame, direction)
         else:
@@ -143,10 +156,20 @@ class TurnTaking(Processor):
             case Move.RESUME:
                 await self.broadcast_frame(PlayoutResumeFrame)
             case Move.BEGIN:
-                await self.broadcast_frame(UserStartedSpeakingFrame)
-                await self.broadcast_interruption()
+                await self._tell_begin()
             case Move.END:
                 await self.broadcast_frame(UserStoppedSpeakingFrame)
+
+    async def _tell_begin(self) -> None:
+        """Tell both ways, and first the way where the agent is to fall silent."""
+        down, up = (UserStartedSpeakingFrame(), InterruptionFrame()), []
+        for frame in down:
+            sibling = type(frame)()
+            sibling.broadcast_sibling_id, frame.broadcast_sibling_id = frame.id, sibling.id
+            up.append(sibling)
+            await self.push_frame(frame)
+        for sibling in up:
+            await self.push_frame(sibling, UPSTREAM)
 
     def _watch(self) -> None:
         """See to it that every hold ends."""

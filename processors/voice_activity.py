@@ -51,6 +51,8 @@ class VoiceActivity(Processor):
             The default takes speech in two stages.
     """
 
+    hears = ()
+
     def __init__(
         self, *, rate_hz: int, detector: VoiceDetector | None = None, name: str | None = None
     ) -> None:

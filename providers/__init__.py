@@ -17,11 +17,17 @@ from crossfade.providers.config import (
 )
 from crossfade.providers.connect import connect
 from crossfade.providers.connection import Statistics
+from crossfade.providers.continuity.route import Endpoint
+from crossfade.providers.continuity.serving import Serving
+from crossfade.providers.continuity.settings import Continuity
 from crossfade.providers.events import (
     AudioChunk,
+    AudioLost,
     Event,
+    Handover,
     Interruption,
     LateUsage,
+    LineLost,
     ProviderError,
     RateLimit,
     RateLimits,
@@ -29,6 +35,7 @@ from crossfade.providers.events import (
     ResponseStarted,
     ResponseStatus,
     ResumptionHandle,
+    SessionContinued,
     SessionExpiring,
     SessionOpened,
     Severity,
@@ -46,12 +53,17 @@ from crossfade.providers.tap import WireDirection, WireTap
 
 __all__ = [
     "AudioChunk",
+    "AudioLost",
+    "Continuity",
     "Delivery",
     "Eagerness",
     "Encoding",
+    "Endpoint",
     "Event",
+    "Handover",
     "Interruption",
     "LateUsage",
+    "LineLost",
     "Modality",
     "NoiseReduction",
     "Profile",
@@ -64,7 +76,9 @@ __all__ = [
     "ResponseStarted",
     "ResponseStatus",
     "ResumptionHandle",
+    "Serving",
     "SessionConfig",
+    "SessionContinued",
     "SessionExpiring",
     "SessionOpened",
     "Severity",

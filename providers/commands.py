@@ -15,6 +15,9 @@ class SendText:
     text: str
     respond: bool = False
     """Whether the agent shall answer, as by `Respond`."""
+    call_id: str = ""
+    """The tool call of which it tells the result: a session that was told that already is spared
+    it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

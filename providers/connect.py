@@ -4,13 +4,22 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from crossfade.conversation.history import HistoryItem
+from crossfade.conversation.ledger import Conversation
 from crossfade.errors import SettingsError
 from crossfade.providers.address import check_url
+from crossfade.providers.api_key import ApiKey
 from crossfade.providers.config import SessionConfig
+from crossfade.providers.continuity.line import Leg, Line
+from crossfade.providers.continuity.lines import Lines
+from crossfade.providers.continuity.one_line import OneLine
+from crossfade.providers.continuity.route import Endpoint
+from crossfade.providers.continuity.settings import Continuity
 from crossfade.providers.profiles import Profile
 from crossfade.providers.protocol import WireProtocol
-from crossfade.providers.session import ApiKey, RealtimeSession
+from crossfade.providers.session import RealtimeSession
+from crossfade.providers.sound_format import sound_format
 from crossfade.providers.tap import WireTap
+from crossfade.providers.validation import check_config
 
 _MakeProtocol = Callable[[str, str | None, str | None, str | None], WireProtocol]
 """Makes a protocol of model (may be empty), dialect, base URL and the handle to resume by, which
@@ -41,6 +50,7 @@ def _moshi(
     return moshi_protocol(model, dialect)
 
 
+_CONTINUITY = Continuity()
 _WIRES: Mapping[str, _MakeProtocol] = {"openai": _openai, "gemini": _gemini, "moshi": _moshi}
 
 
@@ -54,6 +64,10 @@ def connect(
     history: Sequence[HistoryItem] = (),
     resume: str | None = None,
     tap: WireTap | None = None,
+    route: Sequence[Endpoint] = (),
+    continuity: Continuity | None = _CONTINUITY,
+    conversation: Conversation | None = None,
+    unfinished: bytes = b"",
 ) -> RealtimeSession:
     """Prepare a session; it connects when it is entered or opened.
 
@@ -73,29 +87,82 @@ def connect(
         resume: Handle of the session to take up, from its last ResumptionHandle. The provider
             knows what was said in it, so no history is told. Close that session first.
         tap: Sees every message.
+        route: Who serves when this provider fails, in the order of preference. The session's
+            sample rates stay those of the first.
+        continuity: How the session outlives its connections; None: it ends with its connection.
+        conversation: The ledger that somebody else writes, from what the session tells; it is
+            what a new connection is told. The session writes one of its own if there is none.
+        unfinished: What the user said before, and nobody answered, at the session's input rate.
 
     Raises:
         SettingsError: Something of this cannot be used, or there is no key.
     """
-    provider, _, model = spec.partition(":")
+    first = Endpoint(spec=spec, base_url=base_url, api_key=api_key, dialect=dialect)
+    legs = [_leg(endpoint) for endpoint in (first, *route)]
+    config = config or SessionConfig()
+    protocol = legs[0].protocol(resume)
+    _check_resume(resume, protocol.profile)
+    check_config(config, protocol.profile, history)
+    sound = sound_format(config.encoding, protocol.profile)
+    line = Line(legs[0], 0, protocol, config, sound, tap=tap, resumes=resume is not None)
+    if continuity is None:
+        if route:
+            raise SettingsError("A route is for a session that outlives its connections.")
+        return RealtimeSession(OneLine(line, history, conversation), sound)
+    for leg in legs[1:]:
+        _check_leg(leg, config)
+    lines = Lines(
+        legs,
+        config,
+        sound,
+        line,
+        settings=continuity,
+        history=history,
+        conversation=conversation,
+        unfinished=unfinished,
+        tap=tap,
+    )
+    return RealtimeSession(lines, sound)
+
+
+def _leg(endpoint: Endpoint) -> Leg:
+    """Find out how to dial a provider.
+
+    Raises:
+        SettingsError: There is no such provider, or no key.
+    """
+    provider, _, model = endpoint.spec.partition(":")
     make = _WIRES.get(provider)
     if make is None:
         raise SettingsError(
-            f'"{spec}" names no provider that is known here. It must be PROVIDER:MODEL, with one '
-            f"of these: {', '.join(_WIRES)}."
+            f'"{endpoint.spec}" names no provider that is known here. It must be PROVIDER:MODEL, '
+            f"with one of these: {', '.join(_WIRES)}."
         )
-    if base_url is not None:
-        check_url(base_url)
-    protocol = make(model, dialect, base_url, resume)
-    _check_resume(resume, protocol.profile)
-    return RealtimeSession(
-        protocol,
-        config or SessionConfig(),
-        api_key=_key(provider, protocol.key_variables) if api_key is None else api_key,
-        base_url=base_url,
-        history=history,
-        tap=tap,
-    )
+    if endpoint.base_url is not None:
+        check_url(endpoint.base_url)
+
+    def protocol(resume: str | None) -> WireProtocol:
+        return make(model, endpoint.dialect, endpoint.base_url, resume)
+
+    api_key = endpoint.api_key
+    if api_key is None:
+        api_key = _key(provider, protocol(None).key_variables)
+    return Leg(endpoint=endpoint, api_key=api_key, protocol=protocol)
+
+
+def _check_leg(leg: Leg, config: SessionConfig) -> None:
+    """Find what a further provider of the route cannot do.
+
+    Raises:
+        SettingsError: It cannot be asked for.
+    """
+    try:
+        check_config(leg.config(config), leg.protocol(None).profile, ())
+    except (SettingsError, TypeError) as error:
+        raise SettingsError(
+            f"{leg.endpoint.spec} cannot be in the route: {error} Say in `Endpoint.changes` what "
+            "shall be different there."
+        ) from error
 
 
 def _check_resume(handle: str | None, profile: Profile) -> None:

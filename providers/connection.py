@@ -55,6 +55,12 @@ class Statistics:
     """User audio that waited too long: to be sent, or for a tool that the model waits for."""
     unread_bytes: int
     """What has arrived and waits for the caller to iterate."""
+    reconnects: int = 0
+    """How often another connection took the place of one that had died."""
+    rotations: int = 0
+    """How often another connection took the place of one that was near its end."""
+    failovers: int = 0
+    """How often another provider took over, returns included."""
 
 
 class Connection:
@@ -84,6 +90,16 @@ class Connection:
         return self._end_announced
 
     @property
+    def dead(self) -> bool:
+        """Whether the line has ended, whatever of it waits to be received."""
+        return self._websocket is not None and self._websocket.state is State.CLOSED
+
+    @property
+    def unread_bytes(self) -> int:
+        """What has arrived and was not received."""
+        return 0 if self._websocket is None else self._websocket.unread_bytes
+
+    @property
     def waiting_messages(self) -> int:
         return len(self._queue)
 
@@ -94,7 +110,7 @@ class Connection:
             waiting_messages=len(self._queue),
             waiting_audio_ms=self._queue.waiting_audio_ms,
             dropped_audio_ms=self._queue.dropped_audio_ms + self._protocol.dropped_audio_ms,
-            unread_bytes=0 if self._websocket is None else self._websocket.unread_bytes,
+            unread_bytes=self.unread_bytes,
         )
 
     async def open(
@@ -103,6 +119,7 @@ class Connection:
         config: SessionConfig,
         history: Sequence[HistoryItem] = (),
         *,
+        seeded: bool = False,
         secret: str = "",
     ) -> list[Event]:
         """Connect and wait until the provider accepts the session. Cancelled, it cuts the line.
@@ -111,6 +128,7 @@ class Connection:
             request: Where to connect.
             config: What the session shall be.
             history: What was said before.
+            seeded: Whether that is told later, by `seed`.
             secret: The key; where the provider quotes it, it is left out.
 
         Returns:
@@ -124,7 +142,9 @@ class Connection:
         """
         if (prepare := self._protocol.preparation()) is not None:
             await asyncio.to_thread(prepare)
-        first_messages = self._protocol.start(config, history)
+        first_messages = self._protocol.start(config, seeded=seeded or bool(history))
+        if history:
+            first_messages += self._protocol.seed(history)
         self._address = host_and_port(request.url)
         self._secret = secret
         if self._tap is not None and len(secret) >= _SHORTEST_SECRET:
@@ -164,6 +184,19 @@ class Connection:
             self._count_sent(websocket, message)
         else:
             self._queue.put_audio(message, duration_ms)
+
+    def seed(self, history: Sequence[HistoryItem]) -> None:
+        """Tell what was said before; once, and before anything else."""
+        self._put_control(self._protocol.seed(history))
+
+    def replay_audio(self, audio: bytes) -> None:
+        """Send audio that was kept: none of it is dropped, and it goes before what comes after.
+
+        Raises:
+            ConnectionLost: The provider has stopped reading, or the line is dead.
+        """
+        if message := self._protocol.append_audio(audio):
+            self._put_control([message])
 
     async def let_audio_go(self) -> bool:
         """Let waiting audio be sent while the line takes it, until little waits; whether it did."""
@@ -208,6 +241,16 @@ class Connection:
                 return self._understood_at_once()
             message = websocket.take()
         return [] if message is None else self._understand(message)
+
+    def drain(self) -> list[Event]:
+        """Give all that has arrived, for nothing more is to be received; never raises."""
+        events = list(self._understood)
+        self._understood.clear()
+        while self._websocket is not None and (message := self._websocket.take()) is not None:
+            # Nothing is sent any more, so it does not matter that nothing can be.
+            with contextlib.suppress(ConnectionLost):
+                events += self._understand(message)
+        return events + self._protocol.ended()
 
     def wake(self) -> None:
         """Have `receive` return."""

@@ -17,6 +17,22 @@ class ResponseStatus(Enum):
     INTERRUPTED = "interrupted"
     INCOMPLETE = "incomplete"
     FAILED = "failed"
+    CUT = "cut"
+    """The line died while it came. What is left of it comes in another response, once a new
+    connection serves; what has come of it is to be played."""
+
+
+class Handover(Enum):
+    """Why another connection serves."""
+
+    RECONNECT = "reconnect"
+    """The line died."""
+    ROTATION = "rotation"
+    """The session was near its end, or its conversation became too long."""
+    FAILOVER = "failover"
+    """The provider failed; the next of the route serves."""
+    RETURN = "return"
+    """A provider that stands earlier in the route is well again."""
 
 
 class Severity(Enum):
@@ -203,6 +219,42 @@ class RateLimits:
     limits: tuple[RateLimit, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineLost:
+    """The line died. The session looks for another; all that is said meanwhile is kept."""
+
+    message: str
+    code: str | None = None
+    """The provider's own word for why, or the close code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionContinued:
+    """Another connection serves from now on. `profile`, `config` are as it is from now on, too."""
+
+    why: Handover
+    provider: str
+    """As in `connect`: PROVIDER:MODEL."""
+    session_id: str
+    resumed: bool
+    """The provider took its own session up: it knows its calls, and all that was said."""
+    open_calls: bool
+    """Calls that are still open are known to it, and are answered as if nothing had happened."""
+    gap_ms: float
+    """For so long no connection took the user's audio."""
+    replayed_ms: float
+    """So much of the user's audio was sent again."""
+    expires_at: float | None = None
+    """Unix time at which the provider will end it, where it says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioLost:
+    """User audio that could not be kept until a connection took it."""
+
+    lost_ms: float
+
+
 Event = (
     SessionOpened
     | SpeechStarted
@@ -222,13 +274,19 @@ Event = (
     | ResumptionHandle
     | ProviderError
     | RateLimits
+    | LineLost
+    | SessionContinued
+    | AudioLost
 )
 
 __all__ = [
     "AudioChunk",
+    "AudioLost",
     "Event",
+    "Handover",
     "Interruption",
     "LateUsage",
+    "LineLost",
     "ProviderError",
     "RateLimit",
     "RateLimits",
@@ -236,6 +294,7 @@ __all__ = [
     "ResponseStarted",
     "ResponseStatus",
     "ResumptionHandle",
+    "SessionContinued",
     "SessionExpiring",
     "SessionOpened",
     "Severity",

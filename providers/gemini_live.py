@@ -76,6 +76,7 @@ from crossfade.providers.gemini_usage import read_usage
 from crossfade.providers.malformed import malformed
 from crossfade.providers.profiles import Profile, check_served
 from crossfade.providers.protocol import ConnectRequest
+from crossfade.providers.sayable import sayable
 from crossfade.providers.session_ids import Ids
 from crossfade.providers.wire_json import JsonObject, decode, encode, string
 
@@ -126,6 +127,7 @@ class GeminiLiveProtocol:
         self._calls = Calls(self._generation, self._ids, self._rounds)
         self._held = HeldAudio()
         self._config = SessionConfig()
+        self._seed_announced = False
         self._history: list[bytes] = []
 
     @property
@@ -159,22 +161,27 @@ class GeminiLiveProtocol:
             ping_timeout_s=_PING_TIMEOUT_S,
         )
 
-    def start(self, config: SessionConfig, history: Sequence[HistoryItem] = ()) -> list[bytes]:
-        # Nothing but the set-up may be sent before it is accepted: the history follows then.
-        announced = self._generation.history_config
-        if history and self._resume is None:
-            self._history = earlier_content(history, announced=announced)
+    def start(self, config: SessionConfig, *, seeded: bool = False) -> list[bytes]:
+        self._seed_announced = seeded and self._resume is None and self._generation.history_config
         setup = build_setup(
             config,
             self._generation,
             self._service,
             resume=self._resume,
-            announce_history=announced and bool(self._history),
+            announce_history=self._seed_announced,
         )
         check_setup(setup)
         self._config = config
         self._hearing.transcribe = config.transcribe
         return [encode({"setup": setup})]
+
+    def seed(self, history: Sequence[HistoryItem]) -> list[bytes]:
+        if self._resume is not None:
+            return []
+        announced, self._seed_announced = self._seed_announced, False
+        self._history = earlier_content(sayable(history), announced=announced)
+        # Nothing but the set-up may be sent before it is accepted.
+        return self._take_history() if self._opened else []
 
     def append_audio(self, pcm: bytes) -> bytes:
         self._hearing.audio_sent = True
@@ -231,14 +238,16 @@ class GeminiLiveProtocol:
     def replies(self) -> list[bytes]:
         if not self._opened:
             return []
-        history, self._history = self._history, []
-        return history + self._due()
+        return self._take_history() + self._due()
 
     def ended(self) -> list[Event]:
         return []
 
     def keepalive(self) -> list[bytes]:
-        return [] if self._calls.blocked else [append_audio(_SILENCE)]
+        # What comes first is to be the history, if that was announced.
+        if self._calls.blocked or self._seed_announced:
+            return []
+        return [append_audio(_SILENCE)]
 
     def closed(self, close_code: int, reason: str) -> ProviderError | None:
         return classify_close(
@@ -284,6 +293,10 @@ class GeminiLiveProtocol:
             return [message]
         self._held.add_marks([message])
         return []
+
+    def _take_history(self) -> list[bytes]:
+        history, self._history = self._history, []
+        return history
 
     def _prompted(self) -> None:
         self._hearing.prompted()

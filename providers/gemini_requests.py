@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pybase64
 
-from crossfade.conversation.history import HistoryItem, Speaker, Utterance
+from crossfade.conversation.history import HistoryItem, Notice, Picture, Speaker, Utterance
 from crossfade.conversation.tools import ToolCall, ToolResult
 from crossfade.providers.wire_json import JsonObject, encode
 
@@ -27,8 +27,7 @@ def append_audio(pcm: bytes) -> bytes:
 
 
 def show_image(data: bytes, media_type: str) -> bytes:
-    image = {"mimeType": media_type, "data": pybase64.b64encode(data).decode()}
-    return encode({"realtimeInput": {"video": image}})
+    return encode({"realtimeInput": {"video": _blob(data, media_type)}})
 
 
 def realtime_text(text: str) -> bytes:
@@ -53,21 +52,25 @@ def earlier_content(history: Sequence[HistoryItem], *, announced: bool) -> list[
     """Tell what was said before.
 
     Args:
-        history: It goes as text: a call of another session has no id in this one.
+        history: It goes as text, but for pictures: a call of another session has no id in this
+            one. What nobody said goes as the user's words, in brackets: there is no other role.
+            No words of it are empty.
         announced: The set-up said that this comes; it is then marked as complete, and not
             answered. Otherwise it must end with the user's words, and waits for more of them.
     """
     turns: list[JsonObject] = []
     calls = {item.id: item for item in history if isinstance(item, ToolCall)}
+    answered = {item.call_id for item in history if isinstance(item, ToolResult)}
     for item in history:
-        role, text = _told(item, calls)
-        if not text.strip():
+        if isinstance(item, ToolCall) and item.id in answered:
+            # It is told with its result.
             continue
+        role, part = _told(item, calls)
         # Roles must alternate.
         if turns and turns[-1]["role"] == role:
-            turns[-1]["parts"].append({"text": text})
+            turns[-1]["parts"].append(part)
         else:
-            turns.append(_turn(role, [{"text": text}]))
+            turns.append(_turn(role, [part]))
     if not turns:
         return [_content([], complete=True)] if announced else []
     if not announced and turns[-1]["role"] == "model":
@@ -115,17 +118,31 @@ def _turn(role: str, parts: list[JsonObject]) -> JsonObject:
     return {"role": role, "parts": parts}
 
 
-def _told(item: HistoryItem, calls: dict[str, ToolCall]) -> tuple[str, str]:
-    """The role and the words of an item; a call is told with its result."""
-    if isinstance(item, Utterance):
-        return ("user" if item.speaker is Speaker.USER else "model"), item.text
-    if isinstance(item, ToolCall):
-        return "user", ""
-    call = calls.get(item.call_id)
-    asked = f"{call.name}({encode(dict(call.arguments)).decode()})" if call else "a tool"
-    what = "failed" if item.is_error else "gave"
-    output = item.output if isinstance(item.output, str) else encode(item.output).decode()
-    return "user", f"[{asked} {what}: {output}]"
+def _told(item: HistoryItem, calls: dict[str, ToolCall]) -> tuple[str, JsonObject]:
+    """The role of an item, and what it is told as."""
+    match item:
+        case Utterance(speaker=speaker, text=text):
+            return ("user" if speaker is Speaker.USER else "model"), {"text": text}
+        case Picture(data=data, media_type=media_type):
+            return "user", {"inlineData": _blob(data, media_type)}
+        case Notice(text=text):
+            return "user", {"text": f"[{text}]"}
+        case ToolCall():
+            return "user", {"text": f"[{_asked(item)} was called; its result is not known yet]"}
+        case ToolResult():
+            call = calls.get(item.call_id)
+            asked = "a tool" if call is None else _asked(call)
+            what = "failed" if item.is_error else "gave"
+            output = item.output if isinstance(item.output, str) else encode(item.output).decode()
+            return "user", {"text": f"[{asked} {what}: {output}]"}
+
+
+def _asked(call: ToolCall) -> str:
+    return f"{call.name}({call.unparsed or encode(dict(call.arguments)).decode()})"
+
+
+def _blob(data: bytes, media_type: str) -> JsonObject:
+    return {"mimeType": media_type, "data": pybase64.b64encode(data).decode()}
 
 
 __all__ = [

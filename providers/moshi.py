@@ -36,6 +36,7 @@ MOSHI_PROFILE = Profile(
     speech_events=False,
     caller_turns=False,
     full_duplex=True,
+    parallel_sessions=False,
     text_input=False,
     instructions=False,
     user_transcripts=False,
@@ -128,11 +129,15 @@ class MoshiProtocol:
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
         )
 
-    def start(self, config: SessionConfig, history: Sequence[HistoryItem] = ()) -> list[bytes]:
+    def start(self, config: SessionConfig, *, seeded: bool = False) -> list[bytes]:
         # No flag of the profile speaks of the voice.
         if config.voice is not None:
             raise SettingsError("Moshi has one voice. Leave it out of the configuration.")
         self._config = config
+        return []
+
+    def seed(self, history: Sequence[HistoryItem]) -> list[bytes]:
+        # It hears and speaks; nothing can be told to it.
         return []
 
     def append_audio(self, pcm: bytes) -> bytes:

@@ -116,6 +116,7 @@ _NOT_IN_BETA = (
     "idle_timeout",
     "images",
     "keep_context",
+    "open_calls",
     "parallel_tools",
     "reasoning",
 )

@@ -8,6 +8,8 @@ from crossfade.providers.profiles import check_served, refuse_shut_down
 from crossfade.providers.protocol import ConnectRequest
 
 _OPENAI_URL = "wss://api.openai.com"
+# Its servers answer at once; a line that is dead without a word is found within ten seconds.
+_PING_INTERVAL_S = _PING_TIMEOUT_S = 5.0
 # Tokens of Microsoft Entra are JSON web tokens; keys never begin so.
 _TOKEN_HEAD = "eyJ"
 
@@ -31,6 +33,8 @@ def connect_request(
     return ConnectRequest(
         url=urlunsplit(url._replace(query=urlencode(query), fragment="")),
         headers={**dialect.headers, **_credentials(dialect, api_key)},
+        ping_interval_s=_PING_INTERVAL_S,
+        ping_timeout_s=_PING_TIMEOUT_S,
     )
 
 

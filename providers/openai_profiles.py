@@ -52,6 +52,7 @@ _GPT_REALTIME = Profile(
     tools=True,
     async_tools=True,
     partial_tool_results=True,
+    open_calls=True,
     out_of_band=True,
     images=True,
     text_output=True,

@@ -65,6 +65,7 @@ from crossfade.providers.openai_requests import (
     truncate_item,
 )
 from crossfade.providers.openai_responses import Responses
+from crossfade.providers.openai_seed import open_calls, seed_items
 from crossfade.providers.openai_sent_items import SentItems
 from crossfade.providers.openai_session import CONFIGURES, change, configure
 from crossfade.providers.openai_usage import read_limits
@@ -141,15 +142,18 @@ class OpenAIRealtimeProtocol:
     def connect_request(self, base_url: str | None, api_key: str) -> ConnectRequest:
         return connect_request(self._dialect, self._model, base_url, api_key)
 
-    def start(self, config: SessionConfig, history: Sequence[HistoryItem] = ()) -> list[bytes]:
+    def start(self, config: SessionConfig, *, seeded: bool = False) -> list[bytes]:
         self._changes.begin(config)
         sound = sound_format(config.encoding, self._profile)
         self._sound = self._items.sound = self._playout.sound = sound
         self._input.configure(config)
-        return [
-            configure(config, self._profile, self._dialect),
-            *map(self._create_item, history),
-        ]
+        return [configure(config, self._profile, self._dialect)]
+
+    def seed(self, history: Sequence[HistoryItem]) -> list[bytes]:
+        items = seed_items(history, self._profile)
+        for call_id in open_calls(items):
+            self._tools.call(call_id)
+        return [self._create_item(item) for item in items]
 
     def append_audio(self, pcm: bytes) -> bytes:
         self._turn_bytes += len(pcm)
@@ -165,8 +169,8 @@ class OpenAIRealtimeProtocol:
                 self._responses.user_writes()
                 self._responses.ask()
                 return [message, *self._next_response()]
-            case SendImage():
-                return [self._send_item(image_item(command))]
+            case SendImage(data=data, media_type=media_type):
+                return [self._send_item(image_item(data, media_type))]
             case SendToolResult():
                 return [self._answer_call(command)]
             case Update():

@@ -3,11 +3,13 @@
 Source: https://platform.openai.com/docs/api-reference/realtime-client-events
 """
 
+import re
+import zlib
+
 import pybase64
 
-from crossfade.conversation.history import HistoryItem, Speaker
+from crossfade.conversation.history import HistoryItem, Notice, Picture, Speaker, Utterance
 from crossfade.conversation.tools import ToolCall, ToolResult
-from crossfade.providers.commands import SendImage
 from crossfade.providers.config import Modality
 from crossfade.providers.openai_dialects import Dialect
 from crossfade.providers.openai_session import modalities
@@ -20,6 +22,9 @@ sends it back."""
 OWN_IDS = "crossfade_"
 """How the ids begin that we give to messages and items."""
 
+_LONGEST_CALL_ID = 64
+_CALL_ID = re.compile(rf"[a-zA-Z0-9_-]{{1,{_LONGEST_CALL_ID}}}")
+_NOT_IN_CALL_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 _CANCEL = f"{OWN_IDS}cancel_"
 _APPEND_HEAD, _APPEND_TAIL = b'{"type":"input_audio_buffer.append","audio":"', b'"}'
 
@@ -43,14 +48,14 @@ def create_item(item: JsonObject, item_id: str) -> bytes:
     return encode({"type": "conversation.item.create", "event_id": item_id, "item": named})
 
 
-def image_item(image: SendImage) -> JsonObject:
-    url = f"data:{image.media_type};base64,{pybase64.b64encode(image.data).decode()}"
+def image_item(data: bytes, media_type: str) -> JsonObject:
+    url = f"data:{media_type};base64,{pybase64.b64encode(data).decode()}"
     return _message("user", {"type": "input_image", "image_url": url})
 
 
 def partial_result_item(result: ToolResult) -> JsonObject:
     """Tell a part of a result beside the call, which takes one output only."""
-    text = f"Progress of the call {result.call_id}, not its result yet: {_tool_output(result)}"
+    text = f"Progress of the call {result.call_id}, not its result yet: {tool_output(result)}"
     return _message("system", {"type": "input_text", "text": text})
 
 
@@ -115,38 +120,57 @@ def out_of_band_response(
 
 
 def conversation_item(item: HistoryItem, dialect: Dialect) -> JsonObject:
-    if isinstance(item, ToolCall):
-        return {
-            "type": "function_call",
-            "call_id": item.id,
-            "name": item.name,
-            "arguments": item.unparsed or encode(dict(item.arguments)).decode(),
-        }
-    if isinstance(item, ToolResult):
-        return {
-            "type": "function_call_output",
-            "call_id": item.call_id,
-            "output": _tool_output(item),
-        }
-    if item.speaker is Speaker.USER:
-        return _message("user", {"type": "input_text", "text": item.text})
-    # The agent's own words are taken as text only.
-    return _message("assistant", {"type": dialect.answer_text, "text": item.text})
+    match item:
+        case ToolCall():
+            return {
+                "type": "function_call",
+                "call_id": _call_id(item.id),
+                "name": item.name,
+                "arguments": arguments_text(item),
+            }
+        case ToolResult():
+            return {
+                "type": "function_call_output",
+                "call_id": _call_id(item.call_id),
+                "output": tool_output(item),
+            }
+        case Picture(data=data, media_type=media_type):
+            return image_item(data, media_type)
+        case Notice(text=text):
+            return _message("system", {"type": "input_text", "text": text})
+        case Utterance(speaker=Speaker.USER, text=text):
+            return _message("user", {"type": "input_text", "text": text})
+        case Utterance(text=text):
+            # The agent's own words are taken as text only.
+            return _message("assistant", {"type": dialect.answer_text, "text": text})
+
+
+def arguments_text(call: ToolCall) -> str:
+    return call.unparsed or encode(dict(call.arguments)).decode()
+
+
+def tool_output(result: ToolResult) -> str:
+    output = {"error": result.output} if result.is_error else result.output
+    return output if isinstance(output, str) else encode(output).decode()
+
+
+def _call_id(name: str) -> str:
+    """Give the name of a call as this wire can say it: another provider may have given it."""
+    if _CALL_ID.fullmatch(name):
+        return name
+    mark = f"_{zlib.crc32(name.encode(errors='replace')):08x}"
+    return _NOT_IN_CALL_IDS.sub("_", name)[: _LONGEST_CALL_ID - len(mark)] + mark
 
 
 def _message(role: str, content: JsonObject) -> JsonObject:
     return {"type": "message", "role": role, "content": [content]}
 
 
-def _tool_output(result: ToolResult) -> str:
-    output = {"error": result.output} if result.is_error else result.output
-    return output if isinstance(output, str) else encode(output).decode()
-
-
 __all__ = [
     "INJECTED_KEY",
     "OWN_IDS",
     "append_audio",
+    "arguments_text",
     "cancel_response",
     "cancelled_response",
     "clear_audio",
@@ -158,5 +182,6 @@ __all__ = [
     "image_item",
     "out_of_band_response",
     "partial_result_item",
+    "tool_output",
     "truncate_item",
 ]

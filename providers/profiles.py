@@ -75,6 +75,10 @@ class Profile:
     idle_timeout: bool = False
     resumption: bool = False
     """A later connection can take the session up by a handle."""
+    parallel_sessions: bool = True
+    """A second session can be opened while the first one runs."""
+    open_calls: bool = False
+    """A call of an earlier session may stand unanswered in the history, to be answered later."""
     instructions: bool = True
     """It can be told how to behave."""
     text_input: bool = True

@@ -66,8 +66,20 @@ class WireProtocol(Protocol):
         """Say where to connect: at `base_url`, the whole endpoint, or at the provider's own."""
         ...
 
-    def start(self, config: SessionConfig, history: Sequence[HistoryItem] = ()) -> list[bytes]:
-        """Give the messages that configure the session and tell it what was said before."""
+    def start(self, config: SessionConfig, *, seeded: bool = False) -> list[bytes]:
+        """Give the messages that configure the session.
+
+        Args:
+            config: What the session shall be.
+            seeded: Whether `seed` will tell it what was said before.
+        """
+        ...
+
+    def seed(self, history: Sequence[HistoryItem]) -> list[bytes]:
+        """Give the messages that tell what was said before; none if it must wait.
+
+        To be called once, before any audio or command, and at any time after `start`.
+        """
         ...
 
     def append_audio(self, pcm: bytes) -> bytes:

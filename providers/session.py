@@ -1,17 +1,14 @@
 """RealtimeSession: what callers hold."""
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
-from crossfade.conversation.history import HistoryItem
+from crossfade.conversation.ledger import Conversation
 from crossfade.conversation.tools import ToolDeclaration, ToolResult
 from crossfade.errors import CallerError, CrossfadeError
-from crossfade.providers.api_key import ApiKey, resolve_key
 from crossfade.providers.commands import (
     Command,
     Delivery,
@@ -27,43 +24,19 @@ from crossfade.providers.commands import (
     Update,
 )
 from crossfade.providers.config import Modality, SessionConfig, choice
-from crossfade.providers.connection import Connection, Statistics
-from crossfade.providers.events import AudioChunk, Event, SessionExpiring, SessionOpened
+from crossfade.providers.connection import Statistics
+from crossfade.providers.continuity.lines import Lines
+from crossfade.providers.continuity.one_line import OneLine
+from crossfade.providers.continuity.serving import Serving
+from crossfade.providers.events import AudioChunk, Event
 from crossfade.providers.profiles import Profile
-from crossfade.providers.protocol import WireProtocol
-from crossfade.providers.sound_format import sound_format
-from crossfade.providers.tap import WireTap
-from crossfade.providers.validation import check_audio, check_command, check_config
+from crossfade.providers.session_state import SessionState, may_follow, not_open
+from crossfade.providers.sound_format import SoundFormat
+from crossfade.providers.validation import check_audio, check_command
 
-_EXPIRY_WARNING_S = 60.0
 _MANY_WAITING = 64
 
 
-class _State(Enum):
-    NEW = "new"
-    OPENING = "opening"
-    OPEN = "open"
-    ENDED = "ended"
-    """By itself: the connection died, or the provider ended it."""
-    CLOSING = "closing"
-    CLOSED = "closed"
-    """By the caller, or because it could not be opened."""
-
-
-_NEXT: Mapping[_State, Sequence[_State]] = {
-    _State.NEW: (_State.OPENING, _State.CLOSING),
-    _State.OPENING: (_State.OPEN, _State.CLOSING),
-    _State.OPEN: (_State.ENDED, _State.CLOSING),
-    _State.ENDED: (_State.CLOSING,),
-    _State.CLOSING: (_State.CLOSING, _State.CLOSED),
-    _State.CLOSED: (_State.CLOSED,),
-}
-_NOT_OPEN: Mapping[_State, str] = {
-    _State.NEW: "The session is not open yet.",
-    _State.OPENING: "The session is still opening; wait for `open`.",
-    _State.CLOSING: "The session is closed.",
-    _State.CLOSED: "The session is closed.",
-}
 _OPENED_BEFORE = "A session is opened once. Connect again for a new one."
 
 
@@ -73,49 +46,42 @@ class RealtimeSession:
     It is an async context manager, or is opened and closed by `open` and `close`. Iterated, it
     gives its events, SessionOpened first, to one task. Messages are understood only while that
     iterates; up to 64 MiB of them wait if it does not, and the line stays alive. The iteration
-    ends when the session is closed by `close`. When the connection dies, it raises what `open`
-    could have raised, once all events are delivered.
+    ends when the session is closed by `close`.
+
+    When a connection dies, is near its end, or its provider fails, the session goes on with
+    another: LineLost and SessionContinued tell of it, and what the user said meanwhile is heard
+    and answered. When nothing more can be done, or with `continuity=None` when its connection
+    dies, the iteration raises what `open` could have raised, once all events are delivered.
 
     No verb waits for the provider. A verb raises CallerError, and sends nothing, before `open`,
     after `close` and if its argument cannot be used; once the session has ended by itself it
     raises the error that ended it.
+
+    Args:
+        lines: Its connections.
+        sound: What its caller sends and takes.
     """
 
-    def __init__(
-        self,
-        protocol: WireProtocol,
-        config: SessionConfig,
-        *,
-        api_key: ApiKey,
-        base_url: str | None = None,
-        history: Sequence[HistoryItem] = (),
-        tap: WireTap | None = None,
-    ) -> None:
-        check_config(config, protocol.profile, history)
-        self._protocol = protocol
-        self._config = config
-        self._api_key = api_key
-        self._base_url = base_url
-        self._history = history
-        self._sound = sound_format(config.encoding, protocol.profile)
-        self._connection = Connection(protocol, tap)
+    def __init__(self, lines: Lines | OneLine, sound: SoundFormat) -> None:
+        self._lines = lines
+        self._sound = sound
         self._events: deque[Event] = deque()
-        self._state = _State.NEW
+        self._state = SessionState.NEW
         self._end: CrossfadeError | None = None
-        self._expiry: asyncio.TimerHandle | None = None
         self._opening: asyncio.Task[None] | None = None
         self._reading = False
-        self._updated = False
+        self._user_speaking = False
+        self._playing = False
 
     @property
     def config(self) -> SessionConfig:
         """What was asked for, with all updates that were not refused."""
-        return self._protocol.config if self._updated else self._config
+        return self._lines.config
 
     @property
     def profile(self) -> Profile:
-        """What the model can do."""
-        return self._protocol.profile
+        """What the model can do. Another one may serve after SessionContinued."""
+        return self._lines.profile
 
     @property
     def input_rate_hz(self) -> int:
@@ -131,14 +97,59 @@ class RealtimeSession:
     def on_speech(self) -> Callable[[AudioChunk], bool] | None:
         """Called with speech as soon as it comes, where all before it has been iterated and the
         next is waited for; speech that it takes is not iterated. It neither blocks nor raises."""
-        return self._connection.on_speech
+        return self._lines.on_speech
 
     @on_speech.setter
     def on_speech(self, hear: Callable[[AudioChunk], bool] | None) -> None:
-        self._connection.on_speech = hear
+        self._lines.on_speech = hear
+
+    @property
+    def conversation(self) -> Conversation | None:
+        """The ledger that a new connection is told from: the one given to `connect`, else one that
+        the session writes. None without continuity, unless one was given."""
+        return self._lines.conversation
+
+    @property
+    def serving(self) -> Serving:
+        """Which provider serves, in which of its sessions."""
+        return self._lines.serving
+
+    @property
+    def playing(self) -> bool:
+        """Whether the agent's speech is still being played: no moment to rotate. To be set."""
+        return self._playing
+
+    @playing.setter
+    def playing(self, playing: bool) -> None:
+        if playing is not self._playing:
+            self._playing = playing
+            self._lines.plays(playing)
+
+    def user_speaking(self, speaks: bool) -> None:
+        """Say what the caller's own ear hears: the user begins or stops to speak.
+
+        A hint, and no turn: audio is kept from there, and no rotation disturbs it.
+        """
+        if speaks is not self._user_speaking:
+            self._user_speaking = speaks
+            self._lines.user_speaks(speaks)
+
+    def unfinished_audio(self) -> bytes:
+        """What the user said that nobody has begun to answer, at `input_rate_hz`."""
+        return self._lines.unfinished_audio()
+
+    def rotate(self) -> None:
+        """Go on with another connection at the next quiet moment.
+
+        Raises:
+            CallerError: The session is not open, or ends with its connection.
+        """
+        self._check_open()
+        self._lines.rotate()
 
     def statistics(self) -> Statistics:
-        return self._connection.statistics()
+        """What went through all its connections."""
+        return self._lines.statistics()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -162,49 +173,47 @@ class RealtimeSession:
             SettingsError: Key, address or configuration cannot be used.
             CallerError: It was opened before, or is closed meanwhile.
         """
-        if not self._is(_State.NEW):
-            opening = self._is(_State.OPENING)
+        if not self._is(SessionState.NEW):
+            opening = self._is(SessionState.OPENING)
             raise CallerError("The session is opening already." if opening else _OPENED_BEFORE)
-        self._become(_State.OPENING)
+        self._become(SessionState.OPENING)
         # A task of its own, which `close` can cancel without cancelling the caller.
-        self._opening = asyncio.create_task(self._open(), name="provider-open")
+        self._opening = asyncio.create_task(self._lines.open(), name="provider-open")
         try:
             await self._opening
         except BaseException as error:
-            if self._is(_State.OPENING):
+            if self._is(SessionState.OPENING):
                 await self.close()
                 raise
             task = asyncio.current_task()
             if not isinstance(error, asyncio.CancelledError) or (task and task.cancelling()):
                 raise
-        if not self._is(_State.OPENING):
+        if not self._is(SessionState.OPENING):
             raise CallerError("The session was closed while it was opening.")
-        self._become(_State.OPEN)
-        self._watch_expiry()
+        self._become(SessionState.OPEN)
 
     async def close(self) -> None:
         """End the session, also one that is opening: its `open` raises CallerError then.
 
         Nothing of it is left on return. Cancelled, it cuts the line instead of saying goodbye.
         """
-        if self._state is _State.CLOSED:
+        if self._state is SessionState.CLOSED:
             return
-        self._become(_State.CLOSING)
-        self._forget_expiry()
+        self._become(SessionState.CLOSING)
         try:
             if self._opening is not None:
                 self._opening.cancel()
                 await asyncio.wait([self._opening])
-            await self._connection.close()
+            await self._lines.close()
         finally:
-            self._become(_State.CLOSED)
+            self._become(SessionState.CLOSED)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Event:
         while not self._events:
-            if self._is(_State.CLOSING, _State.CLOSED):
+            if self._is(SessionState.CLOSING, SessionState.CLOSED):
                 raise StopAsyncIteration
             self._check_open()
             if self._reading:
@@ -214,14 +223,14 @@ class RealtimeSession:
                 )
             self._reading = True
             try:
-                self._events.extend(await self._connection.receive())
+                self._events.extend(await self._lines.receive())
             except CrossfadeError as error:
                 # Closed while we waited: the caller's own doing.
-                if not self._is(_State.OPEN):
+                if not self._is(SessionState.OPEN):
                     raise StopAsyncIteration from error
-                self._become(_State.ENDED)
+                self._become(SessionState.ENDED)
                 self._end = error
-                self._forget_expiry()
+                self._lines.ended()
                 raise
             finally:
                 self._reading = False
@@ -233,7 +242,8 @@ class RealtimeSession:
         """Send audio of the user, any number of whole samples.
 
         Where the line takes it, it is sent at once. Else it waits, no more than 10 s of it and no
-        more than 10 000 pieces: the oldest is dropped, and counted in `statistics`.
+        more than 10 000 pieces: the oldest is dropped, and counted in `statistics`. While no
+        connection serves, it is kept for the next one.
 
         Args:
             pcm: Mono at `input_rate_hz`: s16le, or G.711 if `SessionConfig.encoding` says so.
@@ -246,7 +256,7 @@ class RealtimeSession:
         self._check_open()
         pcm = check_audio(pcm, self._sound, rate_hz, channels)
         for piece in self._pieces(pcm):
-            self._connection.send_audio(piece, self._sound.input_ms(len(piece)))
+            self._lines.send_audio(piece, self._sound.input_ms(len(piece)))
 
     async def send_audio(
         self, pcm: bytes, *, rate_hz: int | None = None, channels: int = 1
@@ -260,13 +270,19 @@ class RealtimeSession:
         flows = True
         for piece in earlier:
             self.send_audio_nowait(piece)
-            flows = flows and await self._connection.let_audio_go()
+            flows = flows and await self._lines.let_audio_go()
         self.send_audio_nowait(last)
         await asyncio.sleep(0)
 
-    async def send_text(self, text: str, *, respond: bool = True) -> None:
-        """Say something as the user, in writing, and have it answered unless `respond` is off."""
-        await self._send(SendText(text=text, respond=respond))
+    async def send_text(self, text: str, *, respond: bool = True, call_id: str = "") -> None:
+        """Say something as the user, in writing, and have it answered unless `respond` is off.
+
+        Args:
+            text: The words.
+            respond: Whether they are to be answered.
+            call_id: The tool call of which they tell the result, where they do: it is told once.
+        """
+        await self._send(SendText(text=text, respond=respond, call_id=call_id))
 
     async def send_image(self, data: bytes, media_type: str) -> None:
         """Show something as the user. The model speaks of it in its next answer.
@@ -322,7 +338,6 @@ class RealtimeSession:
         """
         update = Update(instructions=instructions, tools=tools, voice=voice)
         await self._send(update)
-        self._updated = True
 
     async def respond(self) -> None:
         """Have the agent answer, when no other response is in the way any more.
@@ -412,54 +427,25 @@ class RealtimeSession:
 
     async def _send(self, command: Command) -> None:
         self._check_open()
-        check_command(command, self._config, self.profile)
-        self._connection.send(command)
+        check_command(command, self._lines.config, self._lines.profile)
+        self._lines.send(command)
         # Who asks for much without a pause does not keep it from being sent.
-        if self._connection.waiting_messages > _MANY_WAITING:
+        if self._lines.waiting_messages > _MANY_WAITING:
             await asyncio.sleep(0)
 
-    async def _open(self) -> None:
-        key = await resolve_key(self._api_key, self._protocol.key_variables)
-        request = self._protocol.connect_request(self._base_url, key)
-        self._events.extend(
-            await self._connection.open(request, self._config, self._history, secret=key)
-        )
-
-    def _watch_expiry(self) -> None:
-        opened = next(event for event in self._events if isinstance(event, SessionOpened))
-        left_s = self.profile.session_limit_s
-        # A clock that puts the end of a new session into the past is not believed.
-        if opened.expires_at is not None and opened.expires_at > time.time():
-            left_s = opened.expires_at - time.time()
-        if left_s is not None:
-            warn_in_s = max(0.0, left_s - _EXPIRY_WARNING_S)
-            loop = asyncio.get_running_loop()
-            self._expiry = loop.call_later(warn_in_s, self._expires, left_s - warn_in_s)
-
-    def _forget_expiry(self) -> None:
-        if self._expiry is not None:
-            self._expiry.cancel()
-
-    def _expires(self, in_s: float) -> None:
-        # The provider knows better than its profile.
-        if self._connection.end_announced:
-            return
-        self._events.append(SessionExpiring(in_s=in_s))
-        self._connection.wake()
-
-    def _is(self, *states: _State) -> bool:
+    def _is(self, *states: SessionState) -> bool:
         return self._state in states
 
-    def _become(self, state: _State) -> None:
-        assert state in _NEXT[self._state], (self._state, state)
+    def _become(self, state: SessionState) -> None:
+        assert may_follow(self._state, state), (self._state, state)
         self._state = state
 
     def _check_open(self) -> None:
-        if self._state is _State.OPEN:
+        if self._state is SessionState.OPEN:
             return
-        if self._end is not None and self._state is _State.ENDED:
+        if self._end is not None and self._state is SessionState.ENDED:
             raise self._end
-        raise CallerError(_NOT_OPEN[self._state])
+        raise not_open(self._state)
 
 
-__all__ = ["ApiKey", "RealtimeSession"]
+__all__ = ["RealtimeSession"]

@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast, get_args
 
-from crossfade.conversation.history import HistoryItem
-from crossfade.conversation.tools import ToolDeclaration
+from crossfade.conversation.history import HistoryItem, Notice, Picture, Utterance
+from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
 from crossfade.errors import SettingsError, SoundError
 from crossfade.providers.commands import (
     Command,
@@ -26,6 +26,7 @@ from crossfade.providers.profiles import Profile
 from crossfade.providers.sound_format import SoundFormat
 
 _IMAGE_TYPES = ("image/jpeg", "image/png")
+_HISTORY_KINDS = "Utterance, Picture, Notice, ToolCall and ToolResult"
 _SLOWEST, _FASTEST = 0.25, 1.5
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 # Wider than any provider's own, so that all that they call can be answered.
@@ -115,6 +116,8 @@ def check_config(config: SessionConfig, profile: Profile, history: Sequence[Hist
             raise _lacks(profile, need.flag, need.else_)
     if history and not profile.history:
         raise _lacks(profile, "history", "cannot be told what was said before")
+    for item in history:
+        _check_history_item(item, profile)
     _check_values(config)
     _check_names(config.tools)
 
@@ -130,8 +133,8 @@ def check_command(command: Command, config: SessionConfig, profile: Profile) -> 
             if not profile.text_input:
                 raise _lacks(profile, "text_input", "reads no text")
             _check_words(text)
-        case SendImage():
-            _check_image(command, profile)
+        case SendImage(data=data, media_type=media_type):
+            _check_image(data, media_type, profile)
         case SendToolResult():
             _check_call_id(command.result.call_id)
             _check_result(command, profile)
@@ -178,6 +181,22 @@ def _as_bytes(audio: object) -> bytes:
             "give `tobytes()`."
         )
     return bytes(audio)
+
+
+def _check_history_item(item: HistoryItem, profile: Profile) -> None:
+    """Check what can be checked alone: which results have calls is the wire's business."""
+    match item:
+        case Utterance(text=text) | Notice(text=text):
+            _check_kind("A text of the history", text, str)
+            _check_whole(text)
+        case Picture(data=data, media_type=media_type):
+            _check_image(data, media_type, profile)
+        case ToolCall(id=call_id) | ToolResult(call_id=call_id):
+            _check_call_id(call_id)
+        case _:
+            raise SettingsError(
+                f"The history holds {type(item).__name__}; it takes {_HISTORY_KINDS}."
+            )
 
 
 def _check_result(result: SendToolResult, profile: Profile) -> None:
@@ -337,26 +356,30 @@ def _check_words(text: str) -> None:
     _check_kind("A text to send", text, str)
     if not text.strip():
         raise SettingsError("There are no words in the text to send.")
+    _check_whole(text)
+
+
+def _check_whole(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise SettingsError("The text holds half a character, which no wire can say.") from error
 
 
-def _check_image(image: SendImage, profile: Profile) -> None:
+def _check_image(data: bytes, media_type: str, profile: Profile) -> None:
     if not profile.images:
         raise _lacks(profile, "images", "sees no images")
-    if image.media_type not in _IMAGE_TYPES:
+    if media_type not in _IMAGE_TYPES:
         raise SettingsError(
-            f'An image cannot be "{image.media_type}"; it must be {" or ".join(_IMAGE_TYPES)}.'
+            f'An image cannot be "{media_type}"; it must be {" or ".join(_IMAGE_TYPES)}.'
         )
-    _check_kind("An image", image.data, bytes | bytearray)
-    if not image.data:
+    _check_kind("An image", data, bytes | bytearray)
+    if not data:
         raise SettingsError("The image is empty.")
     limit_bytes = profile.image_limit_bytes
-    if limit_bytes is not None and len(image.data) > limit_bytes:
+    if limit_bytes is not None and len(data) > limit_bytes:
         raise SettingsError(
-            f"The image has {len(image.data)} bytes; {profile.model} takes {limit_bytes}. "
+            f"The image has {len(data)} bytes; {profile.model} takes {limit_bytes}. "
             "Make it smaller."
         )
 

@@ -3,6 +3,7 @@
 import gc
 import importlib
 import ipaddress
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -11,6 +12,9 @@ from typing import Any
 import pytest
 from loguru import logger
 
+# Before numpy is imported: its threads spin beside sums that are too small for two of them.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # Before pipecat is imported: it greets in the log.
 logger.remove()
 logger.add(lambda text: print(text, end="", file=sys.stderr), level="WARNING")  # noqa: T201
@@ -18,12 +22,19 @@ logger.add(lambda text: print(text, end="", file=sys.stderr), level="WARNING")  
 # Here and not in a test module: its import of audioop warns, and there warnings are errors.
 importlib.import_module("pipecat.frames.frames")
 
+# A collection looks through so many in a few milliseconds.
+_FEW_OBJECTS = 20_000
 
-def pytest_collection_finish() -> None:
-    """Leave what was imported out of garbage collection: runs on the virtual clock collect after
-    each test, which took longer than the tests."""
-    gc.collect()
-    gc.freeze()
+
+def pytest_runtest_setup() -> None:
+    """Leave what was imported out of garbage collection.
+
+    Runs on the virtual clock collect after each test, which would take longer than the tests. A
+    test may import more, and a benchmark may let all in again.
+    """
+    if len(gc.get_objects(generation=2)) > _FEW_OBJECTS:
+        gc.collect()
+        gc.freeze()
 
 
 def _is_local(host: object) -> bool:

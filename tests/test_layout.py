@@ -41,6 +41,10 @@ BREACHES = {
         "transports",
         "import crossfade.observability",
     ),
+    "Only pipelines import the store": (
+        "processors",
+        "import crossfade.conversation.store",
+    ),
 }
 
 

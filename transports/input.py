@@ -1,5 +1,7 @@
 """The base of our transports' inputs: audio by plain calls, without a task or a queue a call."""
 
+from typing import ClassVar
+
 from pipecat.frames.frames import StopFrame
 
 from crossfade.frames.audio import InputAudioRawFrame
@@ -15,6 +17,8 @@ class InputTransport(Processor):
     Args:
         rate_hz: Rate of the audio, mono.
     """
+
+    hears: ClassVar[tuple[type[Frame], ...] | None] = ()
 
     def __init__(self, *, rate_hz: int, name: str | None = None) -> None:
         super().__init__(name=name)

@@ -3,6 +3,8 @@
 import asyncio
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Sequence
+from typing import ClassVar
 
 from pipecat.frames.frames import BotSpeakingFrame, OutputTransportReadyFrame
 
@@ -41,10 +43,12 @@ class OutputTransport(Processor):
         rate_hz: Rate of the audio, mono; anything else is refused.
     """
 
+    hears: ClassVar[tuple[type[Frame], ...] | None] = (TTSStoppedFrame,)
+
     def __init__(self, *, rate_hz: int, name: str | None = None) -> None:
         super().__init__(name=name)
         self._rate_hz = rate_hz
-        self._sounding: deque[tuple[float, AudioRawFrame]] = deque()
+        self._sounding: deque[tuple[float, OutputAudioRawFrame]] = deque()
         self._sounds_until_s = 0.0
         self._beating = False
         self._speaking_told_s: float | None = None
@@ -62,6 +66,35 @@ class OutputTransport(Processor):
     async def finish(self) -> None:
         """Let go of everything; called at the end, or when the call is cancelled."""
 
+    def heard_until_s(self, now_s: float) -> float:
+        """Chunks that end by this moment were heard; their ends are reckoned from the writing.
+        For a transport that learns more from its client."""
+        return now_s
+
+    # What a subclass calls
+
+    @property
+    def unheard(self) -> Sequence[tuple[float, OutputAudioRawFrame]]:
+        """The chunks that were written and not passed on, and when each ends."""
+        return self._sounding
+
+    def write_again(self) -> None:
+        """Write what was not heard once more, as if all of it came just now."""
+        now_s = asyncio.get_running_loop().time()
+        sounding, self._sounding = self._sounding, deque()
+        self._sounds_until_s = now_s
+        for _, frame in sounding:
+            self._write(frame, now_s)
+
+    def pass_on_heard(self) -> None:
+        """Pass on what was heard by now, without waiting for the next beat."""
+        self._pass_on(asyncio.get_running_loop().time())
+
+    def forget_unheard(self) -> None:
+        """Count what was not heard so far as never to be heard: the client dropped it."""
+        self._sounding.clear()
+        self._sounds_until_s = 0.0
+
     # The engine's side
 
     def handle_audio(self, frame: AudioRawFrame) -> None:
@@ -73,14 +106,10 @@ class OutputTransport(Processor):
         self._pass_on(now_s)
         if isinstance(frame, TTSAudioRawFrame):
             self._tell_speaking(now_s)
-        self.write_audio(frame)
+        self._write(frame, now_s)
         if not self._beating:
             self._beating = True
             metronome().join(self._beat)
-        self._sounds_until_s = (
-            max(self._sounds_until_s, now_s) + frame.num_frames / frame.sample_rate
-        )
-        self._sounding.append((self._sounds_until_s, frame))
 
     def note(self, frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, InterruptionFrame | CancelFrame):
@@ -104,6 +133,13 @@ class OutputTransport(Processor):
         self._rest()
         await self.finish()
 
+    def _write(self, frame: OutputAudioRawFrame, now_s: float) -> None:
+        self.write_audio(frame)
+        self._sounds_until_s = (
+            max(self._sounds_until_s, now_s) + frame.num_frames / frame.sample_rate
+        )
+        self._sounding.append((self._sounds_until_s, frame))
+
     def _beat(self) -> None:
         self._pass_on(asyncio.get_running_loop().time())
         # Not sooner: while speech flows, the next chunk comes at once.
@@ -116,7 +152,8 @@ class OutputTransport(Processor):
 
     def _pass_on(self, now_s: float) -> None:
         """Pass on what has been heard by now."""
-        while self._sounding and self._sounding[0][0] <= now_s + _ROUNDING_S:
+        until_s = self.heard_until_s(now_s) + _ROUNDING_S
+        while self._sounding and self._sounding[0][0] <= until_s:
             self.push_audio(self._sounding.popleft()[1])
 
     def _tell_speaking(self, now_s: float) -> None:

@@ -19,6 +19,21 @@ class Trigger(Enum):
     """The client asked for a response although nothing new was said."""
 
 
+class Told(Enum):
+    """What a client tells of a conversation besides what it says in it."""
+
+    USER = "user"
+    """Words of the user, as text; they may be typed just now."""
+    AGENT = "agent"
+    """Words of the agent."""
+    NOTICE = "notice"
+    """What the client wants the model to know."""
+    CALL = "call"
+    """A call that the agent made: the function's name."""
+    RESULT = "result"
+    """What it gave."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """A function the client offers."""
@@ -86,6 +101,9 @@ class Dialogue(Protocol):
 
     def configure(self, tools: Sequence[Tool]) -> None:
         """Tell which functions the client offers, for what the user may speak of."""
+
+    def told(self, who: Told, text: str) -> None:
+        """The client tells what was said before, on another connection, in order."""
 
     async def hear(self, pcm: bytes, rate_hz: int) -> str:
         """The words of one utterance, s16le mono; empty where there are none."""

@@ -20,6 +20,7 @@ from .backend import (
     Prompt,
     Reply,
     Say,
+    Told,
     Tool,
     Trigger,
 )
@@ -109,6 +110,7 @@ class OfflineDialogue:
         self._tools: Sequence[Tool] = ()
         self._vocabularies: list[Vocabulary] = []
         self._history: list[tuple[str, str]] = []
+        self._asked: list[str] = []
         self._unclear = False
 
     def configure(self, tools: Sequence[Tool]) -> None:
@@ -124,6 +126,15 @@ class OfflineDialogue:
             self._backend.acquire(vocabulary)
         return vocabulary
 
+    def told(self, who: Told, text: str) -> None:
+        if who is Told.USER:
+            # It may be what is answered next.
+            self._asked.append(text)
+        elif who is Told.AGENT:
+            self._history += [("user", asked) for asked in self._asked]
+            self._history.append(("assistant", text))
+            self._asked.clear()
+
     async def hear(self, pcm: bytes, rate_hz: int) -> str:
         recogniser = await self._backend.recogniser(self._load())
         heard = await recogniser.transcribe(pcm, rate_hz)
@@ -131,6 +142,7 @@ class OfflineDialogue:
         return heard.text
 
     async def reply(self, prompt: Prompt) -> Reply:
+        self._asked.clear()
         phrase = Responder.say(prompt.instructions)
         if phrase is not None:
             return Reply(parts=[Say(phrase)])

@@ -1,16 +1,12 @@
 """The scripted backend: answers as a scenario says, the same every time."""
 
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import orjson
-
-from crossfade.errors import SettingsError
 from crossfade.offline.responder import Responder
-from crossfade.offline.spoken_results import spoken_result
 from crossfade.offline.synthesiser import Synthesiser
 from crossfade.offline.tone_voice import ToneVoice
 from crossfade.offline.voice import Voice
@@ -21,10 +17,11 @@ from .backend import (
     Prompt,
     Reply,
     Say,
+    Told,
     Tool,
-    ToolOutput,
     Trigger,
 )
+from .course import Course, filled, is_aside, outputs_in
 from .scenario import (
     DEFAULT_PATH,
     Scenario,
@@ -33,11 +30,10 @@ from .scenario import (
 )
 
 _KEPT_SENTENCES = 64
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 class ScriptedBackend:
-    """Answers from a scenario; each dialogue begins it anew.
+    """Answers from a scenario; each dialogue begins it anew, or where its client says it is.
 
     Args:
         scenario: A scenario, its file, or None for the built-in call.
@@ -90,31 +86,60 @@ class ScriptedDialogue:
     ) -> None:
         self._scenario = scenario
         self._render = render
-        self._left = list(scenario.turns)
+        self._course = Course(scenario)
         self._taken: tuple[Reply, Turn] | None = None
 
     def configure(self, tools: Sequence[Tool]) -> None:
         """Nothing to prepare: what is heard stands in the script."""
 
+    def told(self, who: Told, text: str) -> None:
+        self._course.told(who, text)
+
     async def hear(self, pcm: bytes, rate_hz: int) -> str:
-        turn = self._next(Trigger.SPEECH)
+        turn = self._course.next(Trigger.SPEECH)
         return "" if turn is None else turn.hear
 
     async def reply(self, prompt: Prompt) -> Reply:
         phrase = Responder.say(prompt.instructions)
         if phrase is not None:
             return Reply(parts=[Say(phrase)])
-        turn = None if prompt.out_of_band else self._next(prompt.trigger)
+        if prompt.out_of_band:
+            return Reply(parts=[Say(self._scenario.otherwise)])
+        asks_to_go_on = prompt.trigger is Trigger.REQUEST or (
+            prompt.trigger is Trigger.TEXT and is_aside(prompt.text)
+        )
+        if asks_to_go_on and not outputs_in(prompt.text):
+            rest = self._course.rest(noticed=bool(prompt.text))
+            if rest is not None:
+                return Reply(parts=rest)
+        turn, prompt = self._turn(prompt)
         if turn is None:
             return Reply(parts=[Say(self._scenario.otherwise)])
-        self._left.remove(turn)
+        self._course.take(turn)
         reply = Reply(parts=_parts(turn, prompt), think_ms=turn.think_ms)
         self._taken = (reply, turn)
         return reply
 
+    def _turn(self, prompt: Prompt) -> tuple[Turn | None, Prompt]:
+        """The turn that answers a prompt, and the prompt as that turn takes it."""
+        course, trigger = self._course, prompt.trigger
+        if trigger is Trigger.TEXT and (outputs := outputs_in(prompt.text)):
+            # A result for a call that this connection does not know comes as text.
+            if not course.waits_for_results():
+                course.told(Told.CALL, outputs[0].name)
+            if course.waits_for_results():
+                told = replace(prompt, outputs=outputs)
+                return course.next(Trigger.TOOL_RESULTS), told
+        awaited = course.awaited()
+        if trigger in (Trigger.TEXT, Trigger.REQUEST) and awaited is not None:
+            fitting = course.next(trigger)
+            if awaited.answers(trigger) or fitting is None or fitting.on is None:
+                return awaited, prompt
+        return course.next(trigger), prompt
+
     def retract(self, reply: Reply) -> None:
         if self._taken is not None and self._taken[0] is reply:
-            self._left.insert(0, self._taken[1])
+            self._course.put_back(self._taken[1])
             self._taken = None
 
     async def render(self, sentence: str) -> bytes:
@@ -123,49 +148,11 @@ class ScriptedDialogue:
     async def close(self) -> None:
         pass
 
-    def _next(self, trigger: Trigger) -> Turn | None:
-        turn = self._first(trigger)
-        if turn is None and self._scenario.repeat:
-            self._left = list(self._scenario.turns)
-            turn = self._first(trigger)
-        return turn
-
-    def _first(self, trigger: Trigger) -> Turn | None:
-        return next((turn for turn in self._left if turn.answers(trigger)), None)
-
 
 def _parts(turn: Turn, prompt: Prompt) -> list[Part]:
-    parts: list[Part] = [Say(_filled(text, prompt.outputs)) for text in turn.say]
+    parts: list[Part] = [Say(filled(text, prompt.outputs)) for text in turn.say]
     offered = {tool.name for tool in prompt.tools}
     for call in turn.call:
         known = call.name in offered
         parts.append(call if known else Say(f"I have no tool called {call.name}."))
     return parts
-
-
-def _filled(text: str, outputs: Sequence[ToolOutput]) -> str:
-    """`text` with its placeholders replaced by what the tools answered."""
-    fields: dict[str, Any] = {
-        "results": " ".join(spoken_result(output.name, output.output) for output in outputs)
-    }
-    for output in outputs:
-        fields |= _fields(output.output)
-
-    def value(found: re.Match[str]) -> str:
-        if found[1] not in fields:
-            raise SettingsError(
-                f"the scenario speaks of '{found[0]}', which no tool result holds; "
-                f"there are {', '.join(sorted(fields))}"
-            )
-        return str(fields[found[1]])
-
-    return _PLACEHOLDER.sub(value, text)
-
-
-def _fields(output: str) -> dict[str, Any]:
-    """The members of a result that is a JSON object."""
-    try:
-        result = orjson.loads(output)
-    except orjson.JSONDecodeError:
-        return {}
-    return result if isinstance(result, dict) else {}

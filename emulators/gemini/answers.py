@@ -80,7 +80,8 @@ class Answers:
         )
         self._turn: Turn | None = None
         self._waiting: deque[Request] = deque(maxlen=_WAITING_KEPT)
-        self._unheard: deque[asyncio.Task[str]] = deque(maxlen=_WAITING_KEPT)
+        self._unheard: deque[Request] = deque(maxlen=_WAITING_KEPT)
+        self._answered = 0
         self._user_speaks = False
         self._in_progress = False
 
@@ -150,7 +151,7 @@ class Answers:
         if turn.asked is not None:
             self._conversation.context.put_back(turn.asked)
         elif turn.request.words is not None:
-            self._unheard.append(turn.request.words)
+            self._unheard.append(turn.request)
 
     def cancel_calls(self) -> None:
         """A fault: nobody waits for the calls any more."""
@@ -242,8 +243,9 @@ class Answers:
             self._refuse(closed)
 
     async def _prompt(self, turn: Turn, request: Request) -> Prompt:
-        heard = [*self._unheard, *([request.words] if request.words else [])]
-        words = [await asyncio.shield(task) for task in heard]
+        spoken = [*self._unheard, request]
+        words = [await asyncio.shield(each.words) for each in spoken if each.words is not None]
+        turn.heard = [each.heard for each in spoken if each.heard is not None]
         self._unheard.clear()
         context = self._conversation.context
         turn.asked = " ".join(filter(None, (context.take_unanswered(), *words)))
@@ -261,6 +263,10 @@ class Answers:
             reason, self.rejection = self.rejection, None
             self._finish(turn, turnCompleteReason=reason)
             return
+        self._answered += 1
+        for heard in turn.heard:
+            heard.answers.append(str(self._answered))
+        turn.heard = []
         texts = [part.text for part in reply.parts if isinstance(part, Say)]
         calls = [part for part in reply.parts if isinstance(part, Call)]
         # Nothing was thought aloud before a call or behind its result, in what was captured.

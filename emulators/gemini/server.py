@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
@@ -53,6 +53,7 @@ class GeminiEmulator(Emulator[Session]):
         binary: Messages go out as binary WebSocket messages, as the service's do; else as text.
         refuse_audio_while_calling: Sound that comes while the model waits for a function ends the
             connection, as it sometimes does at the service; else it is heard.
+        keep_audio: Keep what the users say, as `user_audio` of each session.
 
     Raises:
         SettingsError: On entering: the address cannot be listened on, or the backend cannot run.
@@ -77,14 +78,24 @@ class GeminiEmulator(Emulator[Session]):
         scorer: ScorerFactory = silero_scorer,
         binary: bool = True,
         refuse_audio_while_calling: bool = False,
+        keep_audio: bool = False,
     ) -> None:
-        super().__init__(backend, host=host, port=port, tls=tls, faults=faults, log=log, seed=seed)
+        super().__init__(
+            backend,
+            host=host,
+            port=port,
+            tls=tls,
+            faults=faults,
+            log=log,
+            seed=seed,
+            scorer=scorer,
+        )
         self._api_keys = api_keys
         self._models = models
         self._timing = Timing() if timing is None else timing
-        self._scorer = scorer
         self._binary = binary
         self._refuse_audio = refuse_audio_while_calling
+        self._keep_audio = keep_audio
         self._auth_tokens = AuthTokens()
         self._token_chance = random.Random(f"{seed}:auth_tokens")
         self._handles = Handles(self._timing.handle_seconds, self._dismiss_dialogue)
@@ -93,11 +104,6 @@ class GeminiEmulator(Emulator[Session]):
     def base_url(self) -> str:
         """What google-genai takes as `HttpOptions(base_url=…)`."""
         return re.sub("^ws", "http", self.url).removesuffix(self.path)
-
-    async def __aenter__(self) -> Self:
-        # The model is loaded now and not while somebody speaks.
-        self._scorer()
-        return await super().__aenter__()
 
     async def __aexit__(
         self,
@@ -124,6 +130,7 @@ class GeminiEmulator(Emulator[Session]):
             scorer=self._scorer,
             binary=self._binary,
             refuse_audio=self._refuse_audio,
+            keep_audio=self._keep_audio,
         )
 
     def refuse_key(self) -> Refused | Refusal:

@@ -11,6 +11,7 @@ from ..faults.script import Fault, Stall
 from ..line import Line
 from ..tasks import OwnedTasks
 from ..turn_detection import ScorerFactory
+from ..user_audio import UserAudio
 from . import faults
 from .admission import Admission
 from .client_messages import CLIENT_MESSAGE
@@ -33,6 +34,7 @@ from .outbox import Outbox
 from .proto_json import base64, camel, checked
 from .talk import Talk
 from .timing import Timing
+from .user_turns import RATE_HZ
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class Session:
         scorer: Makes the speech scorer of a turn detector.
         binary: Messages go out binary.
         refuse_audio: Sound is refused while the model waits for a function.
+        keep_audio: Keep what the user says, for tests to look at.
     """
 
     def __init__(
@@ -69,11 +72,15 @@ class Session:
         scorer: ScorerFactory,
         binary: bool,
         refuse_audio: bool,
+        keep_audio: bool = False,
     ) -> None:
         self.line = line
         self.failure: BaseException | None = None
         self.talk: Talk | None = None
         """What follows the setup; None before it."""
+        self.user_audio = UserAudio(RATE_HZ) if keep_audio else None
+        """What the user said on this connection, if it is kept; brought to 16 kHz, where it was
+        not."""
         self._id = f"{chance.getrandbits(64):016x}"
         self._admission = admission
         self._new_dialogue = dialogue
@@ -100,7 +107,8 @@ class Session:
     def kept_bytes(self) -> int:
         conversation = self._conversation
         remembered = 0 if conversation is None else conversation.context.size_bytes
-        return self.line.received.size_bytes + remembered
+        kept = 0 if self.user_audio is None else self.user_audio.size_bytes
+        return self.line.received.size_bytes + remembered + kept
 
     @property
     def conversation(self) -> Conversation:
@@ -214,6 +222,7 @@ class Session:
             settled=self._tell_resumable,
             saw_video=self._see_video,
             refuse=lambda closed: self._end(closed.close),
+            audio=self.user_audio,
         )
         self._outbox.send({"setupComplete": {"sessionId": self.id} if endpoint.vertex else {}})
         self._lifetime.set_up()

@@ -4,10 +4,13 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..backends.backend import Trigger
+import orjson
+
+from ..backends.backend import Told, Trigger
 from ..faults.script import Fault
 from ..tasks import OwnedTasks
 from ..turn_detection import ScorerFactory
+from ..user_audio import UserAudio
 from . import faults
 from .answers import Answers
 from .calls import Calls
@@ -38,6 +41,7 @@ class Talk:
         settled: Told whether the session can be resumed as it is now, when that changes.
         saw_video: Told of video.
         refuse: Told why the connection must end.
+        audio: Keeps what the user says, if somebody wants to look at it.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Talk:
         settled: Callable[[bool], None],
         saw_video: Callable[[], None],
         refuse: Callable[[Closed], None],
+        audio: UserAudio | None = None,
     ) -> None:
         self.configuration = configuration
         self.conversation = conversation
@@ -82,6 +87,7 @@ class Talk:
             scorer=scorer,
             began=self._answers.user_began,
             ended=self._spoken,
+            audio=audio,
         )
         self._handlers: dict[str, Callable[[Any], None]] = {
             "realtimeInput.audio": self._hear,
@@ -163,11 +169,15 @@ class Talk:
 
     def _spoken(self, utterance: Utterance) -> None:
         self.conversation.context.add("user", utterance.tokens)
-        self._answers.user_ended(Request(trigger=Trigger.SPEECH, words=utterance.words))
+        self._answers.user_ended(
+            Request(trigger=Trigger.SPEECH, words=utterance.words, heard=utterance.turn)
+        )
 
     def _take_content(self, content: Mapping[str, Any]) -> None:
         model, context = self.configuration.model, self.conversation.context
         complete = content.get("turnComplete", False)
+        # A history that was announced triggers no model call, says the service's reference.
+        answered = model.content_is_answered and (self._begun or not self.configuration.seeded)
         if not model.content_mid_session and (self._begun or not self.configuration.seeded):
             raise Closed(INVALID_ARGUMENT)
         turns = content.get("turns", [])
@@ -185,7 +195,7 @@ class Talk:
         self._begun = True
         if model.ends_with_user and context.last_role == "model" and turns:
             raise Closed(INVALID_ARGUMENT)
-        if model.content_is_answered:
+        if answered:
             self._ask()
 
     def _check_role(self, turn: Mapping[str, Any]) -> None:
@@ -198,6 +208,8 @@ class Talk:
         tokens, context = Tokens(), self.conversation.context
         for part in turn.get("parts", []):
             tokens += _part_tokens(part)
+            for who, text in _told(role, part):
+                self.conversation.dialogue.told(who, text)
         if role == "model":
             # It answered what came before it.
             context.take_unanswered()
@@ -222,3 +234,15 @@ def _part_tokens(part: Mapping[str, Any]) -> Tokens:
             return Tokens(audio=audio_tokens(len(blob.get("data", b"")) / BYTES_PER_MS))
         return Tokens(image=IMAGE_TOKENS)
     return Tokens(text=text_tokens(str(part)))
+
+
+def _told(role: str, part: Mapping[str, Any]) -> list[tuple[Told, str]]:
+    """What a part of given content tells of the conversation, for who answers it."""
+    if "functionCall" in part:
+        return [(Told.CALL, part["functionCall"].get("name", ""))]
+    if "functionResponse" in part:
+        return [(Told.RESULT, orjson.dumps(part["functionResponse"].get("response", {})).decode())]
+    text = part.get("text", "")
+    if not text.strip() or part.get("thought"):
+        return []
+    return [(Told.AGENT if role == "model" else Told.USER, text)]

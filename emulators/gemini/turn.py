@@ -7,6 +7,7 @@ from enum import Enum
 
 from ..backends.backend import Reply, ToolOutput, Trigger
 from ..faults.moments import State
+from ..user_audio import UserTurn
 from .speech import Spoken
 from .tokens import Tokens
 
@@ -19,6 +20,8 @@ class Request:
     words: asyncio.Task[str] | None = None
     """What was heard, once it is recognised; what was typed is in the conversation."""
     outputs: Sequence[ToolOutput] = ()
+    heard: UserTurn | None = None
+    """Where what was heard is kept, if it is."""
 
 
 class Stage(Enum):
@@ -40,6 +43,8 @@ class Turn:
     stage: Stage = Stage.THINKING
     task: asyncio.Task[None] | None = None
     reply: Reply | None = None
+    heard: list[UserTurn] = field(default_factory=list)
+    """The kept turns of the user that it answers."""
     asked: str | None = None
     """The words that are answered, once they are all known."""
     told: Sequence[ToolOutput] = ()

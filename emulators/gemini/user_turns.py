@@ -13,6 +13,7 @@ from ..backends.backend import Dialogue
 from ..faults.script import Fault
 from ..tasks import OwnedTasks
 from ..turn_detection import ScorerFactory, TurnBegan, TurnDetector
+from ..user_audio import UserAudio, UserTurn
 from .closes import ACTIVITY_NOT_MANUAL, INVALID_ARGUMENT, Closed
 from .configuration import Configuration
 from .faults import EmptyTranscription, FailedTranscription, LateTranscription
@@ -40,6 +41,8 @@ class Utterance:
 
     words: asyncio.Task[str]
     tokens: Tokens
+    turn: UserTurn | None = None
+    """Where the sound is kept, if it is."""
 
 
 @lru_cache(maxsize=256)
@@ -69,6 +72,7 @@ class UserTurns:
         scorer: Makes the scorer of a new detector.
         began: Called when the user begins to speak.
         ended: Called with what they said.
+        audio: Keeps what the user says, if somebody wants to look at it.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class UserTurns:
         scorer: ScorerFactory,
         began: Callable[[], None],
         ended: Callable[[Utterance], None],
+        audio: UserAudio | None = None,
     ) -> None:
         self._configuration = configuration
         self._dialogue = dialogue
@@ -91,6 +96,7 @@ class UserTurns:
         self._scorer = scorer
         self._began = began
         self._ended = ended
+        self._audio = audio
         self._rate_hz = RATE_HZ
         self._resampler = StreamResampler(RATE_HZ, RATE_HZ)
         self._half_sample = b""
@@ -134,6 +140,8 @@ class UserTurns:
         self._half_sample = pcm[whole:]
         sound = self._resampler.process(pcm[:whole])
         self._sound += sound
+        if self._audio is not None:
+            self._audio.hear(sound)
         if self._detector is not None:
             for turn in self._detector.hear(sound):
                 if isinstance(turn, TurnBegan):
@@ -199,7 +207,11 @@ class UserTurns:
         self._billed_byte = self._start_byte
         words = self._tasks.start(self._hear(pcm))
         tokens = Tokens(audio=audio_tokens(billed / BYTES_PER_MS))
-        self._ended(Utterance(words=words, tokens=tokens))
+        turn = None
+        if self._audio is not None:
+            end = self._start_byte // 2
+            turn = self._audio.turn(end - len(pcm) // 2, end)
+        self._ended(Utterance(words=words, tokens=tokens, turn=turn))
 
     def _tell_activity(self, type: str) -> None:
         if self._configuration.tells_activity:

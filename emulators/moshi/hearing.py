@@ -1,5 +1,7 @@
 """The ear: where the user's speech lies in the stream. Moshi itself knows no turns."""
 
+from dataclasses import dataclass
+
 from crossfade.audio.vad import Scorer
 
 from ..turn_detection import TurnBegan, TurnDetector
@@ -12,6 +14,15 @@ _BYTES_PER_MS = 2 * RATE_HZ // 1000
 _KEPT_MS = _PADDING_MS + 500
 # Of longer speech only the end is recognised.
 LONGEST_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """Something that the user has said."""
+
+    begin: int
+    """Where it begins, in samples of the stream."""
+    pcm: bytes
 
 
 class Ear:
@@ -41,14 +52,14 @@ class Ear:
         """How much of the stream came."""
         return (self._start + len(self._pcm)) / _BYTES_PER_MS
 
-    def hear(self, pcm: bytes) -> list[bytes | None]:
+    def hear(self, pcm: bytes) -> list[Utterance | None]:
         """Take sound.
 
         Returns:
             None for each utterance that begins, its sound for each that ends; in order.
         """
         self._pcm += pcm
-        found: list[bytes | None] = []
+        found: list[Utterance | None] = []
         for turn in self._detector.hear(pcm):
             if isinstance(turn, TurnBegan):
                 self._utterance_ms = turn.start_ms
@@ -58,9 +69,10 @@ class Ear:
         self._forget(LONGEST_MS if self._detector.speaking else _KEPT_MS)
         return found
 
-    def _between(self, start_ms: int, end_ms: int) -> bytes:
+    def _between(self, start_ms: int, end_ms: int) -> Utterance:
         start = max(0, start_ms * _BYTES_PER_MS - self._start)
-        return bytes(self._pcm[start : end_ms * _BYTES_PER_MS - self._start])
+        pcm = bytes(self._pcm[start : end_ms * _BYTES_PER_MS - self._start])
+        return Utterance(begin=(self._start + start) // 2, pcm=pcm)
 
     def _forget(self, kept_ms: int) -> None:
         surplus = len(self._pcm) - kept_ms * _BYTES_PER_MS

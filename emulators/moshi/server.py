@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from websockets.http11 import Request
@@ -55,6 +55,7 @@ class MoshiEmulator(Emulator[Session]):
         seed: Of all that is random; the same seed and traffic give the same bytes.
         timing: Delays and pace.
         scorer: Makes the speech scorer that finds the user's speech, Silero by default.
+        keep_audio: Keep what the users say, as `user_audio` of each session.
 
     Raises:
         SettingsError: The Ogg/Opus library is missing. On entering: the address cannot be
@@ -80,20 +81,25 @@ class MoshiEmulator(Emulator[Session]):
         seed: int = 0,
         timing: Timing | None = None,
         scorer: ScorerFactory = silero_scorer,
+        keep_audio: bool = False,
     ) -> None:
         check_available()
-        super().__init__(backend, host=host, port=port, tls=tls, faults=faults, log=log, seed=seed)
+        super().__init__(
+            backend,
+            host=host,
+            port=port,
+            tls=tls,
+            faults=faults,
+            log=log,
+            seed=seed,
+            scorer=scorer,
+        )
         self._kind = Server(server)
         self._behaviour = BEHAVIOURS[self._kind]
         self._greeting = greeting
         self._timing = Timing() if timing is None else timing
-        self._scorer = scorer
+        self._keep_audio = keep_audio
         self._turnstile = asyncio.Lock()
-
-    async def __aenter__(self) -> Self:
-        # The model is loaded now and not while somebody speaks.
-        self._scorer()
-        return await super().__aenter__()
 
     def open(self, line: Line, request: Request, chance: random.Random) -> Session:
         address = urlsplit(request.path)
@@ -116,6 +122,7 @@ class MoshiEmulator(Emulator[Session]):
             timing=self._timing,
             session_seconds=self._session_seconds(steps),
             scorer=self._scorer(),
+            keep_audio=self._keep_audio,
         )
 
     def _session_seconds(self, steps: int) -> float | None:

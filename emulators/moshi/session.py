@@ -15,9 +15,10 @@ from ..line import Line
 from ..message import Message
 from ..received import Received
 from ..tasks import OwnedTasks
+from ..user_audio import UserAudio, UserTurn
 from .behaviour import Behaviour
 from .faults import Busy, ErrorFrame, Expire, GarbledOgg, SendFrame
-from .hearing import Ear
+from .hearing import Ear, Utterance
 from .messages import KINDS, Kind, body_of, error, frame, metadata, name_of, text
 from .ogg_opus import RATE_HZ, Decoder, Encoder, Garbled
 from .pace import pacer
@@ -43,6 +44,7 @@ class Session:
         timing: The pace.
         session_seconds: Its maximum duration; None is none.
         scorer: Gives the speech probabilities of the user's sound.
+        keep_audio: Keep what the user says, for tests to look at.
     """
 
     def __init__(
@@ -58,11 +60,15 @@ class Session:
         timing: Timing,
         session_seconds: float | None,
         scorer: Scorer,
+        keep_audio: bool = False,
     ) -> None:
         self.line = line
         self.id = id
         self.failure: BaseException | None = None
         """The error of the emulator itself that ended the session, if one did."""
+        self.user_audio = UserAudio(RATE_HZ) if keep_audio else None
+        """What the user said, if it is kept, as Opus has left it."""
+        self._answers = 0
         self._behaviour = behaviour
         self._settings = settings
         self._turnstile = turnstile
@@ -87,7 +93,8 @@ class Session:
 
     @property
     def kept_bytes(self) -> int:
-        return self.received.size_bytes
+        kept = 0 if self.user_audio is None else self.user_audio.size_bytes
+        return self.received.size_bytes + kept
 
     @property
     def received(self) -> Received:
@@ -194,11 +201,19 @@ class Session:
 
     def _hear(self, pcm: bytes) -> None:
         self._pace.heard(len(pcm))
+        if self.user_audio is not None:
+            self.user_audio.hear(pcm)
         for utterance in self._ear.hear(pcm):
             if utterance is None:
                 self._yield_the_floor()
             else:
-                self._answer = self._tasks.start(self._reply(utterance))
+                self._answer = self._tasks.start(self._reply(utterance.pcm, self._kept(utterance)))
+
+    def _kept(self, utterance: Utterance) -> UserTurn | None:
+        if self.user_audio is None:
+            return None
+        end = utterance.begin + len(utterance.pcm) // 2
+        return self.user_audio.turn(utterance.begin, end)
 
     def _yield_the_floor(self) -> None:
         """The user speaks: stop."""
@@ -208,7 +223,7 @@ class Session:
         self._speaking = False
         self.line.enter(State.USER_SPEAKING)
 
-    async def _reply(self, utterance: bytes) -> None:
+    async def _reply(self, utterance: bytes, kept: UserTurn | None) -> None:
         self.line.enter(State.THINKING)
         self._has_begun = False
         heard = await self._dialogue.hear(utterance, RATE_HZ)
@@ -216,6 +231,9 @@ class Session:
         think_ms = self._timing.think_ms if reply.think_ms is None else reply.think_ms
         try:
             await asyncio.sleep(think_ms / 1000)
+            self._answers += 1
+            if kept is not None:
+                kept.answers.append(str(self._answers))
             await self._speak(_said(reply))
         except asyncio.CancelledError:
             if not self._has_begun:

@@ -11,6 +11,7 @@ from crossfade.errors import CrossfadeError
 from ..backends.backend import Dialogue, Prompt, Reply, Tool, Trigger
 from ..faults.moments import State
 from ..tasks import OwnedTasks
+from ..user_audio import Answered
 from .behaviour import Behaviour
 from .configuration import Configuration, declared_tools
 from .context import Context, ContextWindow
@@ -59,6 +60,7 @@ class Answers:
         window: What responses read of the conversation.
         began: Called when a response of the conversation begins.
         ended: Called when it is done and none of the conversation runs any more.
+        answered: Told of each spoken item that a response begins to answer.
     """
 
     def __init__(
@@ -75,9 +77,11 @@ class Answers:
         window: ContextWindow,
         began: Callable[[], None],
         ended: Callable[[Response], None],
+        answered: Answered | None = None,
     ) -> None:
         self._told_began = began
         self._told_ended = ended
+        self._answered = answered
         self._conversation = conversation
         self._dialogue = dialogue
         self._heard = heard
@@ -181,6 +185,7 @@ class Answers:
                 self._dialogue.retract(reply)
                 outcome, self._spoiled = self._spoiled, None
             else:
+                self._tell_answered(response)
                 generation = Generation(response, self._dialogue, self._timing, self._outbox)
                 outcome = await generation.run(reply)
         except CrossfadeError as error:
@@ -200,6 +205,13 @@ class Answers:
             tools=_offered(settings),
             out_of_band=settings.out_of_band,
         )
+
+    def _tell_answered(self, response: Response) -> None:
+        if self._answered is None or response.settings.out_of_band:
+            return
+        for item in newest_input(list(response.context.items)):
+            if item.is_spoken:
+                self._answered(item.id, response.id)
 
     def cancel(self, response_id: str | None) -> None:
         """End a response as the client asks, by default the conversation's.

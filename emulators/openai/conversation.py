@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from ..backends.backend import ToolOutput
+from ..backends.backend import Told, ToolOutput
 from .errors import RequestRefused
 from .identifiers import Identifiers
 from .item_checks import check_item
@@ -222,6 +222,20 @@ class Conversation:
         if item in self._with_media:
             self._with_media.remove(item)
         return [{"type": "conversation.item.deleted", "item_id": id}]
+
+
+_TELLERS = {"user": Told.USER, "assistant": Told.AGENT, "system": Told.NOTICE}
+
+
+def told_by(item: Item) -> list[tuple[Told, str]]:
+    """What an item of the client's tells of the conversation, for who answers it."""
+    match item.type:
+        case "function_call":
+            return [(Told.CALL, item.wire["name"])]
+        case "function_call_output":
+            return [(Told.RESULT, item.wire["output"])]
+    who = _TELLERS.get(item.role or "")
+    return [(who, item.text)] if who is not None and item.text.strip() else []
 
 
 def newest_input(items: list[Item]) -> list[Item]:

@@ -84,13 +84,14 @@ class Generation:
                 if words.next_byte <= (ahead := at + lead_bytes):
                     self._outbox.send(response.words(word) for word in words.until(ahead))
                 chunk = sound[at : at + chunk_bytes]
-                line.send(response.audio(chunk))
-                if limited and self._exhausted:
-                    return
                 chunk_ms = len(chunk) / bytes_per_ms
                 due_s += chunk_ms / 1000 / timing.speed
                 burst_ms += chunk_ms
-                if burst_ms >= timing.burst_ms:
+                ends_burst = burst_ms >= timing.burst_ms
+                (line.send_last if ends_burst else line.send)(response.audio(chunk))
+                if limited and self._exhausted:
+                    return
+                if ends_burst:
                     burst_ms = 0.0
                     await asyncio.sleep(due_s - loop.time())
             self._outbox.send(response.words(word) for word in words.until(None))

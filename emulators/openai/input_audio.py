@@ -29,6 +29,11 @@ class InputAudioBuffer:
         return (self._start_byte + len(self._sound)) // self.format.bytes_per_ms
 
     @property
+    def start_sample(self) -> int:
+        """How many samples came before those held."""
+        return self._start_byte // self.format.sample_bytes
+
+    @property
     def held_ms(self) -> float:
         """How much audio is uncommitted."""
         return len(self._sound) / self.format.bytes_per_ms

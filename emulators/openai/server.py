@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
@@ -56,6 +56,7 @@ class OpenAIEmulator(Emulator[Session]):
         epoch_s: The wall clock, in seconds since 1970, stands still at this for all that tells the
             time of day (`expires_at`); None is the machine's clock.
         scorer: Makes the speech scorer of server turn detection, Silero by default.
+        keep_audio: Keep what the users say, as `user_audio` of each session.
 
     Raises:
         SettingsError: On entering: the address cannot be listened on, or the backend cannot run.
@@ -84,8 +85,18 @@ class OpenAIEmulator(Emulator[Session]):
         behaviour: Behaviour | None = None,
         epoch_s: float | None = None,
         scorer: ScorerFactory = silero_scorer,
+        keep_audio: bool = False,
     ) -> None:
-        super().__init__(backend, host=host, port=port, tls=tls, faults=faults, log=log, seed=seed)
+        super().__init__(
+            backend,
+            host=host,
+            port=port,
+            tls=tls,
+            faults=faults,
+            log=log,
+            seed=seed,
+            scorer=scorer,
+        )
         self._dialect = DIALECTS[dialect]
         identifiers = Identifiers(random.Random(f"{seed}:rest"))
         secrets = ClientSecrets(identifiers, lambda: asyncio.get_running_loop().time())
@@ -93,13 +104,8 @@ class OpenAIEmulator(Emulator[Session]):
         self._now_s = time.time if epoch_s is None else lambda: epoch_s
         self._rest = RestCalls(self._gate, secrets, identifiers, self._dialect, self._now_s)
         self._timing = Timing() if timing is None else timing
+        self._keep_audio = keep_audio
         self._behaviour = Behaviour() if behaviour is None else behaviour
-        self._scorer = scorer
-
-    async def __aenter__(self) -> Self:
-        # The model is loaded now and not while somebody speaks.
-        self._scorer()
-        return await super().__aenter__()
 
     def protocol(self) -> ServerProtocol:
         return ServerProtocol(
@@ -125,6 +131,7 @@ class OpenAIEmulator(Emulator[Session]):
             timing=self._timing,
             behaviour=self._behaviour,
             scorer=self._scorer,
+            keep_audio=self._keep_audio,
         )
 
     def _configuration(self, admission: Admission, identifiers: Identifiers) -> Configuration:

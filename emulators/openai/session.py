@@ -11,12 +11,13 @@ from ..line import Line
 from ..received import Received
 from ..tasks import OwnedTasks
 from ..turn_detection import ScorerFactory
+from ..user_audio import UserAudio
 from .answers import Answers
 from .behaviour import Behaviour
 from .client_events import CLIENT_EVENTS, ClientEvent, decoded, without_media
 from .configuration import Configuration, reasons
 from .context import ContextWindow
-from .conversation import Conversation
+from .conversation import Conversation, told_by
 from .dialect import Dialect
 from .errors import RequestRefused, SessionRefused, error_event, invalid_value
 from .faults import general_fault
@@ -26,6 +27,7 @@ from .items import Item
 from .outbox import Outbox
 from .response import Response
 from .response_settings import ResponseSettings
+from .sound_formats import PCM
 from .suffering import Sufferer
 from .timing import Timing
 from .transcripts import Transcripts
@@ -53,6 +55,7 @@ class Session:
         timing: The pace.
         behaviour: Which of its ways the service takes.
         scorer: Makes the speech scorer of a turn detector.
+        keep_audio: Keep what the user says, for tests to look at.
     """
 
     def __init__(
@@ -66,12 +69,15 @@ class Session:
         timing: Timing,
         behaviour: Behaviour,
         scorer: ScorerFactory,
+        keep_audio: bool = False,
     ) -> None:
         self.line = line
         self.configuration = configuration
         self.failure: BaseException | None = None
         """The error of the emulator itself that ended the session, if one did."""
         self.conversation = Conversation(identifiers)
+        self.user_audio = UserAudio(PCM.rate_hz) if keep_audio else None
+        """What the user said, if it is kept; of 24 kHz, where that is what was sent."""
         self._dialogue = dialogue
         self._identifiers = identifiers
         self._dialect = dialect
@@ -100,6 +106,7 @@ class Session:
             interrupted=self._interrupt,
             answer=self.answer_turn,
             settled=self._settle,
+            audio=self.user_audio,
         )
         self._answers = Answers(
             self.conversation,
@@ -113,6 +120,7 @@ class Session:
             window=ContextWindow(large=reasons(configuration.model)),
             began=self._turns.end_idling,
             ended=self._response_ended,
+            answered=None if self.user_audio is None else self.user_audio.answered,
         )
         self._sufferer = Sufferer(
             self._answers,
@@ -145,7 +153,7 @@ class Session:
 
     @property
     def kept_bytes(self) -> int:
-        return self._kept_bytes
+        return self._kept_bytes + (0 if self.user_audio is None else self.user_audio.size_bytes)
 
     def start(self) -> None:
         self._turns.configure(self.configuration)
@@ -272,9 +280,11 @@ class Session:
         self._turns.append(pcm)
 
     def _create_item(self, event: ClientEvent) -> None:
-        _, events = self.conversation.create(
+        item, events = self.conversation.create(
             event["item"], event.get("previous_item_id"), self.configuration.input_format
         )
+        for who, text in told_by(item):
+            self._dialogue.told(who, text)
         self._outbox.send(events)
 
     def _retrieve_item(self, event: ClientEvent) -> None:

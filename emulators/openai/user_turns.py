@@ -7,6 +7,7 @@ from typing import Any
 from ..faults.moments import State
 from ..tasks import OwnedTasks
 from ..turn_detection import ScorerFactory, TurnBegan, TurnDetector, TurnEnded
+from ..user_audio import UserAudio
 from .behaviour import Behaviour
 from .configuration import Configuration
 from .conversation import Conversation
@@ -19,6 +20,8 @@ from .turn_detection import turn_detector
 
 # Kept besides the padding while nobody speaks: what passes until speech is noticed.
 _NOTICE_MS = 500
+# Forgotten not each time that sound comes.
+_SURPLUS_MS = 1000
 
 
 class UserTurns:
@@ -35,6 +38,7 @@ class UserTurns:
         interrupted: Called when the user speaks and running speech shall stop.
         answer: Called when a turn has ended and shall be answered.
         settled: Called when a turn has ended and nothing shall follow by itself.
+        audio: Keeps what the user says, if somebody wants to look at it.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class UserTurns:
         interrupted: Callable[[], None],
         answer: Callable[[], None],
         settled: Callable[[], None],
+        audio: UserAudio | None = None,
     ) -> None:
         self._conversation = conversation
         self._transcripts = transcripts
@@ -61,6 +66,7 @@ class UserTurns:
         self._interrupted = interrupted
         self._answer = answer
         self._settled = settled
+        self._audio = audio
         self._buffer = InputAudioBuffer()
         self._detector: TurnDetector | None = None
         self._configuration: Configuration | None = None
@@ -114,6 +120,8 @@ class UserTurns:
             RequestRefused: The buffer is full.
         """
         sound = self._buffer.append(chunk)
+        if self._audio is not None:
+            self._audio.hear(self._buffer.format.decode(sound))
         detector = self._detector
         if detector is None:
             return
@@ -122,8 +130,14 @@ class UserTurns:
                 self._begin(turn)
             else:
                 self._end(turn)
-        if self._item_id is None:
-            self._buffer.forget_before(self._buffer.end_ms - detector.padding_ms - _NOTICE_MS)
+        if self._item_id is None and self._buffer.held_ms > _SURPLUS_MS + self._kept_ms(detector):
+            self._forget_silence(detector)
+
+    def _kept_ms(self, detector: TurnDetector) -> int:
+        return detector.padding_ms + _NOTICE_MS
+
+    def _forget_silence(self, detector: TurnDetector) -> None:
+        self._buffer.forget_before(self._buffer.end_ms - self._kept_ms(detector))
 
     def _begin(self, turn: TurnBegan) -> None:
         self.end_idling()
@@ -183,6 +197,9 @@ class UserTurns:
         item = Item.spoken_by_user(id, sound, self._buffer.format)
         item.is_silence = is_silence
         self._item_id = None
+        if self._audio is not None and not is_silence:
+            end = self._buffer.start_sample
+            self._audio.turn(end - len(sound) // self._buffer.format.sample_bytes, end, id)
         if is_silence:
             end_ms = self._buffer.end_ms
             start_ms = max(0, end_ms - (self._settings or {})["idle_timeout_ms"])
@@ -211,6 +228,8 @@ class UserTurns:
 
     def _time_out(self) -> None:
         self._idle = None
+        if self._detector is not None:
+            self._forget_silence(self._detector)
         self._make_item(self._buffer.take(), is_silence=True)
         self._answer()
 

@@ -1,6 +1,8 @@
 """The calls benchmark: its service keeps to the script, a point is measured, the search ends."""
 
+import asyncio
 import os
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from crossfade.audio.energy import rms_dbfs
 from crossfade.benchmarks import call_messages, calls, points
+from crossfade.benchmarks.call_point import Microphones
 from crossfade.benchmarks.call_script import (
     FRAME_BYTES,
     MICROPHONE_HZ,
@@ -111,7 +114,8 @@ def test_a_point_of_ours_measures_a_call_with_an_interruption() -> None:
     )
     point = points.talk(order)
     assert 0 < point.cpu_percent < 100
-    assert 40 <= point.messages_up_per_s <= 60
+    # Fifty; on a busy machine what was held up before is caught up within this second.
+    assert 30 <= point.messages_up_per_s <= 90
     assert 0.3 < point.heard_share < 1.7
     assert point.up_ms.size > 30
     assert point.down_ms.size > 20
@@ -165,6 +169,66 @@ def test_ratios_share_and_limits_are_found(monkeypatch: pytest.MonkeyPatch) -> N
     assert content["ratios"]["calls_per_core"] == pytest.approx(103 / 23, rel=0.1)
     assert content["admissions"]["crossfade"]["mib_per_call"] == 0.2
     assert len(calls.tables(result)) == 3
+
+
+def test_a_disturbed_point_is_measured_again_and_the_calmest_is_told() -> None:
+    shares = iter([0.2, 0.1, 0.3, 0.0])
+
+    def take() -> Point:
+        return replace(point(1, 1.0), starved=next(shares))
+
+    assert points.calmest(take).starved == 0.1
+    assert points.calmest(take).starved == 0
+
+
+def test_what_was_measured_on_a_busy_machine_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "installed", lambda: ["crossfade", "pipecat"])
+    quiet = calls.measure(rounds=1, search=False, take=measured, admit=admitted)
+    assert calls.disturbances(quiet) == ""
+
+    def disturbed(order: Order) -> Point:
+        return replace(measured(order), starved=0.25 if order.side == "pipecat" else 0.0)
+
+    busy = calls.measure(rounds=1, search=False, take=disturbed, admit=admitted)
+    assert "pipecat 25 %" in calls.disturbances(busy)
+    assert "crossfade" not in calls.disturbances(busy)
+
+
+def test_who_needs_more_than_the_core_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "installed", lambda: ["crossfade", "pipecat"])
+    few, many = (
+        calls.measure(calls=at, rounds=1, search=False, take=measured, admit=admitted)
+        for at in (16, 22)
+    )
+    assert calls.saturated(few) == ""
+    assert calls.saturated(many).startswith("pipecat, pipecat as it comes took the whole core")
+
+
+def test_microphones_catch_up_after_a_stall() -> None:
+    class Caller:
+        def __init__(self) -> None:
+            self.heard = 0
+
+        async def speak(self, pcm: bytes) -> None:
+            self.heard += 1
+
+        async def hang_up(self) -> None: ...
+
+    async def scenario() -> None:
+        microphones, callers = Microphones(TALK), [Caller() for _ in range(5)]
+        for each in callers:
+            microphones.add(each, 0)
+        await asyncio.sleep(0)
+        now_ns = time.monotonic_ns()
+        with pytest.MonkeyPatch.context() as patch:
+            # Ten frames of everybody's are due at once.
+            patch.setattr(time, "monotonic_ns", lambda: now_ns + 200_000_000)
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert [each.heard for each in callers] == [11, 10, 10, 10, 11]
+            await microphones.stop()
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("broken", [{"dropped": 1}, {"heard_share": 0.7}])

@@ -17,7 +17,7 @@ class Slow(hop.OurLink):
 
 
 def test_a_slow_hop_is_seen() -> None:
-    slow = hop.measure(rounds=1, frames=15, ours=Slow)
+    slow = hop.measure(rounds=1, frames=4, ours=Slow)
     assert [each.side for each in slow.hops] == ["crossfade", "pipecat"]
     assert slow.hops[0].up_us > SLOW_US / 2
     assert slow.hops[0].down_us > SLOW_US / 2

@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
+
 from crossfade.conversation.heard import WordTiming
 from crossfade.conversation.history import Speaker, Utterance
 from crossfade.conversation.ledger import Conversation
+from crossfade.conversation.pace import sure_pace
 from crossfade.conversation.tools import ToolCall, ToolResult
 from crossfade.conversation.turns import AgentTurn, ToolRound, UserTurn
 from crossfade.conversation.usage import Usage
@@ -238,3 +241,78 @@ def test_the_transcript_tells_the_call_in_seconds_from_its_start() -> None:
             ],
         },
     ]
+
+
+def cut_after_two_seconds() -> Conversation:
+    """A slow voice says 18 characters in two seconds, for sure."""
+    conversation = Conversation()
+    conversation.user_text("Count.", 0.5)
+    conversation.response_started("r1", False, 1.0)
+    conversation.agent_text("r1", "a1", "One two three four five six")
+    conversation.response_ended("r1", "cut", received_ms={"a1": 2000.0})
+    return conversation
+
+
+def test_a_cut_answer_keeps_what_its_sound_covers_and_the_rest_follows() -> None:
+    conversation = cut_after_two_seconds()
+    conversation.response_started("r2", False, 3.0)
+    conversation.agent_text("r2", "a2", "four five six")
+    conversation.response_ended("r2", "completed")
+    conversation.agent_played("a1", 2000.0, 2000.0)
+    first, rest = agents(conversation)
+    assert (first.text, first.heard, first.status) == (
+        "One two three four",
+        "One two three four",
+        "cut",
+    )
+    assert rest.continues == "r1"
+    told = [item.text for item in conversation.history() if isinstance(item, Utterance)]
+    assert told == ["Count.", "One two three four", "four five six"]
+    parts = conversation.to_dict()["turns"][1:]
+    assert [part.get("continues", False) for part in parts] == [False, True]
+
+
+def test_an_answer_to_another_turn_continues_nothing() -> None:
+    conversation = cut_after_two_seconds()
+    conversation.user_started("u2", 3.0)
+    conversation.response_started("r2", False, 4.0)
+    assert agents(conversation)[1].continues is None
+
+
+def test_what_is_injected_meanwhile_is_not_the_rest() -> None:
+    conversation = cut_after_two_seconds()
+    conversation.response_started("i1", True, 3.0)
+    conversation.agent_text("i2", "a", "One moment.")
+    conversation.response_started("i2", True, 3.0)
+    conversation.response_started("r2", False, 4.0)
+    assert [turn.continues for turn in agents(conversation)] == [None, None, None, "r1"]
+
+
+def test_a_turn_that_is_told_in_another_way_can_be_left_out() -> None:
+    conversation = Conversation()
+    conversation.user_text("typed", 1.0)
+    conversation.user_transcript("u1", "spoken", final=True)
+    assert conversation.history(without={"u1"}) == (Utterance(speaker=Speaker.USER, text="typed"),)
+
+
+def test_a_voice_that_is_known_is_cut_at_its_own_pace() -> None:
+    conversation = Conversation()
+    conversation.response_started("r0", False, 0.1)
+    conversation.agent_text("r0", "a0", "x" * 59 + " ")
+    conversation.response_ended("r0", "completed")
+    conversation.agent_played("a0", 3000.0, 3000.0)
+    conversation.response_started("r1", False, 1.0)
+    conversation.agent_text("r1", "a1", "One two three four five six seven eight nine ten")
+    conversation.response_ended("r1", "cut", received_ms={"a1": 2000.0})
+    # 20 characters a second, less a tenth, for 1.8 s.
+    assert agents(conversation)[1].text == "One two three four five six"
+
+
+def test_the_slowest_of_the_latest_answers_counts_and_short_ones_do_not() -> None:
+    conversation = Conversation()
+    for number, (length, received_ms) in enumerate([(60, 3000.0), (45, 3000.0), (5, 1000.0)]):
+        conversation.agent_text(f"r{number}", f"a{number}", "x" * length)
+        conversation.response_ended(f"r{number}", "completed")
+        conversation.agent_played(f"a{number}", received_ms, received_ms)
+    assert sure_pace(conversation.entries) == pytest.approx(13.5)
+    assert sure_pace(()) is None

@@ -1,14 +1,22 @@
 """Whatever happens in whatever order, the ledger holds its rules."""
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from crossfade.conversation.heard import WordTiming
-from crossfade.conversation.history import Speaker, Utterance
+from crossfade.conversation.history import Notice, Speaker, Utterance
 from crossfade.conversation.ledger import Conversation
+from crossfade.conversation.records import from_record, to_record
 from crossfade.conversation.tools import ToolCall, ToolResult
-from crossfade.conversation.turns import AgentTurn, Entry, ToolRound, UserTurn
+from crossfade.conversation.turns import (
+    AgentTurn,
+    Entry,
+    Summary,
+    ToolRound,
+    UserImage,
+    UserTurn,
+)
 from crossfade.conversation.usage import Usage
 
 # Few names, so that events meet.
@@ -26,17 +34,27 @@ def key(entry: Entry) -> tuple[str, object]:
         return "user", entry.started_at_s
     if isinstance(entry, AgentTurn):
         return "agent", entry.response_id
-    return "tool", entry.call.id
+    if isinstance(entry, ToolRound):
+        return "tool", entry.call.id
+    if isinstance(entry, UserImage):
+        return "image", entry.image_id
+    return "summary", entry
 
 
 class Ledger(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.conversation = Conversation()
+        self.conversation.on_change = self.store
+        self.stored: dict[int, dict[str, object]] = {}
+        self.cut: dict[str, str] = {}
         self.now_s = 0.0
         self.order: list[tuple[str, object]] = []
         self.results: dict[str, ToolResult] = {}
         self.injected: set[str] = set()
+
+    def store(self, position: int) -> None:
+        self.stored[position] = to_record(self.conversation.entries[position])
 
     def tick(self) -> float:
         self.now_s += 1.0
@@ -103,6 +121,22 @@ class Ledger(RuleBasedStateMachine):
     def response_ends(self, response_id: str, status: str) -> None:
         self.conversation.response_ended(response_id, status, Usage(input_text_tokens=1))
 
+    @rule(response_id=responses, received_ms=st.dictionaries(items, milliseconds))
+    def line_dies(self, response_id: str, received_ms: dict[str, float]) -> None:
+        usage = Usage(input_text_tokens=1)
+        self.conversation.response_ended(response_id, "cut", usage, received_ms=received_ms)
+        for turn in self.conversation.entries:
+            if isinstance(turn, AgentTurn) and turn.status == "cut":
+                self.cut.setdefault(turn.response_id, turn.text)
+
+    @rule(data=st.sampled_from([b"one", b"two"]))
+    def user_shows(self, data: bytes) -> None:
+        self.conversation.user_image(data, "image/png", self.tick())
+
+    @rule(upto=st.integers(0, 12), text=texts)
+    def oldest_is_summarised(self, upto: int, text: str) -> None:
+        self.conversation.summarised(text, upto, self.tick())
+
     @rule(call_id=calls, response_id=responses)
     def tool_is_called(self, call_id: str, response_id: str) -> None:
         call = ToolCall(id=call_id, name="tool", arguments={}, response_id=response_id)
@@ -147,16 +181,44 @@ class Ledger(RuleBasedStateMachine):
                 assert entry.result == self.results.get(entry.call.id)
 
     @invariant()
+    def a_cut_answer_gets_no_more_words_and_is_continued_once(self) -> None:
+        continued = []
+        for turn in self.conversation.entries:
+            if isinstance(turn, AgentTurn):
+                assert turn.text == self.cut.get(turn.response_id, turn.text)
+                if turn.continues is not None:
+                    assert turn.continues in self.cut
+                    assert not turn.injected
+                    continued.append(turn.continues)
+        assert len(continued) == len(set(continued))
+
+    @invariant()
+    def what_is_stored_is_the_conversation(self) -> None:
+        entries = [from_record(self.stored[at]) for at in range(len(self.stored))]
+        again = Conversation.restored(entries)
+        assert again.entries == self.conversation.entries
+        assert again.usage == self.conversation.usage
+
+    @invariant()
+    def open_calls_are_told_last_and_only_if_asked_for(self) -> None:
+        told = self.conversation.history()
+        calls = [e for e in self.conversation.entries if isinstance(e, ToolRound)]
+        waiting = tuple(round_.call for round_ in calls if round_.call.id not in self.results)
+        assert self.conversation.history(open_calls=True) == (*told, *waiting)
+
+    @invariant()
     def history_is_what_the_model_knows(self) -> None:
-        agent = [
-            entry
-            for entry in self.conversation.entries
-            if isinstance(entry, AgentTurn) and not entry.injected
-        ]
+        entries, history = self.conversation.entries, self.conversation.history()
+        summaries = [entry for entry in entries if isinstance(entry, Summary)]
+        if summaries:
+            assert history[0] == Notice(text=summaries[-1].text)
+            assert [s.upto for s in summaries] == sorted({s.upto for s in summaries})
+            entries = entries[summaries[-1].upto :]
+        agent = [entry for entry in entries if isinstance(entry, AgentTurn) and not entry.injected]
         assert not self.injected & {turn.response_id for turn in agent}
         told = [
             item.text
-            for item in self.conversation.history()
+            for item in history
             if isinstance(item, Utterance) and item.speaker is Speaker.AGENT
         ]
         texts = [turn.heard if turn.interrupted else turn.text for turn in agent]
@@ -171,6 +233,42 @@ class Ledger(RuleBasedStateMachine):
         ]
         assert self.conversation.usage.input_text_tokens == len(ended)
         self.conversation.to_dict()
+
+
+@given(
+    words=st.lists(st.sampled_from(["one", "twelve", "a", "日本", "Saturday,"]), min_size=1),
+    said=st.integers(0, 60),
+    received_ms=st.floats(0, 20_000),
+    played=st.floats(0, 1),
+)
+@settings(max_examples=200, deadline=None)
+def test_a_cut_answer_and_its_rest_are_the_whole(
+    words: list[str], said: int, received_ms: float, played: float
+) -> None:
+    whole = " ".join(words)
+    conversation = Conversation()
+    conversation.response_started("r1", False, 1.0)
+    conversation.agent_text("r1", "a1", whole[:said])
+    conversation.response_ended("r1", "cut", received_ms={"a1": received_ms})
+    conversation.agent_text("r1", "a1", " too late")
+    cut = conversation.entries[0]
+    assert isinstance(cut, AgentTurn)
+    assert whole.startswith(cut.text)
+    # No faster than a slow voice, and with some doubt.
+    assert len(cut.text) <= max(0.0, received_ms - 200) / 100
+
+    conversation.response_started("r2", False, 2.0)
+    conversation.agent_text("r2", "a2", whole[len(cut.text) :])
+    conversation.response_ended("r2", "completed")
+    conversation.agent_played("a1", played * received_ms, received_ms, True)
+    first, rest = conversation.entries
+    assert isinstance(first, AgentTurn)
+    assert isinstance(rest, AgentTurn)
+    assert rest.continues == ("r1" if first.text else None)
+    assert first.text + rest.items[0].text == whole
+    assert first.text.startswith(first.heard)
+    parts = [part["text"] for part in conversation.to_dict()["turns"]]
+    assert parts == ([first.text, rest.text] if first.text else [rest.text])
 
 
 TestLedger = Ledger.TestCase

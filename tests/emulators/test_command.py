@@ -1,6 +1,8 @@
 """The emulators from the command line."""
 
+import os
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,17 @@ def test_a_port_in_use_ends_it(capsys: pytest.CaptureFixture[str]) -> None:
         taken.listen()
         assert main(["openai", "--port", str(taken.getsockname()[1])]) == 2
     assert capsys.readouterr().err.startswith("error: cannot listen on 127.0.0.1 port ")
+
+
+def test_it_ends_quietly_where_nobody_reads_the_address(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    unread, written = os.pipe()
+    os.close(unread)
+    with monkeypatch.context() as patch, os.fdopen(written, "w") as output:
+        patch.setattr(sys, "stdout", output)
+        assert main(["openai", "--port", "0", "--vad", "energy"]) == 1
+    assert capfd.readouterr().err == ""
 
 
 def test_backends_are_chosen_by_name() -> None:

@@ -10,18 +10,18 @@ import pytest
 from crossfade.emulators.connection import Connection
 from crossfade.emulators.line import Line
 from crossfade.emulators.openai import OpenAIEmulator
-from crossfade.emulators.received import LIMIT_BYTES, LONG_BYTES, Entry, Received
+from crossfade.emulators.received import LIMIT_BYTES, LONG_BYTES, Received
 from tests.clock import run
 
 
-def entry(type: str, audio_bytes: int = 0) -> Entry:
-    return Entry(type=type, at_s=0.0, body={"type": type}, audio_bytes=audio_bytes)
+def add(received: Received, type: str, audio_bytes: int = 0) -> None:
+    received.add(type=type, at_s=0.0, body={"type": type}, audio_bytes=audio_bytes)
 
 
 def test_sound_in_a_row_is_one_entry() -> None:
     received = Received()
     for type, audio_bytes in (("a", 10), ("a", 20), ("b", 0), ("a", 5)):
-        received.add(entry(type, audio_bytes))
+        add(received, type, audio_bytes)
     assert received.types == ["a", "b", "a"]
     assert [each.messages for each in received] == [2, 1, 1]
     assert received.audio_bytes == 35
@@ -30,7 +30,7 @@ def test_sound_in_a_row_is_one_entry() -> None:
 def test_an_order_that_is_missing_something_names_it() -> None:
     received = Received()
     for type in ("a", "b", "c"):
-        received.add(entry(type))
+        add(received, type)
     received.assert_order("a", "c")
     with pytest.raises(AssertionError, match="sent no a after b; it sent a, b, c"):
         received.assert_order("b", "a")
@@ -40,7 +40,7 @@ def test_the_oldest_are_forgotten_and_counted() -> None:
     received, count = Received(), 10_000
     for number in range(count):
         body = {"type": str(number), "text": "t" * 1000}
-        received.add(Entry(type=str(number), at_s=0.0, body=body))
+        received.add(type=str(number), at_s=0.0, body=body)
     assert received.size_bytes == sum(each.size_bytes for each in received) <= LIMIT_BYTES
     assert LIMIT_BYTES - received.size_bytes < 2000
     assert len(received) + received.forgotten == count
@@ -48,7 +48,9 @@ def test_the_oldest_are_forgotten_and_counted() -> None:
 
 
 def test_a_type_without_end_is_cut() -> None:
-    assert len(entry("t" * 10_000_000).type) < 1000
+    received = Received()
+    received.add(type="t" * 10_000_000, at_s=0.0, body={})
+    assert len(received[0].type) < 1000
 
 
 def noted(body: dict[str, Any]) -> Any:

@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from crossfade.conversation.tools import ToolDeclaration, ToolResult
+from crossfade.conversation.history import HistoryItem, Notice, Picture, Speaker, Utterance
+from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
 from crossfade.errors import SettingsError
 from crossfade.providers.commands import (
     Command,
@@ -23,7 +24,7 @@ from crossfade.providers.commands import (
     StartTurn,
 )
 from crossfade.providers.config import SessionConfig, TurnDetection
-from crossfade.providers.events import AudioChunk, Event, ToolCall
+from crossfade.providers.events import AudioChunk, Event
 from crossfade.providers.gemini_live import GeminiLiveProtocol
 from crossfade.providers.moshi import MoshiProtocol
 from crossfade.providers.openai_realtime import OpenAIRealtimeProtocol
@@ -37,6 +38,12 @@ PROTOCOLS: dict[str, Callable[[], WireProtocol]] = {
     "moshi": MoshiProtocol,
 }
 _TOOL = ToolDeclaration(name="depth_of_lake", description="Depth of a lake in metres.")
+_HISTORY: Sequence[HistoryItem] = (
+    Utterance(speaker=Speaker.USER, text="How deep is Lake Thun?"),
+    Picture(data=b"\xff\xd8\xff", media_type="image/jpeg"),
+    ToolCall(id="call_never_made", name="depth_of_lake", arguments={"lake": "Thun"}),
+    Notice(text="Your answer was cut off."),
+)
 _OPAQUE = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType)
 
 
@@ -78,7 +85,11 @@ class Target:
         if profile.server_vad:
             detections.append(TurnDetection.SERVER)
         tools = [_TOOL] if profile.tools else []
-        self.protocol.start(SessionConfig(turn_detection=dice.choice(detections), tools=tools))
+        config = SessionConfig(turn_detection=dice.choice(detections), tools=tools)
+        self._unseeded = dice.random() < 0.5
+        self.protocol.start(config, seeded=self._unseeded)
+        if self._unseeded and dice.random() < 0.5:
+            self._seed()
 
     def receive(self, message: bytes) -> list[Event]:
         """Feed one message.
@@ -99,6 +110,8 @@ class Target:
 
     def act(self) -> None:
         """Have the caller do something, and refuse it only in the documented way."""
+        if self._unseeded:
+            self._seed()
         command = self._command()
         try:
             self.protocol.send(command)
@@ -107,6 +120,13 @@ class Target:
             return
         except Exception as error:
             raise Finding(f"{command!r}") from error
+
+    def _seed(self) -> None:
+        self._unseeded = False
+        try:
+            self.protocol.seed(_HISTORY)
+        except Exception as error:
+            raise Finding("the history") from error
 
     def _check(self, event: Event, message: bytes) -> None:
         if isinstance(event, AudioChunk):

@@ -93,6 +93,39 @@ def test_lines_come_in_the_order_of_events_with_times_since_the_start(tmp_path: 
     ]
 
 
+DELTA = '{"type":"response.output_audio.delta","response_id":"r","item_id":"%s","delta":"AAAA"}'
+
+
+def test_audio_messages_that_follow_each_other_stand_in_one_line(tmp_path: Path) -> None:
+    clock = Clock()
+    log = EventLog(tmp_path / "log", clock=clock)
+    for _ in range(14):
+        clock.now_s += 0.02
+        log.message(WireDirection.SENT, APPEND)
+        log.message(WireDirection.RECEIVED, DELTA % "i")
+    log.message(WireDirection.RECEIVED, DELTA % "j")
+    log.frame("ErrorFrame", {})
+    log.message(WireDirection.SENT, APPEND)
+    log.close()
+    *lines, _ = read(tmp_path / "log")
+    for line in lines:
+        jsonschema.validate(line, SCHEMA)
+    told = [(line["dir"], line.get("item_id"), len(line.get("at_ms", [0]))) for line in lines]
+    assert told == [
+        ("out", None, 13),
+        ("in", "i", 13),
+        ("out", None, 1),
+        ("in", "i", 1),
+        ("in", "j", 1),
+        ("frame", None, 1),
+        ("out", None, 1),
+    ]
+    assert lines[0]["t"] == 0.02
+    assert lines[0]["at_ms"][:3] == [0, 20, 40]
+    assert (lines[0]["audio_bytes"], lines[1]["audio_bytes"]) == (13 * 6, 13 * 3)
+    assert sum(line.get("bytes", 0) for line in lines if line["dir"] == "out") == 15 * len(APPEND)
+
+
 @pytest.mark.parametrize("content", [True, False])
 def test_messages_of_every_kind_are_written_as_the_schema_says(
     tmp_path: Path, content: bool

@@ -19,6 +19,11 @@ from crossfade.frames.audio import (
     SpeechOrigin,
     SpeechPlayedFrame,
 )
+from crossfade.frames.continuity import (
+    AudioLostFrame,
+    SessionContinuedFrame,
+    SessionLostFrame,
+)
 from crossfade.frames.control import (
     BotStartedSpeakingFrame,
     EndFrame,
@@ -30,6 +35,7 @@ from crossfade.frames.control import (
     UserStartedSpeakingFrame,
     UserTurnCommittedFrame,
 )
+from crossfade.frames.images import UserImageFrame
 from crossfade.frames.text import (
     SpokenTextFrame,
     TextType,
@@ -38,6 +44,8 @@ from crossfade.frames.text import (
 )
 from crossfade.frames.tools import AcknowledgeFrame, FunctionCallResultFrame, ToolCallsFrame
 from crossfade.observability.frame_log import Fields, FrameLog, describe
+from crossfade.providers import Profile
+from crossfade.providers.events import Handover
 from tests.clock import run
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/event-log.schema.json").read_text())
@@ -99,6 +107,28 @@ NOTED: list[tuple[Frame, Fields]] = [
             "interrupted": True,
         },
     ),
+    (UserImageFrame(b"picture", "image/png"), {"media_type": "image/png", "size_bytes": 7}),
+    (SessionLostFrame("gone"), {"reason": "gone"}),
+    (SessionLostFrame("gone", "1006"), {"reason": "gone", "code": "1006"}),
+    (
+        SessionContinuedFrame(
+            why=Handover.FAILOVER,
+            provider="gemini:m",
+            session_id="s",
+            profile=Profile(model="m", input_rate_hz=16000, output_rate_hz=24000),
+            gap_ms=80.0,
+        ),
+        {
+            "why": "failover",
+            "provider": "gemini:m",
+            "session_id": "s",
+            "resumed": False,
+            "open_calls": False,
+            "gap_ms": 80.0,
+            "replayed_ms": 0.0,
+        },
+    ),
+    (AudioLostFrame(250.0), {"lost_ms": 250.0}),
     (ErrorFrame(error="it broke"), {"error": "it broke", "processor": None}),
     (EndFrame(), {}),
 ]

@@ -2,6 +2,11 @@ import pytest
 
 from crossfade.conversation.tools import ToolCall
 from crossfade.frames.audio import PlayedSpeech, SpeechOrigin, SpeechPlayedFrame
+from crossfade.frames.continuity import (
+    AudioLostFrame,
+    SessionContinuedFrame,
+    SessionLostFrame,
+)
 from crossfade.frames.control import (
     BotStoppedSpeakingFrame,
     ErrorFrame,
@@ -21,7 +26,10 @@ from crossfade.observability.live_events import (
     AgentFinished,
     AgentSaid,
     AgentSpeaking,
+    AudioLost,
+    Continued,
     Failed,
+    LineLost,
     LiveEvent,
     ToolAnswered,
     ToolCalled,
@@ -29,6 +37,8 @@ from crossfade.observability.live_events import (
     UserSpeaking,
     live_events,
 )
+from crossfade.providers import Profile
+from crossfade.providers.events import Handover
 
 PLAYED = PlayedSpeech(
     origin=SpeechOrigin(item_id="i", response_id="r"), played_ms=500, received_ms=900
@@ -45,6 +55,25 @@ PLAYED = PlayedSpeech(
             AgentFinished(at_s=1, response_id="r", item_id="i", interrupted=True),
         ),
         (ErrorFrame(error="it broke"), Failed(at_s=1, message="it broke")),
+        (SessionLostFrame("gone", "1006"), LineLost(at_s=1, message="gone")),
+        (AudioLostFrame(250.0), AudioLost(at_s=1, lost_ms=250.0)),
+        (
+            SessionContinuedFrame(
+                why=Handover.FAILOVER,
+                provider="gemini:m",
+                session_id="s",
+                profile=Profile(model="m", input_rate_hz=16000, output_rate_hz=24000),
+                gap_ms=80.0,
+            ),
+            Continued(
+                at_s=1,
+                why="failover",
+                provider="gemini:m",
+                resumed=False,
+                gap_ms=80.0,
+                replayed_ms=0.0,
+            ),
+        ),
         (
             UserTranscriptFrame(text="hello", user_id="", timestamp="", item_id="i"),
             UserSaid(at_s=1, item_id="i", text="hello", final=True),

@@ -7,7 +7,7 @@ from crossfade.conversation.usage import Usage
 from crossfade.observability.call_summary import CallSummary, ToolSummary, median, summarise
 from crossfade.observability.sound_spans import Span
 from crossfade.observability.summary import render_summary
-from crossfade.observability.tally import Tally, ToolTimes
+from crossfade.observability.tally import SessionChange, Tally, ToolTimes
 from crossfade.observability.turns import TurnMeter
 
 SUMMARY: dict[str, Any] = {
@@ -51,6 +51,17 @@ def test_the_summary_tells_what_was_measured() -> None:
         "Dropped log lines",
     ):
         assert told in text
+
+
+def test_the_summary_tells_how_the_call_outlived_its_sessions() -> None:
+    changes = tuple(
+        SessionChange(at_s=1.0, why=why, provider="openai:m", gap_ms=gap_ms)
+        for why, gap_ms in (("rotation", 0.0), ("rotation", 2.0), ("reconnect", 81.0))
+    )
+    text = " ".join(rendered(session_changes=changes, lost_audio_ms=150.0).split())
+    assert "rotation 2×, reconnect 1×; 81 ms without one at most" in text
+    assert "User audio lost 150 ms" in text
+    assert "took over" not in rendered()
 
 
 def test_the_summary_fits_80_columns() -> None:

@@ -1,6 +1,7 @@
 from crossfade.conversation.tools import ToolCall
 from crossfade.conversation.usage import Usage
 from crossfade.frames.audio import PlayedSpeech, SpeechOrigin, SpeechPlayedFrame
+from crossfade.frames.continuity import AudioLostFrame, SessionContinuedFrame
 from crossfade.frames.control import (
     ErrorFrame,
     ResponseEndFrame,
@@ -15,6 +16,8 @@ from crossfade.frames.tools import (
     ToolCancelFrame,
 )
 from crossfade.observability.tally import Tally
+from crossfade.providers import Profile
+from crossfade.providers.events import Handover
 
 
 def result(call_id: str, error: str | None = None) -> FunctionCallResultFrame:
@@ -87,3 +90,17 @@ def test_a_placeholder_answers_no_call_and_a_cancelled_one_failed() -> None:
     tally.frame(ToolCancelFrame("weather", "b"), 3.0)
     assert (tally.tools["a"].answered_s, tally.tools["a"].is_error) == (None, False)
     assert (tally.tools["b"].answered_s, tally.tools["b"].is_error) == (3.0, True)
+
+
+def test_other_sessions_and_lost_audio_are_counted() -> None:
+    tally = Tally()
+    for why in (Handover.ROTATION, Handover.RECONNECT):
+        profile = Profile(model="m", input_rate_hz=16000, output_rate_hz=24000)
+        frame = SessionContinuedFrame(
+            why=why, provider="openai:m", session_id="s", profile=profile, gap_ms=80.0
+        )
+        tally.frame(frame, 1.0)
+    tally.frame(AudioLostFrame(100.0), 2.0)
+    tally.frame(AudioLostFrame(50.0), 3.0)
+    assert [change.why for change in tally.session_changes] == ["rotation", "reconnect"]
+    assert tally.lost_audio_ms == 150.0

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.observability.wire import audio_message, describe_audio, describe_message
+from crossfade.observability.wire import (
+    AudioReader,
+    audio_message,
+    describe_audio,
+    describe_message,
+)
 
 ids = st.text("abcdefghijklmnop_0123456789", min_size=1, max_size=40)
 
@@ -54,6 +59,29 @@ def test_received_sound_is_told_with_its_ids_in_any_order_of_fields(
         "response_id": response_id,
         "item_id": item_id,
     }
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.binary(max_size=50),
+            st.sampled_from(["r1", "r12"]),
+            st.sampled_from(["i1", "i12", None]),
+            st.sampled_from(["response.output_audio.delta", "response.audio.delta", "x.delta"]),
+            st.sampled_from([None, (",", ":")]),
+            st.booleans(),
+        ),
+        max_size=8,
+    )
+)
+def test_a_reader_of_many_messages_tells_what_is_told_of_each(messages: list[Any]) -> None:
+    reader = AudioReader()
+    for sound, response_id, item_id, kind, separators, last in messages:
+        delta = {"delta": base64.b64encode(sound).decode()}
+        body = {"type": kind, "response_id": response_id, "item_id": item_id}
+        body = body | delta if last else delta | body
+        message = json.dumps(body, separators=separators).encode()
+        assert reader.read(message) == audio_message(message)
 
 
 @pytest.mark.parametrize(

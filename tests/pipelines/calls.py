@@ -8,21 +8,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crossfade.emulators.gemini import GeminiEmulator
 from crossfade.emulators.openai import OpenAIEmulator
 from crossfade.emulators.received import Received
 from crossfade.observability.call import CallRecord
 from crossfade.observability.call_summary import CallSummary
 from crossfade.observability.live_events import LiveEvent
 from crossfade.pipelines.assembly import EndOfTurnRule
-from crossfade.pipelines.native_call import native_call
+from crossfade.pipelines.native_call import ALWAYS_ON, native_call
 from crossfade.pipelines.sample_tools import get_weather
 from crossfade.processors.tools import Tool
 from crossfade.providers import SessionConfig
+from crossfade.providers.continuity.route import Endpoint
+from crossfade.providers.continuity.settings import Continuity
 from crossfade.transports.script import Script
 from crossfade.transports.scripted_caller import ScriptedCaller
 from tests.pipelines.slow_line import slow_line
 
 MODEL = "openai:gpt-realtime-2.1"
+GEMINI = "gemini:gemini-3.8-live"
 
 
 @dataclass
@@ -59,8 +63,10 @@ async def make_call(
     tools: Sequence[Tool] = (get_weather,),
     one_way_s: float = 0,
     end_of_turn: EndOfTurnRule = "silence",
+    continuity: Continuity | None = ALWAYS_ON,
+    fallback: GeminiEmulator | None = None,
 ) -> Made:
-    """Run one call to its end, with a provider so far away."""
+    """Run one call to its end, with a provider so far away, and another one behind it."""
     events: list[LiveEvent] = []
     caller = ScriptedCaller(script)
     async with contextlib.AsyncExitStack() as stack:
@@ -68,6 +74,10 @@ async def make_call(
         url = server.url
         if one_way_s:
             url = await stack.enter_async_context(slow_line(url, one_way_s))
+        route = []
+        if fallback is not None:
+            second = await stack.enter_async_context(fallback)
+            route.append(Endpoint(spec=GEMINI, base_url=second.url, api_key="emulated"))
         record = CallRecord.open(folder)
         record.subscribe(events.append)
         async with native_call(
@@ -79,6 +89,8 @@ async def make_call(
             base_url=url,
             api_key="emulated",
             end_of_turn=end_of_turn,
+            route=route,
+            continuity=continuity,
         ) as call:
             summary = await asyncio.wait_for(call.run(until=caller.hung_up()), 120)
         received = server.sessions[-1].received

@@ -25,10 +25,12 @@ def record_is_valid(folder: Path) -> None:
     assert json.loads((folder / "transcript.json").read_text())["turns"]
 
 
-def test_a_session_that_expires_ends_the_call_with_its_reason(tmp_path: Path) -> None:
+def test_without_continuity_a_session_that_expires_ends_the_call_with_its_reason(
+    tmp_path: Path,
+) -> None:
     emulator = OpenAIEmulator(timing=Timing(session_seconds=4))
     with pytest.raises(CrossfadeError, match="maximum duration"):
-        run(make_call(tmp_path, demo_script(), emulator=emulator))
+        run(make_call(tmp_path, demo_script(), emulator=emulator, continuity=None))
     record_is_valid(tmp_path)
 
 

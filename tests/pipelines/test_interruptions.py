@@ -54,7 +54,7 @@ def agent_turns(made: Made) -> list[dict[str, Any]]:
 
 def test_a_cough_holds_the_answer_and_the_provider_never_hears_of_it(tmp_path: Path) -> None:
     made = run(make_call(tmp_path, script(COUGH), config=CALLER))
-    held, resumed = times(made, "PlayoutHoldFrame", "PlayoutResumeFrame")
+    held, resumed = times(made, "PlayoutHoldFrame", "PlayoutResumeFrame")[-2:]
     assert (held[0], resumed[0]) == ("PlayoutHoldFrame", "PlayoutResumeFrame")
     assert 0.1 < resumed[1] - held[1] < 0.5
     assert not made.received.of("response.cancel")
@@ -76,12 +76,22 @@ def test_a_cough_holds_the_answer_and_the_provider_never_hears_of_it(tmp_path: P
     assert -0.045 < after[0] - before[-1] - held_s < 0.09
 
 
+def test_a_cough_in_silence_is_not_answered(tmp_path: Path) -> None:
+    cough = replace(COUGH, cue=AfterSilence(after_s=0.5))
+    greeting = demo_line("greeting", AfterSilence(after_s=2))
+    made = run(make_call(tmp_path, Script([cough, greeting], patience_s=6), config=CALLER))
+    assert len(times(made, "PlayoutResumeFrame")) == 1
+    assert len(made.received.of("input_audio_buffer.commit")) == 1
+    assert len(times(made, "UserStartedSpeakingFrame")) == 1
+    assert [turn["role"] for turn in made.transcript["turns"]] == ["user", "agent"]
+
+
 @pytest.mark.parametrize("config", [CALLER, GOES_ON], ids=["local", "provider goes on"])
 def test_speech_is_confirmed_and_the_answer_cut_where_it_was_held(
     tmp_path: Path, config: SessionConfig
 ) -> None:
     made = run(make_call(tmp_path, script(ENOUGH), config=config))
-    held_s = first(made, "PlayoutHoldFrame")
+    held_s = times(made, "PlayoutHoldFrame")[-1][1]
     confirmed_s = next(t for _, t in times(made, "UserStartedSpeakingFrame") if t >= held_s)
     assert 0.1 < confirmed_s - held_s < 0.45
     assert not times(made, "PlayoutResumeFrame")

@@ -73,6 +73,13 @@ def test_an_unknown_provider_is_told_with_those_that_exist() -> None:
     assert "openai" in line
 
 
+@pytest.mark.parametrize("spec", ["nobody:model", "gemini", "gemini:"])
+def test_a_fallback_that_cannot_be_is_named(spec: str) -> None:
+    line = refused("native", "--demo", "--fallback", "openai:gpt-realtime", "--fallback", spec)
+    assert spec in line
+    assert "PROVIDER:MODEL" in line
+
+
 def test_openai_without_a_key_names_the_variable() -> None:
     assert "OPENAI_API_KEY" in refused("native", "--demo", "--provider", "openai")
 
@@ -136,19 +143,7 @@ def test_a_refused_call_leaves_the_output_file_as_it_was(
     assert (tmp_path / "kept.wav").read_bytes() == b"mine"
 
 
-def test_the_key_is_in_no_file_of_a_call_that_was_made(
-    emulator_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "right")
-    question = str(ROOT / "examples" / "audio" / "greeting.wav")
-    result = CliRunner().invoke(app, ["native", "--input", question, "--base-url", emulator_url])
-    assert result.exit_code == 0, result.output
-    written = [path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()]
-    assert len(written) == 3
-    assert not [content for content in written if b"Bearer" in content]
-
-
-def test_a_file_is_spoken_to_the_agent_and_the_answer_is_written(
+def test_a_file_is_spoken_to_the_agent_and_the_answer_is_written_and_the_key_nowhere(
     emulator_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "right")
@@ -160,6 +155,9 @@ def test_a_file_is_spoken_to_the_agent_and_the_answer_is_written(
     samples, _ = soundfile.read(tmp_path / "answer.wav")
     assert samples.ndim == 1
     assert np.abs(samples).max() > 0.05
+    written = [path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()]
+    assert len(written) == 3
+    assert not [content for content in written if b"Bearer" in content]
 
 
 def test_an_output_that_cannot_be_written_is_told_before_the_call() -> None:
@@ -176,6 +174,11 @@ def test_a_port_in_use_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert port in refused("emulate", "openai", "--port", port)
+
+
+def test_an_unknown_emulator_is_told_with_those_that_exist() -> None:
+    line = refused("emulate", "acme")
+    assert line == "error: no emulator 'acme'; there are openai, gemini, moshi"
 
 
 def test_ctrl_c_leaves_a_valid_recording_and_log(tmp_path: Path) -> None:

@@ -76,7 +76,11 @@ class Line:
         """What the dispatcher, further on, tells of a call."""
         await self.chain.up(
             ToolActivityFrame(
-                call_id=call_id, name="tool", phase=phase, response_id=response, phrases=PHRASES
+                call_id=call_id,
+                function_name="tool",
+                phase=phase,
+                response_id=response,
+                phrases=PHRASES,
             )
         )
 
@@ -315,8 +319,6 @@ def test_a_node_with_a_voice_of_its_own_is_asked_to_speak() -> None:
     async def scenario() -> None:
         async with line(own_voice=False) as call:
             await call.slow_tool()
-            # What somebody further on asks for is the acknowledger's to decide.
-            await call.chain.up(AcknowledgeFrame(call_id="call", text="Never."))
             await asyncio.sleep(0.1)
             asked = call.chain.first.frames(AcknowledgeFrame, UPSTREAM)
             assert [(frame.call_id, frame.text) for frame in asked] == [("call", "One moment.")]

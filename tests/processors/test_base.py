@@ -11,7 +11,13 @@ from pipecat.processors.filters.identity_filter import IdentityFilter
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from crossfade.frames.audio import AudioRawFrame, InputAudioRawFrame
-from crossfade.frames.control import Frame, InterruptionFrame, SystemFrame
+from crossfade.frames.control import (
+    Frame,
+    InterruptionFrame,
+    SpeechDroppedFrame,
+    SystemFrame,
+    UserTurnCommittedFrame,
+)
 from crossfade.processors.base import DOWNSTREAM, Processor
 from crossfade.processors.outbox import Outbox
 from tests.clock import run
@@ -204,6 +210,87 @@ def test_observers_see_audio_where_a_processor_is_told_so_and_nowhere_else(obser
         mine = [seen for name, seen in observer.seen if name == "told"]
         assert mine == (frames if observed else [])
         assert not [name for name, _ in observer.seen if name == "other"]
+
+    run(scenario())
+
+
+class Picky(Processor):
+    """Hears one kind of frame."""
+
+    hears = (UserTurnCommittedFrame,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[Frame] = []
+
+    def note(self, frame: Frame, direction: FrameDirection) -> None:
+        self.heard.append(frame)
+
+
+class Curious(Picky):
+    """Acts on frames and does not say on which."""
+
+    def note(self, frame: Frame, direction: FrameDirection) -> None:
+        super().note(frame, direction)
+
+
+class UserFrame(UserTurnCommittedFrame):
+    """Of a kind that is heard."""
+
+
+class Idle(Processor):
+    """Acts upon nothing."""
+
+
+def kinds(processor: Picky) -> list[type[Frame]]:
+    return [type(frame) for frame in processor.heard]
+
+
+@pytest.mark.parametrize("direction", FrameDirection)
+def test_frames_go_past_who_does_not_hear_them(direction: FrameDirection) -> None:
+    async def scenario() -> None:
+        picky, curious = Picky(), Curious()
+        async with running(Idle(), picky, Idle(), curious, Idle()) as chain:
+            picky.heard.clear()
+            curious.heard.clear()
+            sent = [TextFrame("word"), UserFrame(item_id="i"), SpeechDroppedFrame()]
+            send = chain.down if direction is DOWNSTREAM else chain.up
+            for frame in [*sent, InterruptionFrame()]:
+                await send(frame)
+            assert kinds(picky) == [UserFrame, InterruptionFrame]
+            assert kinds(curious) == [TextFrame, UserFrame, SpeechDroppedFrame, InterruptionFrame]
+            end = chain.last if direction is DOWNSTREAM else chain.first
+            assert [f for f, way in end.seen if way is direction and f in sent] == sent
+
+    run(scenario())
+
+
+def test_what_is_emitted_is_not_overtaken_by_what_goes_past() -> None:
+    async def scenario() -> None:
+        picky = Picky()
+        async with running(picky) as chain:
+            picky.emit(TextFrame("first"))
+            await chain.down(TextFrame("second"))
+            await settled()
+            assert [f.text for f in chain.last.frames(TextFrame)] == ["first", "second"]
+
+    run(scenario())
+
+
+def test_who_asks_about_a_processors_frames_is_told_of_all() -> None:
+    async def scenario() -> None:
+        told: list[Frame] = []
+        idle = Idle()
+
+        @idle.event_handler("on_before_process_frame")  # type: ignore[untyped-decorator]
+        async def on_frame(_: FrameProcessor, frame: Frame) -> None:
+            told.append(frame)
+
+        async with running(idle) as chain:
+            frame = TextFrame("word")
+            await chain.down(frame)
+            await settled()
+            assert frame in told
 
     run(scenario())
 

@@ -32,7 +32,9 @@ class Session:
         self.closed = False
         self._events = list(events)
 
-    async def respond_aside(self, instructions: str, *, text: str, label: str) -> None:
+    async def respond_aside(
+        self, instructions: str, *, text: str, label: str, modality: object = None
+    ) -> None:
         assert text == ""
         self.labels.append(label)
 
@@ -147,7 +149,9 @@ def test_a_session_that_ends_too_soon_gives_half_a_phrase() -> None:
 
 def test_a_session_that_cannot_be_asked_says_so() -> None:
     class Lost(Session):
-        async def respond_aside(self, instructions: str, *, text: str, label: str) -> None:
+        async def respond_aside(
+            self, instructions: str, *, text: str, label: str, modality: object = None
+        ) -> None:
             raise ConnectionLost("the line is cut")
 
     async def main() -> None:

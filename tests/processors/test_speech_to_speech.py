@@ -1,10 +1,5 @@
 """The native speech node, before a session that does as it is told."""
 
-import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
-
 import pytest
 from pipecat.frames.frames import MetricsFrame
 from pipecat.metrics.metrics import LLMUsageMetricsData
@@ -25,15 +20,9 @@ from crossfade.frames.control import (
 from crossfade.frames.text import InputTextRawFrame, SpokenTextFrame, UserTranscriptFrame
 from crossfade.frames.tools import AcknowledgeFrame, FunctionCallResultFrame, ToolCallsFrame
 from crossfade.processors.base import UPSTREAM
-from crossfade.processors.speech_to_speech import SpeechToSpeech
 from crossfade.providers import (
-    AudioChunk,
-    Event,
     Interruption,
     LateUsage,
-    Profile,
-    RealtimeSession,
-    ResponseDone,
     ResponseStarted,
     ResponseStatus,
     SessionConfig,
@@ -44,83 +33,7 @@ from crossfade.providers import (
 )
 from tests.clock import run
 from tests.processors.chain import Chain, running, settled
-
-PROFILE = Profile(
-    model="m", input_rate_hz=16000, output_rate_hz=24000, server_vad=True, out_of_band=True
-)
-
-
-@dataclass
-class Statistics:
-    dropped_audio_ms: float = 0.0
-
-
-class Session:
-    """Keeps what it is asked, and gives the events it is fed."""
-
-    def __init__(self, config: SessionConfig, profile: Profile = PROFILE) -> None:
-        self.config = config
-        self.profile = profile
-        self.input_rate_hz, self.output_rate_hz = profile.input_rate_hz, profile.output_rate_hz
-        self.asked: list[Any] = []
-        self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
-
-    def feed(self, *events: Event | Exception) -> None:
-        for event in events:
-            self._events.put_nowait(event)
-
-    def statistics(self) -> Statistics:
-        return Statistics()
-
-    def __aiter__(self) -> "Session":
-        return self
-
-    async def __anext__(self) -> Event:
-        event = await self._events.get()
-        if isinstance(event, Exception):
-            raise event
-        return event
-
-    def send_audio_nowait(self, pcm: bytes) -> None:
-        self.asked.append(("audio", len(pcm)))
-
-    async def send_text(self, text: str) -> None:
-        self.asked.append(("text", text))
-
-    async def send_tool_response(
-        self, call_id: str, output: Any, *, is_error: bool, **_wishes: Any
-    ) -> None:
-        self.asked.append(("tool", call_id, output, is_error))
-
-    async def respond(self) -> None:
-        self.asked.append("respond")
-
-    async def say(self, text: str) -> None:
-        self.asked.append(("say", text))
-
-    async def interrupt(self, played_ms: Mapping[str, float]) -> None:
-        self.asked.append(("interrupt", dict(played_ms)))
-
-    async def start_turn(self) -> None:
-        self.asked.append("start turn")
-
-    async def end_turn(self) -> None:
-        self.asked.append("end turn")
-
-    async def close(self) -> None:
-        self.asked.append("close")
-
-
-def node(session: Session) -> SpeechToSpeech:
-    return SpeechToSpeech(cast(RealtimeSession, session), rate_hz=16000)
-
-
-def audio(response_id: str) -> AudioChunk:
-    return AudioChunk(response_id=response_id, item_id="a", pcm=bytes(960))
-
-
-def done(response_id: str, status: ResponseStatus = ResponseStatus.COMPLETED) -> ResponseDone:
-    return ResponseDone(response_id=response_id, status=status)
+from tests.processors.sessions import Session, audio, done, node
 
 
 def spoken(chain: Chain) -> list[str]:

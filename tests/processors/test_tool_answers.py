@@ -92,7 +92,7 @@ def test_who_waits_is_answered_once_and_told_the_rest_as_text(profile: Any, tool
     made = answers(profile, *tools)
     assert sent(made.result(frame("soon", final=False))) == ("soon", True, Delivery.WHEN_IDLE)
     words = '[The tool call look({"city":"Rome"}) of before has its result now: r]'
-    assert made.result(frame("r")) == [SendText(text=words, respond=True)]
+    assert made.result(frame("r")) == [SendText(text=words, respond=True, call_id="c")]
 
 
 def test_an_error_is_told_as_one() -> None:
@@ -113,7 +113,7 @@ def test_a_cancelled_call_is_closed_in_silence_if_the_model_waits_for_it() -> No
 
 def test_a_session_that_is_resumed_still_waits_for_its_calls() -> None:
     made = answers(TALKS_ON)
-    made.succeed(TALKS_ON, resumed=True)
+    made.succeed(TALKS_ON, (), open_calls=True)
     assert sent(made.result(frame("r"))) == ("r", True, Delivery.WHEN_IDLE)
 
 
@@ -131,7 +131,7 @@ def test_a_successor_that_does_not_know_the_call_takes_its_result_once_as_text(s
             connect(spec, config, base_url=emulator.url, api_key="emulated") as successor,
         ):
             made = answers(TALKS_ON)
-            made.succeed(successor.profile, resumed=False)
+            made.succeed(successor.profile, (), open_calls=False)
             (request,) = made.result(frame({"sky": "blue"}))
             assert isinstance(request, SendText)
             await successor.send_text(request.text, respond=request.respond)

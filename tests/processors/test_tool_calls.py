@@ -79,7 +79,7 @@ def test_the_clocks_of_a_call() -> None:
     (run,) = of(calls.called(calls_of("a"), 0), Run)
     assert calls.wake_at_ms == 300
     (slow,) = of(calls.wake(300), Note)
-    assert (slow.phase, slow.due) == (ToolPhase.SLOW, "Wait.")
+    assert (slow.phase, slow.phrases) == (ToolPhase.SLOW, ("Wait.",))
     assert calls.wake_at_ms == 1000
     ((_, placeholder, final, ask),) = brief(calls.wake(1000))
     assert placeholder.startswith("a is still running.")
@@ -268,12 +268,12 @@ def test_too_many_open_calls_are_refused() -> None:
     assert told
 
 
-def test_the_slow_calls_of_a_response_are_acknowledged_once() -> None:
+def test_each_slow_call_brings_what_may_be_said_of_it() -> None:
     calls = decider(make("a", acknowledge=None), make("b", acknowledge="B."), make("c"))
     calls.called(calls_of("a", "b", "c"), 0)
     slow = of(calls.wake(300), Note)
     assert [note.phase for note in slow] == [ToolPhase.SLOW] * 3
-    assert [note.due for note in slow] == [None, "B.", None]
+    assert [note.phrases for note in slow] == [(), ("B.",), ("Wait.",)]
 
 
 def test_nothing_happens_any_more_when_the_conversation_is_over() -> None:
@@ -396,3 +396,16 @@ def test_whatever_happens_each_call_ends_once_and_results_are_spoken_of(
     story.everybody_falls_silent_and_every_tool_hangs()
     assert len(story.ends) == len(set(story.ends)) == story.made
     assert story.asked or not story.results
+
+
+def test_another_model_is_told_in_its_own_way_from_then_on() -> None:
+    calls = decider(make("a"), make("b"), wire=ToolWire.ONCE)
+    (first,) = of(calls.called(calls_of("a"), 0), Run)
+    assert brief(calls.wake(1000)) == []
+    calls.succeeded(ToolWire.WAITS)
+    calls.called(calls_of("b"), 1100)
+    assert [(tell.call.id, tell.final, tell.ask) for tell in of(calls.wake(2100), Tell)] == [
+        ("b", False, True)
+    ]
+    calls.succeeded(ToolWire.PARTS)
+    assert brief(calls.returned(first.run_id, "r", 9000)) == [("a", "r", True, True)]

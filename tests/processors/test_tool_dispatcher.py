@@ -10,14 +10,12 @@ from pydantic import SecretStr
 
 from crossfade.conversation.tools import ToolCall
 from crossfade.errors import SettingsError
+from crossfade.frames.continuity import SessionContinuedFrame
 from crossfade.frames.control import (
-    BotStartedSpeakingFrame,
     InterruptionFrame,
     StartFrame,
-    UserStartedSpeakingFrame,
 )
 from crossfade.frames.tools import (
-    AcknowledgeFrame,
     FunctionCallInProgressFrame,
     FunctionCallResultFrame,
     ToolActivityFrame,
@@ -30,6 +28,8 @@ from crossfade.frames.tools import (
 from crossfade.processors.base import DOWNSTREAM, UPSTREAM
 from crossfade.processors.tool_dispatcher import CLEANUP_S, ToolDispatcher
 from crossfade.processors.tools import OnInterruption, Tool, tool
+from crossfade.providers import Profile
+from crossfade.providers.events import Handover
 from tests.clock import run
 from tests.processors.chain import Chain, running, settled
 
@@ -65,6 +65,12 @@ def finals(chain: Chain) -> list[tuple[str, Any, bool | None]]:
     """The results of what is over, without placeholders and parts."""
     up = chain.first.frames(FunctionCallResultFrame, UPSTREAM)
     return [(f.function_name, f.result, f.run_llm) for f in up if is_final(f)]
+
+
+def slow_ones(chain: Chain) -> list[tuple[str, tuple[str, ...]]]:
+    """The calls of which something may be said, with what."""
+    told = chain.first.frames(ToolActivityFrame, UPSTREAM)
+    return [(f.function_name, f.phrases) for f in told if f.phase is ToolPhase.SLOW]
 
 
 def test_parallel_calls_run_at_once_and_only_the_last_result_asks_for_the_answer() -> None:
@@ -106,33 +112,16 @@ def test_a_call_that_outlasts_its_timeout_runs_on_until_its_deadline() -> None:
     run(scenario())
 
 
-def test_a_slow_call_is_acknowledged_once_and_a_quick_one_is_not() -> None:
+def test_a_slow_call_is_told_of_when_it_may_be_acknowledged_and_a_quick_one_is_not() -> None:
     async def scenario() -> None:
         slow = sleeper("slow", 3, "s", acknowledge="Hold on.", acknowledge_after_ms=500)
-        slower = sleeper("slower", 4, "s", acknowledge="Wait.", acknowledge_after_ms=900)
         quick = sleeper("quick", 0.4, "q", acknowledge="Hold on.", acknowledge_after_ms=500)
-        async with running(ToolDispatcher([slow, slower, quick])) as chain:
-            await chain.down(calls("quick"))
-            await asyncio.sleep(2)
-            assert not chain.first.frames(AcknowledgeFrame)
-            await chain.down(calls("slower", "slow"))
+        async with running(ToolDispatcher([slow, quick])) as chain:
+            await chain.down(calls("quick", "slow"))
             await asyncio.sleep(0.49)
-            assert not chain.first.frames(AcknowledgeFrame)
-            await asyncio.sleep(5)
-            assert [f.text for f in chain.first.frames(AcknowledgeFrame)] == ["Hold on."]
-
-    run(scenario())
-
-
-@pytest.mark.parametrize("speaking", [UserStartedSpeakingFrame, BotStartedSpeakingFrame])
-def test_nothing_is_acknowledged_while_somebody_speaks(speaking: Any) -> None:
-    async def scenario() -> None:
-        slow = sleeper("slow", 3, "s", acknowledge="Hold on.")
-        async with running(ToolDispatcher([slow])) as chain:
-            await chain.down(speaking())
-            await chain.down(calls("slow"))
-            await asyncio.sleep(4)
-            assert not chain.first.frames(AcknowledgeFrame)
+            assert not slow_ones(chain)
+            await asyncio.sleep(0.02)
+            assert slow_ones(chain) == [("slow", ("Hold on.",))]
 
     run(scenario())
 
@@ -308,5 +297,22 @@ def test_pipecats_own_observer_follows_each_call() -> None:
             "useless": ["started", "in_progress", "cancelled"],
             "unknown": ["started", "in_progress", "failed"],
         }
+
+    run(scenario())
+
+
+def test_a_session_of_another_kind_has_its_placeholder_spoken_of() -> None:
+    async def scenario() -> None:
+        waits = Profile(model="m", input_rate_hz=16000, output_rate_hz=24000, tools=True)
+        async with running(ToolDispatcher([sleeper("look", 3, "r")])) as chain:
+            await chain.down(
+                SessionContinuedFrame(
+                    why=Handover.FAILOVER, provider="gemini:m", session_id="s", profile=waits
+                )
+            )
+            await chain.down(calls("look"))
+            await asyncio.sleep(1.5)
+            (placeholder,) = chain.first.frames(FunctionCallResultFrame, UPSTREAM)
+            assert (is_final(placeholder), placeholder.run_llm) == (False, True)
 
     run(scenario())

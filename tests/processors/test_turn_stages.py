@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossfade.processors.turn_stages import Move, Signal, TurnOwner, TurnStages
+from crossfade.processors.turn_stages import Move, Signal, TurnCounts, TurnOwner, TurnStages
 
 LOCAL, PROVIDER = TurnOwner.LOCAL, TurnOwner.PROVIDER
 HOLD, RESUME, BEGIN, END = Move.HOLD, Move.RESUME, Move.BEGIN, Move.END
@@ -84,22 +84,43 @@ def test_a_turn_that_the_provider_never_heard_begin_ends_when_we_hear_its_end() 
     assert hear(late, Signal.PROPOSED_END) == [END]
 
 
-@pytest.mark.parametrize(
-    ("kind", "begins", "ends"),
-    [
-        ("local", Signal.ONSET, Signal.ENDED),
-        ("provider", Signal.PROPOSED, Signal.PROPOSED_END),
-        ("provider that goes on", Signal.PROPOSED, Signal.PROPOSED_END),
-    ],
-)
-def test_while_the_agent_is_silent_the_owner_begins_turns_at_once(
-    kind: str, begins: Signal, ends: Signal
-) -> None:
-    stages = KINDS[kind]()
+@pytest.mark.parametrize("kind", ["provider", "provider that goes on"])
+def test_while_the_agent_is_silent_the_providers_word_begins_turns_at_once(kind: str) -> None:
+    stages, begins, ends = KINDS[kind](), Signal.PROPOSED, Signal.PROPOSED_END
     others = [s for s in Signal if s not in (begins, ends, Signal.CONFIRMED)]
     assert hear(stages, *others) == []
     assert hear(stages, begins, *others, ends) == [BEGIN, END]
     assert stages.counts.interruptions == stages.counts.holds == 0
+
+
+@pytest.mark.parametrize(("kind", "hold"), [("local", [HOLD]), ("local, no hold", [])])
+def test_turns_heard_here_begin_in_silence_when_it_is_sure(kind: str, hold: list[Move]) -> None:
+    stages = KINDS[kind]()
+    assert hear(stages, Signal.ONSET, Signal.ONSET) == hold
+    assert hear(stages, Signal.CONFIRMED, Signal.CONFIRMED) == [BEGIN]
+    assert hear(stages, Signal.DROPPED, Signal.ENDED, Signal.ENDED) == [END]
+    assert stages.counts.interruptions == stages.counts.holds == 0
+
+
+def test_a_cough_in_silence_is_no_turn() -> None:
+    stages = KINDS["local"]()
+    assert hear(stages, Signal.ONSET, Signal.DROPPED, Signal.ENDED) == [HOLD, RESUME]
+    unheld = KINDS["local, no hold"]()
+    assert hear(unheld, Signal.ONSET, Signal.DROPPED, Signal.ENDED) == []
+    assert stages.counts == unheld.counts == TurnCounts()
+
+
+def test_of_a_detector_that_confirms_nothing_all_speech_in_silence_is_a_turn() -> None:
+    assert hear(KINDS["local"](), Signal.ONSET, Signal.ENDED) == [HOLD, BEGIN, END]
+    assert hear(KINDS["local, no hold"](), Signal.ONSET, Signal.ENDED) == [BEGIN, END]
+
+
+def test_an_answer_that_comes_while_it_is_not_sure_is_interrupted_when_it_is() -> None:
+    stages = KINDS["local"]()
+    hear(stages, Signal.ONSET)
+    stages.agent_heard = True
+    assert hear(stages, Signal.CONFIRMED) == [BEGIN]
+    assert (stages.counts.holds, stages.counts.interruptions) == (0, 1)
 
 
 @pytest.mark.parametrize(

@@ -79,11 +79,33 @@ def test_the_owner_makes_turns_and_the_same_frames_result(owner: TurnOwner) -> N
             await say(chain, start())
             await say(chain, stop())
             await say(chain, stop())
-            assert made(chain) == [
-                "UserStartedSpeakingFrame",
-                "InterruptionFrame",
-                "UserStoppedSpeakingFrame",
-            ]
+            held = [HOLD] if owner is TurnOwner.LOCAL else []
+            assert made(chain) == [*held, *TURN, "UserStoppedSpeakingFrame"]
+
+    run(scenario())
+
+
+def test_a_cough_in_silence_is_no_turn() -> None:
+    async def scenario() -> None:
+        async with running(TurnTaking(TurnOwner.LOCAL)) as chain:
+            await say(chain, VADUserStartedSpeakingFrame())
+            await say(chain, SpeechDroppedFrame())
+            await say(chain, VADUserStoppedSpeakingFrame())
+            assert made(chain) == [HOLD, RESUME]
+
+    run(scenario())
+
+
+def test_a_turn_that_begins_with_the_end_of_speech_begins_before_it_is_told() -> None:
+    """Who keeps the sound since the onset forgets it with that word."""
+
+    async def scenario() -> None:
+        async with running(TurnTaking(TurnOwner.LOCAL)) as chain:
+            await say(chain, VADUserStartedSpeakingFrame())
+            await say(chain, VADUserStoppedSpeakingFrame())
+        names = [type(frame).__name__ for frame, way in chain.last.seen if way is DOWNSTREAM]
+        stopped = names.index("VADUserStoppedSpeakingFrame")
+        assert names[stopped - 2 : stopped] == ["InterruptionFrame", "UserStoppedSpeakingFrame"]
 
     run(scenario())
 

@@ -73,8 +73,11 @@ class Wire:
         self.protocol = GeminiLiveProtocol(
             model, service=service, resume=resume, randomness=random.Random(1)
         )
-        (first,) = loads(self.protocol.start(config or SessionConfig(), history))
+        seeded = bool(history)
+        (first,) = loads(self.protocol.start(config or SessionConfig(), seeded=seeded))
         self.setup: Message = first["setup"]
+        if seeded:
+            assert self.protocol.seed(history) == []
         self.replies: list[Message] = []
         if opened:
             self.receive(OPENED)

@@ -8,6 +8,7 @@ import pytest
 from crossfade.conversation.tools import ToolDeclaration
 from crossfade.errors import SettingsError
 from crossfade.providers import SessionConfig, connect
+from crossfade.providers.continuity.lines import Lines
 
 
 @pytest.mark.parametrize("spec", ["foo:bar", "", ":m", "OpenAI:x", "gpt-realtime"])
@@ -102,4 +103,5 @@ def test_the_first_variable_that_holds_a_key_counts(monkeypatch: pytest.MonkeyPa
     for first, taken in ((" ", "second"), ("first", "first")):
         monkeypatch.setenv("AZURE_VOICELIVE_API_KEY", first)
         session = connect("openai:m", dialect="azure-voice-live", base_url="ws://127.0.0.1:1/")
-        assert session._api_key == taken
+        assert isinstance(session._lines, Lines)
+        assert session._lines.last.leg.api_key == taken

@@ -38,7 +38,7 @@ SPEC = "openai:gpt-realtime-2.1"
 async def opening(url: str, config: SessionConfig | None = None) -> CrossfadeError:
     """What opening a session fails with."""
     with pytest.raises(CrossfadeError) as caught:
-        await connect(SPEC, config, base_url=url, api_key="secret-key").open()
+        await connect(SPEC, config, base_url=url, continuity=None, api_key="secret-key").open()
     assert "secret" not in str(caught.value)
     return caught.value
 
@@ -270,7 +270,7 @@ def test_a_peer_that_stops_reading_loses_old_audio_and_no_text() -> None:
     async def main() -> None:
         async with (
             loopback(script) as url,
-            connect(SPEC, base_url=url, api_key="key") as session,
+            connect(SPEC, base_url=url, continuity=None, api_key="key") as session,
         ):
             await use(session)
 
@@ -292,7 +292,7 @@ def test_a_peer_that_reads_no_requests_is_lost() -> None:
     async def main() -> None:
         async with (
             loopback(script) as url,
-            connect(SPEC, base_url=url, api_key="key") as session,
+            connect(SPEC, base_url=url, continuity=None, api_key="key") as session,
         ):
             await anext(session)
             await settle()
@@ -315,7 +315,7 @@ def test_a_caller_who_asks_much_at_once_is_not_refused_while_the_peer_reads() ->
     async def main() -> None:
         async with (
             loopback(script) as url,
-            connect(SPEC, base_url=url, api_key="key") as session,
+            connect(SPEC, base_url=url, continuity=None, api_key="key") as session,
         ):
             for _ in range(10_000):
                 await session.send_text("x", respond=False)
@@ -341,7 +341,7 @@ def test_a_turn_of_scraps_and_much_after_it_is_sent_whole() -> None:
         config = SessionConfig(turn_detection=TurnDetection.CALLER)
         async with (
             loopback(script) as url,
-            connect(SPEC, config, base_url=url, api_key="key") as session,
+            connect(SPEC, config, base_url=url, continuity=None, api_key="key") as session,
         ):
             await settle()
             await session.start_turn()
@@ -374,7 +374,7 @@ def test_a_tap_that_fails_is_not_silent() -> None:
         tap = Tap()
         async with (
             loopback(script) as url,
-            connect(SPEC, base_url=url, api_key="key", tap=tap) as session,
+            connect(SPEC, base_url=url, continuity=None, api_key="key", tap=tap) as session,
         ):
             await anext(session)
             tap.armed = True
@@ -398,7 +398,7 @@ def test_what_is_no_refusal_does_not_end_the_opening(first: str | Message) -> No
     async def main() -> list[Event]:
         async with (
             loopback(script) as url,
-            connect(SPEC, base_url=url, api_key="key") as session,
+            connect(SPEC, base_url=url, continuity=None, api_key="key") as session,
         ):
             return [await anext(session) for _ in range(2)]
 
@@ -429,7 +429,7 @@ def test_requests_on_a_dead_line_are_told_how_it_died() -> None:
     async def main() -> None:
         async with (
             loopback(script) as url,
-            connect(SPEC, base_url=url, api_key="key") as session,
+            connect(SPEC, base_url=url, continuity=None, api_key="key") as session,
         ):
             await settle()
             with pytest.raises(ConnectionLost, match="Going away") as caught:
@@ -454,7 +454,7 @@ def test_a_close_code_is_a_plain_number(close: bool) -> None:
     async def main() -> ConnectionLost:
         async with (
             loopback(script) as url,
-            connect(SPEC, base_url=url, api_key="key") as session,
+            connect(SPEC, base_url=url, continuity=None, api_key="key") as session,
         ):
             with pytest.raises(ConnectionLost) as caught:
                 async for _ in session:
@@ -474,7 +474,7 @@ def test_words_that_wait_for_others_are_told_before_the_end() -> None:
     async def main() -> Event:
         async with (
             loopback(script) as url,
-            connect(SPEC, base_url=url, api_key="key") as session,
+            connect(SPEC, base_url=url, continuity=None, api_key="key") as session,
         ):
             *_, last = [await anext(session) for _ in range(4)]
             with pytest.raises(ConnectionLost):

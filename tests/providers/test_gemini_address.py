@@ -27,6 +27,7 @@ def test_an_ephemeral_token_goes_to_the_constrained_method() -> None:
 
 def test_a_base_url_is_the_whole_endpoint() -> None:
     request = GeminiLiveProtocol("m").connect_request("ws://127.0.0.1:1/x?y=z", "k")
+    assert request.ping_timeout_s >= 60.0, "pongs take up to half a minute"
     assert request.url == "ws://127.0.0.1:1/x?y=z"
 
 

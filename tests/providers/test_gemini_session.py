@@ -98,6 +98,7 @@ async def gemini(
             api_key=KEY,
             history=history,
             resume=resume,
+            continuity=None,
         )
     if failures:
         raise failures[0]

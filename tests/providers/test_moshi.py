@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crossfade.conversation.history import Speaker, Utterance
 from crossfade.conversation.tools import ToolResult
 from crossfade.errors import ProviderFault, SettingsError
 from crossfade.providers.commands import (
@@ -306,3 +307,11 @@ def test_no_two_sessions_share_the_names_of_responses_and_items() -> None:
     one, other = (names(MoshiProtocol(codec=RawCodec())) for _ in range(2))
     assert len(one) == len(other) == 2
     assert not one & other
+
+
+def test_nothing_can_be_told_of_what_was_said_before() -> None:
+    protocol = new()
+    assert protocol.start(SessionConfig(), seeded=True) == []
+    assert protocol.seed([Utterance(speaker=Speaker.USER, text="Hello.")]) == []
+    protocol.receive(PYTHON_HANDSHAKE)
+    assert len(protocol.replies()) == 1, "which opens the stream of sound"

@@ -36,7 +36,10 @@ def talk(
     server: MoshiServer, use: Callable[[RealtimeSession], Awaitable[None]], query: str = ""
 ) -> None:
     async def main() -> None:
-        async with serving(server) as url, connect("moshi:", base_url=url + query) as session:
+        async with (
+            serving(server) as url,
+            connect("moshi:", base_url=url + query, continuity=None) as session,
+        ):
             await use(session)
 
     run(main())

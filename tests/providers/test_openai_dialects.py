@@ -163,8 +163,9 @@ def test_the_beta_names_modalities_and_content_its_own_way() -> None:
     assert "output_modalities" not in create["response"]
     history: list[HistoryItem] = [Utterance(speaker=Speaker.AGENT, text="Hello.")]
     protocol = OpenAIRealtimeProtocol("gpt-realtime", find_dialect("openai-beta"))
-    item = loads(protocol.start(SessionConfig(), history))[1]["item"]
-    assert item["content"] == [{"type": "text", "text": "Hello."}]
+    protocol.start(SessionConfig(), seeded=True)
+    (item,) = loads(protocol.seed(history))
+    assert item["item"]["content"] == [{"type": "text", "text": "Hello."}]
 
 
 def test_azure_is_configured_as_openai_is() -> None:

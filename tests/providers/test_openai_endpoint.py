@@ -57,6 +57,12 @@ def test_makers_have_endpoints(dialect: str, url: str) -> None:
     assert connect_request(find_dialect(dialect), "m", None, "secret-key").url == url
 
 
+def test_a_line_that_is_dead_without_a_word_is_found_within_ten_seconds() -> None:
+    request = connect_request(find_dialect(None), "m", None, "secret-key")
+    assert request.ping_interval_s is not None
+    assert request.ping_interval_s + request.ping_timeout_s <= 10.0
+
+
 @pytest.mark.parametrize("name", [name for name, d in DIALECTS.items() if d.url is None])
 def test_customers_endpoints_must_be_given(name: str) -> None:
     with pytest.raises(SettingsError, match="base_url"):

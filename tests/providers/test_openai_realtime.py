@@ -148,9 +148,11 @@ def test_history_is_told_item_by_item() -> None:
         ToolCall(id="call_2", name="get_time", arguments={}, unparsed="{zone"),
         ToolResult(call_id="call_2", output="no such zone", is_error=True),
     ]
-    messages = loads(OpenAIRealtimeProtocol("gpt-realtime-2.1").start(SessionConfig(), history))
-    assert kinds(messages) == ["session.update"] + ["conversation.item.create"] * 6
-    user, agent, call, result, unparsed, failed = (message["item"] for message in messages[1:])
+    protocol = OpenAIRealtimeProtocol("gpt-realtime-2.1")
+    assert kinds(loads(protocol.start(SessionConfig(), seeded=True))) == ["session.update"]
+    messages = loads(protocol.seed(history))
+    assert kinds(messages) == ["conversation.item.create"] * 6
+    user, agent, call, result, unparsed, failed = (message["item"] for message in messages)
     assert (user["role"], user["content"]) == ("user", [{"type": "input_text", "text": "Hi"}])
     assert agent["role"] == "assistant"
     assert agent["content"] == [{"type": "output_text", "text": "Hello."}]
@@ -372,7 +374,8 @@ SEED: list[HistoryItem] = [
 @pytest.mark.parametrize("dialect", ["openai", "xai"])
 def test_a_history_that_has_arrived_is_known_to_the_answer(names: str, dialect: str) -> None:
     protocol = OpenAIRealtimeProtocol("gpt-realtime-2.1", find_dialect(dialect))
-    _, *items = loads(protocol.start(SessionConfig(), SEED))
+    protocol.start(SessionConfig(), seeded=True)
+    items = loads(protocol.seed(SEED))
     assert len(items) == len(SEED)
     wire = Wire()
     wire.protocol = protocol
@@ -822,7 +825,8 @@ def test_a_refused_configuration_is_fatal_while_the_session_opens(event_id: str 
 )
 def test_other_errors_are_not_fatal_while_the_session_opens(refusal: Message) -> None:
     protocol = OpenAIRealtimeProtocol("gpt-realtime-2.1")
-    protocol.start(SessionConfig(), SEED)
+    protocol.start(SessionConfig(), seeded=True)
+    protocol.seed(SEED)
     (event,) = protocol.receive(orjson.dumps(refusal))
     assert isinstance(event, ProviderError)
     assert event.severity is Severity.REQUEST

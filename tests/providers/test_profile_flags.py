@@ -9,11 +9,13 @@ import orjson
 import pytest
 
 from crossfade.conversation.history import Speaker, Utterance
-from crossfade.conversation.tools import ToolResult
+from crossfade.conversation.tools import ToolCall, ToolResult
 from crossfade.errors import SettingsError
 from crossfade.providers import RealtimeSession, SessionConfig, TurnDetection
 from crossfade.providers.commands import Delivery, Interrupt, SendToolResult
 from crossfade.providers.config import Encoding, Modality, NoiseReduction, Reasoning
+from crossfade.providers.continuity.rotation import Moment, Plan, Situation
+from crossfade.providers.continuity.rotations import rotation_for
 from crossfade.providers.events import (
     AudioChunk,
     Interruption,
@@ -30,6 +32,7 @@ from crossfade.providers.profiles import Profile
 from crossfade.providers.validation import check_command
 from tests.clock import run
 from tests.providers.loopback import Peer, loopback, settle
+from tests.providers.one_line import session_of
 from tests.providers.openai_messages import audio_ms, created
 from tests.providers.wires import KEY, LAKES, WIRES, Heard, Wire, ask, speak
 
@@ -51,9 +54,9 @@ def config_is_kept_or_refused(flag: str, config: SessionConfig, able: bool) -> N
     made = protocol(flag, able=able)
     if not able:
         with pytest.raises(SettingsError, match=rf"profile\.{flag}"):
-            RealtimeSession(made, config, api_key=KEY)
+            session_of(made, config, api_key=KEY)
         return
-    RealtimeSession(made, config, api_key=KEY)
+    session_of(made, config, api_key=KEY)
     usual = TurnDetection.CALLER if flag == "server_vad" else TurnDetection.SERVER
     other = protocol(flag, able=able).start(SessionConfig(turn_detection=usual))
     assert made.start(config) != other
@@ -62,11 +65,26 @@ def config_is_kept_or_refused(flag: str, config: SessionConfig, able: bool) -> N
 def history_is_told_or_refused(able: bool) -> None:
     made = protocol("history", able=able)
     if able:
-        RealtimeSession(made, SessionConfig(), api_key=KEY, history=HISTORY)
-        assert b"Petrel" in b"".join(made.start(SessionConfig(), HISTORY))
+        session_of(made, SessionConfig(), api_key=KEY, history=HISTORY)
+        made.start(SessionConfig(), seeded=True)
+        assert b"Petrel" in b"".join(made.seed(HISTORY))
     else:
         with pytest.raises(SettingsError, match=r"profile\.history"):
-            RealtimeSession(made, SessionConfig(), api_key=KEY, history=HISTORY)
+            session_of(made, SessionConfig(), api_key=KEY, history=HISTORY)
+
+
+def an_open_call_stands_in_the_history_or_is_told_in_words(able: bool) -> None:
+    made = protocol("open_calls", able=able)
+    made.start(SessionConfig(tools=[LAKES]), seeded=True)
+    (message,) = made.seed((ToolCall(id="call_1", name="depth_of_lake", arguments={}),))
+    assert (b"function_call" in message) is able
+    assert b"depth_of_lake" in message
+
+
+def the_next_connection_is_opened_beside_the_last(able: bool) -> None:
+    rotation = rotation_for(protocol("parallel_sessions", able=able).profile)
+    plan = rotation.plan(Situation(moment=Moment.QUIET, now_s=0.0))
+    assert plan is (Plan.PARALLEL if able else Plan.REOPEN)
 
 
 Verb = Callable[[RealtimeSession], Awaitable[None]]
@@ -83,7 +101,7 @@ def verb_is_sent_or_refused(flag: str, verb: Verb, able: bool) -> None:
     async def main() -> None:
         async with (
             loopback(script) as url,
-            RealtimeSession(
+            session_of(
                 protocol(flag, able=able), SessionConfig(), api_key=KEY, base_url=url
             ) as session,
         ):
@@ -209,6 +227,8 @@ CHECKS: Mapping[str, Callable[[bool], None]] = {
     **{flag: partial(config_is_kept_or_refused, flag, asked) for flag, asked in CONFIGS.items()},
     **{flag: partial(verb_is_sent_or_refused, flag, verb) for flag, verb in VERBS.items()},
     "history": history_is_told_or_refused,
+    "open_calls": an_open_call_stands_in_the_history_or_is_told_in_words,
+    "parallel_sessions": the_next_connection_is_opened_beside_the_last,
     "parallel_tools": several_calls_are_allowed,
     "truncation": what_was_heard_is_told,
     "async_tools": tools_may_run_beside_speech,

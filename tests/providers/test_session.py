@@ -31,6 +31,7 @@ from crossfade.providers.profiles import Profile
 from crossfade.providers.tap import WireDirection
 from tests.clock import run
 from tests.providers.loopback import Peer, Script, loopback, settle
+from tests.providers.one_line import connection, protocol
 from tests.providers.openai_messages import (
     Message,
     audio_ms,
@@ -52,7 +53,9 @@ def talk(script: Script, use: Use, config: SessionConfig | None = None, **option
     async def main() -> None:
         async with (
             loopback(script) as url,
-            connect(SPEC, config, base_url=url, api_key="key", **options) as session,
+            connect(
+                SPEC, config, base_url=url, continuity=None, api_key="key", **options
+            ) as session,
         ):
             await use(session)
 
@@ -106,7 +109,7 @@ def test_text_without_an_answer() -> None:
 
     async def use(session: RealtimeSession) -> None:
         await session.send_text("Hello", respond=False)
-        session._connection._put_control([b'{"type":"conversation.item.delete"}'])
+        connection(session)._put_control([b'{"type":"conversation.item.delete"}'])
         await settle()
 
     talk(script, use)
@@ -309,7 +312,7 @@ def test_a_lost_connection_says_what_the_provider_said() -> None:
     async def main() -> None:
         async with (
             loopback(expire) as url,
-            connect(SPEC, base_url=url, api_key="key-of-mine") as session,
+            connect(SPEC, base_url=url, continuity=None, api_key="key-of-mine") as session,
         ):
             await use(session)
 
@@ -324,7 +327,7 @@ def test_a_close_reason_is_kept_without_the_key() -> None:
     async def main() -> None:
         async with (
             loopback(script) as url,
-            connect(SPEC, base_url=url, api_key="key-of-mine") as session,
+            connect(SPEC, base_url=url, continuity=None, api_key="key-of-mine") as session,
         ):
             _, ended = await all_events(session)
             assert isinstance(ended, ConnectionLost)
@@ -444,7 +447,7 @@ def test_a_model_that_cannot_speak_aside_is_not_asked_to() -> None:
         await peer.accept()
 
     async def use(session: RealtimeSession) -> None:
-        session._protocol._profile = Profile(  # type: ignore[attr-defined]
+        protocol(session)._profile = Profile(  # type: ignore[attr-defined]
             model="plain", input_rate_hz=24000, output_rate_hz=24000
         )
         with pytest.raises(SettingsError, match="plain"):
@@ -467,7 +470,7 @@ def test_the_key_may_come_from_a_function() -> None:
     async def main() -> None:
         async with loopback(script) as url:
             for key in (lambda: "synchronous", fresh):
-                async with connect(SPEC, base_url=url, api_key=key):
+                async with connect(SPEC, base_url=url, continuity=None, api_key=key):
                     pass
 
     run(main())

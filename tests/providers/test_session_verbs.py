@@ -24,6 +24,7 @@ from crossfade.providers import (
 )
 from tests.clock import run
 from tests.providers.loopback import Peer, Script, loopback, settle
+from tests.providers.one_line import connection, lines, protocol
 from tests.providers.openai_messages import error, kinds, session_updated
 
 SPEC = "openai:gpt-realtime-2.1"
@@ -41,7 +42,7 @@ def talk(
     async def main() -> None:
         async with (
             loopback(script) as url,
-            connect(spec, config, base_url=url, api_key=KEY, **options) as session,
+            connect(spec, config, base_url=url, continuity=None, api_key=KEY, **options) as session,
         ):
             await use(session)
 
@@ -205,7 +206,7 @@ def test_a_reader_that_is_cancelled_at_the_announcement_is_cancelled() -> None:
         assert isinstance(await anext(session), SessionOpened)
         reader = asyncio.ensure_future(anext(session))
         await asyncio.sleep(1)
-        session._expires(60.0)
+        lines(session)._expires(60.0)
         reader.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reader
@@ -248,7 +249,7 @@ def test_the_key_is_asked_for_again_for_each_connection() -> None:
         keys = iter(["token-1", "token-2"])
         async with loopback(script) as url:
             for _ in range(2):
-                async with connect(SPEC, base_url=url, api_key=lambda: next(keys)):
+                async with connect(SPEC, base_url=url, continuity=None, api_key=lambda: next(keys)):
                     pass
 
     run(main())
@@ -269,7 +270,7 @@ def test_a_key_that_the_provider_quotes_is_shown_nowhere(
 
     async def use(session: RealtimeSession) -> None:
         nonlocal texts
-        texts += [f"{session!r} {session._connection!r} {session._protocol!r}"]
+        texts += [f"{session!r} {connection(session)!r} {protocol(session)!r}"]
         try:
             async for event in session:
                 texts += [repr(event)]

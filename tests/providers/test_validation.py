@@ -1,13 +1,13 @@
 """What a model cannot do is refused before anything is sent."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from crossfade.conversation.history import Speaker, Utterance
-from crossfade.conversation.tools import ToolDeclaration, ToolResult
+from crossfade.conversation.history import HistoryItem, Notice, Picture, Speaker, Utterance
+from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
 from crossfade.errors import SettingsError, SoundError
 from crossfade.providers.commands import (
     Command,
@@ -90,6 +90,33 @@ def test_history_needs_its_flag() -> None:
     check_config(SessionConfig(), replace(ABLE, history=False), ())
     with pytest.raises(SettingsError, match=r"profile\.history"):
         check_config(SessionConfig(), replace(ABLE, history=False), history)
+
+
+@pytest.mark.parametrize(
+    ("item", "problem"),
+    [
+        (Utterance(speaker=Speaker.USER, text="\ud800"), "half a character"),
+        (Notice(text=cast(str, 5)), "must be str"),
+        (Picture(data=b"", media_type="image/png"), "empty"),
+        (Picture(data=b"abc", media_type="image/gif"), "image/gif"),
+        (ToolCall(id="", name="depth", arguments={}), "No call is named"),
+        (ToolResult(call_id="a b", output=1), "No call is named"),
+        (cast(HistoryItem, "Hello."), "The history holds str"),
+    ],
+)
+def test_a_history_holds_what_can_be_told(item: HistoryItem, problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        check_config(SessionConfig(), ABLE, [item])
+
+
+def test_a_history_with_a_picture_needs_eyes() -> None:
+    history: list[HistoryItem] = [
+        Picture(data=b"abc", media_type="image/png"),
+        Notice(text="They sail."),
+    ]
+    check_config(SessionConfig(), ABLE, history)
+    with pytest.raises(SettingsError, match=r"profile\.images"):
+        check_config(SessionConfig(), replace(ABLE, images=False), history)
 
 
 def test_who_has_no_turns_is_not_asked_how_to_find_them() -> None:

@@ -14,8 +14,8 @@ from crossfade.providers.config import SessionConfig
 from crossfade.providers.events import Event, ProviderError, SessionOpened
 from crossfade.providers.profiles import Profile
 from crossfade.providers.protocol import ConnectRequest, WireProtocol
-from crossfade.providers.session import RealtimeSession
 from tests.clock import run
+from tests.providers.one_line import session_of
 
 
 class BytesWire:
@@ -45,7 +45,10 @@ class BytesWire:
         assert base_url is not None
         return ConnectRequest(url=base_url, headers={}, ping_interval_s=None)
 
-    def start(self, config: SessionConfig, history: Sequence[HistoryItem] = ()) -> list[bytes]:
+    def start(self, config: SessionConfig, *, seeded: bool = False) -> list[bytes]:
+        return []
+
+    def seed(self, history: Sequence[HistoryItem]) -> list[bytes]:
         return []
 
     def append_audio(self, pcm: bytes) -> bytes:
@@ -97,9 +100,7 @@ def serve_bytes(seconds: float, send: Sequence[bytes] = ()) -> list[str | bytes]
             port = next(iter(server.sockets)).getsockname()[1]
             protocol: WireProtocol = BytesWire()
             url = f"ws://127.0.0.1:{port}/"
-            async with RealtimeSession(
-                protocol, SessionConfig(), api_key="", base_url=url
-            ) as session:
+            async with session_of(protocol, SessionConfig(), api_key="", base_url=url) as session:
                 for audio in send:
                     await session.send_audio(audio)
                 await asyncio.sleep(seconds)

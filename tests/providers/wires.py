@@ -83,6 +83,7 @@ class Wire:
                 base_url=server.url,
                 api_key=KEY,
                 history=history,
+                continuity=None,
             ) as session,
         ):
             yield session

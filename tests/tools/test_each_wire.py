@@ -422,23 +422,6 @@ def test_a_result_during_the_users_speech_is_told_and_nothing_of_the_speech_is_l
     run(main())
 
 
-SUCCESSIONS = {
-    "rotation": "a session is not rotated before its time is up yet",
-    "failover": "no other provider takes a failed session over yet",
-    "node swap": "no node takes another's place during a call yet",
-    "reconnect": "the speech node ends with its session's connection; ToolAnswers.succeed is what "
-    "it will call, and test_tool_answers.py shows that",
-}
-
-
-@each_wire
-@pytest.mark.parametrize("succession", SUCCESSIONS)
-def test_a_call_that_runs_meanwhile_gives_its_result_to_the_successor_once(
-    wire: Wire, succession: str
-) -> None:
-    pytest.skip(SUCCESSIONS[succession])
-
-
 def test_a_model_without_tools_refuses_them_before_anything_is_sent() -> None:
     config = SessionConfig(tools=[sleeper("look", 0).declaration])
     with pytest.raises(SettingsError, match="tools"):

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -29,7 +29,9 @@ from crossfade.processors.tool_dispatcher import ToolDispatcher
 from crossfade.processors.tools import Tool
 from crossfade.processors.turn_taking import TurnOwner, TurnTaking
 from crossfade.processors.voice_activity import VoiceActivity
-from crossfade.providers import SessionConfig, connect
+from crossfade.providers import RealtimeSession, SessionConfig, connect
+from crossfade.providers.continuity.route import Endpoint
+from crossfade.providers.continuity.settings import Continuity
 from crossfade.transports.paced_output import PacedOutput
 from tests.processors.chain import Chain, running
 
@@ -53,6 +55,7 @@ class Told(NamedTuple):
 
 
 ASK = Told("ask")
+ALWAYS_ON = Continuity()
 THINK_MS = 200.0
 
 
@@ -81,8 +84,23 @@ class Talk:
 
     chain: Chain
     ledger: Conversation
-    received: Received
+    emulators: Sequence[OpenAIEmulator | GeminiEmulator]
+    session: RealtimeSession
     wire: Wire
+
+    @property
+    def received(self) -> Received:
+        """What the first session got."""
+        return self.emulators[0].sessions[0].line.received
+
+    @property
+    def successors(self) -> list[list[Told]]:
+        """What each later session was told, in order."""
+        sessions = [session for emulator in self.emulators for session in emulator.sessions]
+        return [
+            [one for entry in session.line.received for one in told_by(entry) or seeded_by(entry)]
+            for session in sessions[1:]
+        ]
 
     async def say(self, text: str = "Do it.") -> None:
         """The user writes something."""
@@ -127,6 +145,13 @@ def told_by(entry: Entry) -> list[Told]:
     return []
 
 
+def seeded_by(entry: Entry) -> list[Told]:
+    """What Gemini is told at the beginning, or with no answer expected."""
+    turns = entry.body.get("clientContent", {}).get("turns", [])
+    parts = [part for turn in turns if turn["role"] == "user" for part in turn["parts"]]
+    return [Told("text", part["text"]) for part in parts]
+
+
 def _gemini_answer(answer: Mapping[str, Any]) -> Told:
     response = answer["response"]
     what = response.get("output", response)
@@ -150,6 +175,9 @@ async def talk(
     faults: Sequence[Fault] = (),
     declared: Sequence[Tool] | None = None,
     hears: bool = False,
+    lasts_s: float | None = None,
+    continuity: Continuity | None = ALWAYS_ON,
+    fallback: Wire | None = None,
 ) -> AsyncIterator[Talk]:
     """Talk with a model that follows a script.
 
@@ -160,35 +188,65 @@ async def talk(
         faults: What goes wrong at the provider.
         declared: What the model is told that there is, if it is not the same.
         hears: Whether the user's sound is listened to.
+        lasts_s: How long a connection of the provider lasts, if not as long as is usual.
+        continuity: How the session outlives its connections.
+        fallback: Which model takes over when the first fails; it follows the same script.
     """
-    backend = ScriptedBackend(scenario)
-    emulator: OpenAIEmulator | GeminiEmulator
-    if wire is Wire.OPENAI:
-        emulator = OpenAIEmulator(backend, faults=faults, timing=OpenAITiming(speed=20))
-    else:
-        emulator = GeminiEmulator(
-            backend,
-            faults=faults,
-            timing=GeminiTiming(speed=20),
-            refuse_audio_while_calling=True,
-        )
     known = tools if declared is None else declared
     config = SessionConfig(tools=[tool.declaration for tool in known])
-    async with (
-        emulator,
-        connect(wire.value, config, base_url=emulator.url, api_key="emulated") as session,
-    ):
+    async with contextlib.AsyncExitStack() as stack:
+        emulators = [emulator(wire, scenario, faults, lasts_s)]
+        await stack.enter_async_context(emulators[0])
+        route = []
+        if fallback is not None:
+            emulators.append(emulator(fallback, scenario))
+            await stack.enter_async_context(emulators[1])
+            second = Endpoint(spec=fallback.value, base_url=emulators[1].url, api_key="emulated")
+            route.append(second)
         ledger = Conversation(started_at_s=asyncio.get_running_loop().time())
+        session = await stack.enter_async_context(
+            connect(
+                wire.value,
+                config,
+                base_url=emulators[0].url,
+                api_key="emulated",
+                route=route,
+                continuity=continuity,
+                conversation=ledger,
+            )
+        )
         playout = Playout(rate_hz=24000)
-        async with running(
-            *([VoiceActivity(rate_hz=16000)] if hears else []),
-            TurnTaking(TurnOwner.PROVIDER),
-            ConversationTap(ledger, TapSide.USER),
-            SpeechToSpeech(session, rate_hz=16000),
-            ToolDispatcher(tools, wire=tool_wire(session.profile)),
-            ConversationTap(ledger, TapSide.AGENT),
-            PlayoutQueue(playout),
-            PacedOutput(rate_hz=24000),
-            PlayoutTracker(playout),
-        ) as chain:
-            yield Talk(chain, ledger, emulator.sessions[0].line.received, wire)
+        chain = await stack.enter_async_context(
+            running(
+                *([VoiceActivity(rate_hz=16000)] if hears else []),
+                TurnTaking(TurnOwner.PROVIDER),
+                ConversationTap(ledger, TapSide.USER),
+                SpeechToSpeech(session, rate_hz=16000),
+                ToolDispatcher(tools, wire=tool_wire(session.profile)),
+                ConversationTap(ledger, TapSide.AGENT),
+                PlayoutQueue(playout),
+                PacedOutput(rate_hz=24000),
+                PlayoutTracker(playout),
+            )
+        )
+        yield Talk(chain, ledger, emulators, session, wire)
+
+
+def emulator(
+    wire: Wire, scenario: Scenario, faults: Sequence[Fault] = (), lasts_s: float | None = None
+) -> OpenAIEmulator | GeminiEmulator:
+    """A provider that follows a script."""
+    backend = ScriptedBackend(scenario)
+    if wire is Wire.OPENAI:
+        timing = OpenAITiming(speed=20)
+        if lasts_s is not None:
+            timing = replace(timing, session_seconds=lasts_s)
+        return OpenAIEmulator(backend, faults=faults, timing=timing)
+    gemini_timing = GeminiTiming(speed=20)
+    if lasts_s is not None:
+        gemini_timing = replace(
+            gemini_timing, connection_seconds=lasts_s, go_away_ms=(lasts_s - 1) * 1000
+        )
+    return GeminiEmulator(
+        backend, faults=faults, timing=gemini_timing, refuse_audio_while_calling=True
+    )

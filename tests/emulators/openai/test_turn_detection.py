@@ -8,7 +8,13 @@ import pytest
 from crossfade.audio.resample import resample
 from crossfade.audio.sound_file import read_sound
 from crossfade.emulators.openai.turn_detection import turn_detector
-from crossfade.emulators.turn_detection import TurnBegan, TurnDetector, TurnEnded, silero_scorer
+from crossfade.emulators.turn_detection import (
+    TurnBegan,
+    TurnDetector,
+    TurnEnded,
+    energy_scorer,
+    silero_scorer,
+)
 from tests.emulators.openai.wire_client import loudness_scorer, quiet, tone
 
 SERVER_VAD = {
@@ -67,3 +73,15 @@ def test_silero_hears_speech_begin_within_150_ms(path: Path) -> None:
             assert heard_ms + 10 - 1000 <= 150 + 30
             return
     pytest.fail("no speech was heard")
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 22050, 24000, 48000])
+def test_energy_finds_the_same_turns_at_every_rate(rate_hz: int) -> None:
+    sound = resample(quiet(1000) + tone(500) + quiet(500), 24_000, rate_hz)
+    hearing = turn_detector(SERVER_VAD, 0, energy_scorer(), rate_hz=rate_hz)
+    found = [
+        turn
+        for at in range(0, len(sound), rate_hz // 25)
+        for turn in hearing.hear(sound[at : at + rate_hz // 25])
+    ]
+    assert found == [TurnBegan(start_ms=660), TurnEnded(end_ms=1728)]

@@ -1,0 +1,176 @@
+"""Writes the changes of many calls in one transaction, in statements that are short.
+
+The event loop waits between statements and not within them, so that none takes many rows.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Executable, Table, bindparam, delete, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from crossfade.conversation import store_leases
+from crossfade.conversation import store_schema as t
+from crossfade.conversation.store_records import CallChanges, CallStatus, LeftOut, NewCall
+
+_ROWS = 32
+"""Of one statement."""
+
+Row = Mapping[str, Any]
+
+
+async def write_batch(
+    connection: AsyncConnection,
+    batch: Sequence[CallChanges],
+    *,
+    owner: str | None,
+    lease_s: float,
+) -> dict[str, LeftOut]:
+    """Write a batch; gives the calls left out, as `CallStore.write` tells."""
+    ids = sorted({changes.call_id for changes in batch})
+    began = [changes.began for changes in batch if changes.began is not None]
+    await _put(connection, t.calls, [_call(call) for call in began], replace=False)
+    writable = there = await _touch(connection, ids)
+    if owner is not None:
+        new_ids = [call.id for call in began]
+        await store_leases.acquire_new(connection, new_ids, owner, lease_s)
+        writable = there & await store_leases.renew(connection, ids, owner, lease_s)
+    writing = [changes for changes in batch if changes.call_id in writable]
+    await _write_states(connection, writing)
+    await _write_entries(connection, writing)
+    await _write_audio(connection, writing)
+    await _write_handles(connection, writing)
+    await _end(connection, [changes for changes in writing if changes.ended is not None])
+    if owner is not None:
+        freed = [changes.call_id for changes in writing if changes.free]
+        await _drop(connection, t.leases, freed)
+    return {
+        call_id: LeftOut.TAKEN if call_id in there else LeftOut.DELETED
+        for call_id in ids
+        if call_id not in writable
+    }
+
+
+async def _touch(connection: AsyncConnection, ids: Collection[str]) -> frozenset[str]:
+    """Note that the calls live; gives those that there are."""
+    statement = (
+        update(t.calls)
+        .where(t.calls.c.id.in_(ids))
+        .values(seen_at=t.now_s())
+        .returning(t.calls.c.id)
+    )
+    return frozenset((await connection.execute(statement)).scalars())
+
+
+async def _write_states(connection: AsyncConnection, batch: Iterable[CallChanges]) -> None:
+    changed = [{"of_id": one.call_id, "now": one.state} for one in batch if one.state is not None]
+    statement = update(t.calls).where(t.calls.c.id == bindparam("of_id"))
+    await _each(connection, statement.values(state=bindparam("now")), changed)
+
+
+async def _write_entries(connection: AsyncConnection, batch: Iterable[CallChanges]) -> None:
+    rows: list[Row] = []
+    tools: list[Row] = []
+    for changes in batch:
+        for entry in changes.entries:
+            place = {"call_id": changes.call_id, "position": entry.position}
+            rows.append({**place, "kind": entry.kind, "at_s": entry.at_s, "record": entry.record})
+            if (tool := entry.tool) is not None:
+                tools.append(
+                    {
+                        **place,
+                        "tool_call_id": tool.tool_call_id,
+                        "name": tool.name,
+                        "called_at_s": tool.called_at_s,
+                        "answered_at_s": tool.answered_at_s,
+                        "is_error": tool.is_error,
+                    }
+                )
+    await _put(connection, t.entries, rows)
+    await _put(connection, t.tool_calls, tools)
+
+
+async def _write_audio(connection: AsyncConnection, batch: Sequence[CallChanges]) -> None:
+    changed = [(one.call_id, one.audio) for one in batch if one.audio is not None]
+    await _drop(connection, t.unfinished_audio, [call_id for call_id, a in changed if a.anew])
+    chunks = [
+        {"call_id": call_id, "part": audio.part, "pcm": audio.chunk}
+        for call_id, audio in changed
+        if audio.chunk
+    ]
+    await _put(connection, t.unfinished_audio, chunks)
+
+
+async def _write_handles(connection: AsyncConnection, batch: Sequence[CallChanges]) -> None:
+    await _drop(connection, t.handles, [one.call_id for one in batch if one.forget_handle])
+    rows = [
+        {"call_id": one.call_id, "spec": one.handle.spec, "value": one.handle.value}
+        for one in batch
+        if one.handle is not None
+    ]
+    await _put(connection, t.handles, rows)
+
+
+async def _end(connection: AsyncConnection, ended: Sequence[CallChanges]) -> None:
+    if not ended:
+        return
+    statement = (
+        update(t.calls)
+        .where(t.calls.c.id == bindparam("of_id"))
+        .values(status=bindparam("to_status"), ended_at=bindparam("to_ended_at"))
+    )
+    rows = [
+        {
+            "of_id": one.call_id,
+            "to_status": (one.ended or CallStatus.ENDED).value,
+            "to_ended_at": one.ended_at,
+        }
+        for one in ended
+    ]
+    await _each(connection, statement, rows)
+    for table in (t.unfinished_audio, t.handles, t.leases):
+        await _drop(connection, table, [one.call_id for one in ended])
+
+
+def _call(call: NewCall) -> Row:
+    return {
+        "id": call.id,
+        "spec": call.spec,
+        "status": CallStatus.RUNNING.value,
+        "started_at": call.started_at,
+        "ended_at": None,
+        "seen_at": call.started_at,
+        "audio_rate_hz": call.audio_rate_hz,
+        "config": json.dumps(call.config),
+        "state": "",
+    }
+
+
+async def _put(
+    connection: AsyncConnection, table: Table, rows: Sequence[Row], *, replace: bool = True
+) -> None:
+    """Insert rows, or replace those that are there."""
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = make(table)
+    keys = [column.name for column in table.primary_key]
+    if replace:
+        values = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=values)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=keys)
+    await _each(connection, statement, rows)
+
+
+async def _each(connection: AsyncConnection, statement: Executable, rows: Sequence[Row]) -> None:
+    for start in range(0, len(rows), _ROWS):
+        await connection.execute(statement, list(rows[start : start + _ROWS]))
+
+
+async def _drop(connection: AsyncConnection, table: Table, call_ids: Collection[str]) -> None:
+    if call_ids:
+        await connection.execute(delete(table).where(table.c.call_id.in_(sorted(call_ids))))
+
+
+__all__ = ["write_batch"]

@@ -1,0 +1,224 @@
+"""One call of a server: its chain, its journal, and the clients that come and go."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from loguru import logger
+
+from crossfade.errors import CrossfadeError
+from crossfade.observability.call_summary import CallSummary
+from crossfade.transports.websocket import WebSocketTransport
+from crossfade.transports.websocket_messages import CloseCode, Hello, write_message
+from crossfade.transports.websocket_socket import ClientSocket
+from crossfade.transports.websocket_token import LIFETIME_S, Claims, TokenSigner
+
+from .assembly import Call
+from .takeover_state import CallState, SpeechPosition, StateKeeper
+
+_LOOK_S = 0.05
+
+
+class Ending(Enum):
+    """How a call ends here."""
+
+    OVER = "over"
+    """The caller hung up, or did not come back."""
+    MOVED = "moved"
+    """Another process is to go on with it."""
+    TAKEN = "taken"
+    """Another process has taken it."""
+    FAILED = "failed"
+
+
+_LAST_WORDS = {
+    Ending.OVER: (CloseCode.OVER, "the call is over", "bye"),
+    Ending.MOVED: (CloseCode.MOVED, "the server hands its calls over", "moved"),
+    Ending.TAKEN: (CloseCode.REPLACED, "the call goes on elsewhere", None),
+    Ending.FAILED: (CloseCode.FAILED, "the call cannot go on here", None),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a call begins with."""
+
+    call_id: str
+    in_rate_hz: int
+    out_rate_hz: int
+    received_samples: int = 0
+    attachments: int = 0
+
+
+class ServedCall:
+    """A call from its beginning here to its end here.
+
+    Args:
+        setting: What it begins with.
+        signer: Of its tokens.
+        detached_s: How long it goes on without a client.
+    """
+
+    def __init__(self, setting: Setting, signer: TokenSigner, *, detached_s: float) -> None:
+        self.call_id = setting.call_id
+        self.transport = WebSocketTransport(
+            in_rate_hz=setting.in_rate_hz,
+            out_rate_hz=setting.out_rate_hz,
+            received_samples=setting.received_samples,
+        )
+        self._signer = signer
+        self._detached_s = detached_s
+        self._attachments = setting.attachments
+        self._presented = setting.attachments
+        self._state: StateKeeper | None = None
+        self._call: Call | None = None
+        self._ending: Ending | None = None
+        self._end = asyncio.Event()
+        self.failure = ""
+
+    @property
+    def ending(self) -> Ending | None:
+        """How it ends here; None while it goes on."""
+        return self._ending
+
+    def accepts(self, claims: Claims) -> bool:
+        """Whether a token is none that a newer one has replaced. What it says is not checked."""
+        return claims.attachment >= self._presented
+
+    def attach(self, socket: ClientSocket, hello: Hello, claims: Claims | None) -> None:
+        """Take a client in; its token is worth nothing once the new one is used."""
+        if claims is not None:
+            self._presented = max(self._presented, claims.attachment)
+        self._attachments += 1
+        token = self._signer.issue(
+            Claims(
+                call_id=self.call_id,
+                attachment=self._attachments,
+                expires_at=time.time() + LIFETIME_S,
+                input_rate_hz=self.transport.in_rate_hz,
+                output_rate_hz=self.transport.out_rate_hz,
+            )
+        )
+        self.transport.attach(
+            socket,
+            hello,
+            ready=lambda stream: write_message(
+                "ready",
+                call_id=self.call_id,
+                token=token,
+                token_lifetime_s=LIFETIME_S,
+                input_rate_hz=self.transport.in_rate_hz,
+                output_rate_hz=self.transport.out_rate_hz,
+                received_samples=self.transport.received_samples,
+                stream=stream,
+            ),
+        )
+
+    def stored_state(self, audio_rate_hz: int) -> Callable[[], bytes]:
+        """What the journal keeps as unfinished audio."""
+        keeper = StateKeeper(in_rate_hz=self.transport.in_rate_hz, audio_rate_hz=audio_rate_hz)
+
+        def state() -> bytes:
+            if self._call is None:
+                return CallState(attachments=self._presented).encoded()
+            return keeper.state(
+                received_samples=self.transport.received_samples,
+                unfinished=self._call.unfinished(),
+                attachments=self._presented,
+                speech={
+                    item.origin.item_id: SpeechPosition(
+                        received_ms=item.received_ms, played_ms=item.played_ms
+                    )
+                    for item in self._call.playout.positions
+                    if not item.origin.injected
+                },
+            ).encoded()
+
+        return state
+
+    def finish(self, ending: Ending) -> None:
+        """End the call here, for this reason; the first one counts."""
+        if self._ending is None:
+            self._ending = ending
+            self._end.set()
+
+    async def run(
+        self, call: Call, *, started: Callable[[], None], leave: Callable[[Ending], Awaitable[None]]
+    ) -> Ending:
+        """Run the chain until the call ends here.
+
+        Args:
+            call: The chain.
+            started: Called when clients can be attached.
+            leave: Awaited when the call has ended, and its chain has not.
+        """
+        self._call = call
+
+        @call.worker.event_handler("on_pipeline_started")  # type: ignore[untyped-decorator]
+        async def on_started(*_: object) -> None:
+            started()
+
+        running = asyncio.create_task(call.run(), name=f"call {self.call_id}")
+        watching = asyncio.create_task(self._watch(), name=f"watch {self.call_id}")
+        try:
+            await asyncio.wait([running, watching], return_when=asyncio.FIRST_COMPLETED)
+            if self._ending is None:
+                self._fail(running)
+            assert self._ending is not None
+            await leave(self._ending)
+        finally:
+            # Nobody listens any more: what is still to be played is not waited for.
+            for task in (running, watching):
+                task.cancel()
+            await asyncio.gather(running, watching, return_exceptions=True)
+        return self._ending
+
+    def dismiss(self, ending: Ending) -> None:
+        """Tell the client."""
+        code, reason, last = _LAST_WORDS[ending]
+        words = None if last is None else write_message(last, reason=reason)
+        self.transport.close(code, reason, words)
+
+    async def come_to_rest(self, timeout_s: float) -> None:
+        """Wait until nobody speaks, for so long at most."""
+        until_s = asyncio.get_running_loop().time() + timeout_s
+        while not (self.transport.quiet and self.settled):
+            if asyncio.get_running_loop().time() >= until_s:
+                return
+            await asyncio.sleep(_LOOK_S)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing that the caller said waits for its answer, and nothing to be played."""
+        call = self._call
+        return call is None or (call.playout.empty and not call.unfinished())
+
+    def _fail(self, running: asyncio.Task[CallSummary]) -> None:
+        self._ending = Ending.FAILED
+        error = running.exception()
+        self.failure = str(error) if isinstance(error, CrossfadeError) else repr(error)
+        logger.warning("call {} cannot go on: {}", self.call_id, self.failure)
+
+    async def _watch(self) -> None:
+        """Wait for a reason to end."""
+        hung_up = asyncio.create_task(self.transport.hung_up())
+        ordered = asyncio.create_task(self._end.wait())
+        try:
+            while not (hung_up.done() or ordered.done()):
+                await asyncio.wait(
+                    [hung_up, ordered], timeout=1.0, return_when=asyncio.FIRST_COMPLETED
+                )
+                since_s = self.transport.detached_since_s
+                if since_s is not None:
+                    gone_s = asyncio.get_running_loop().time() - since_s
+                    if gone_s > self._detached_s:
+                        break
+        finally:
+            hung_up.cancel()
+            ordered.cancel()
+        self.finish(Ending.OVER)
+
+
+__all__ = ["Ending", "ServedCall", "Setting"]

@@ -1,0 +1,127 @@
+"""A server's place in the store of calls: it writes its own, and takes those of others."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from crossfade.conversation.ledger import Conversation
+from crossfade.conversation.store_records import CallStatus, Lease, NewCall, StoredCall
+
+from .call_journal import CallJournal
+from .journal_writer import JournalWriter, Store
+
+LEASE_S = 1.5
+"""How long a call belongs to a process that says nothing; it says something three times in that."""
+_FLUSH_S = 2.0
+
+
+class SharedStore(Store, Protocol):
+    """What is needed of a CallStore."""
+
+    async def take(self, call_id: str, owner: str, ttl_s: float) -> Lease | None: ...
+
+    async def release(self, call_id: str, owner: str) -> bool: ...
+
+    async def load_call(
+        self, call_id: str, *, started_at_s: float | None = None
+    ) -> StoredCall | None: ...
+
+
+class CallKeeping:
+    """Writes the calls of this process, and takes up those of another.
+
+    A call belongs to whoever took its lease last. The client that shows a good token has the
+    right to it, so the lease is taken at once, whether its holder lives or not: one that lives
+    finds out within half a second, lets its client go, and can write nothing meanwhile.
+
+    Args:
+        store: The store that the processes share.
+        writer: Of this process.
+        owner: Its name.
+    """
+
+    def __init__(self, store: SharedStore, writer: JournalWriter, owner: str) -> None:
+        self._store = store
+        self._writer = writer
+        self._owner = owner
+
+    async def look(self, call_id: str) -> StoredCall | None:
+        """A call that runs, without taking it; None if there is none.
+
+        Raises:
+            StoreError: The store does not answer.
+        """
+        stored = await self._store.load_call(call_id)
+        running = stored is not None and stored.status is CallStatus.RUNNING
+        return stored if running else None
+
+    async def take(self, call_id: str) -> StoredCall | None:
+        """Take a call over from whoever has it; None if there is none that runs.
+
+        Raises:
+            StoreError: The store does not answer.
+        """
+        if await self._store.take(call_id, self._owner, LEASE_S) is None:
+            return None
+        # What it wrote last is there now, and nothing more comes.
+        stored = await self.look(call_id)
+        if stored is None:
+            await self._store.release(call_id, self._owner)
+        return stored
+
+    async def give_back(self, call_id: str) -> None:
+        """Let go of a call that was taken, and cannot be gone on with here."""
+        await self._store.release(call_id, self._owner)
+
+    def open(
+        self,
+        call: NewCall,
+        conversation: Conversation,
+        *,
+        state: Callable[[], bytes],
+        stored: StoredCall | None,
+        taken: Callable[[], None],
+    ) -> CallJournal:
+        """Write a call from now on."""
+        return self._writer.open(call, conversation, unfinished=state, stored=stored, taken=taken)
+
+    async def flush(self) -> bool:
+        """Write what waits; a store that does not answer is not waited for."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FLUSH_S):
+                return await self._writer.flush()
+        return False
+
+
+@contextlib.asynccontextmanager
+async def keeping(url: str | None) -> AsyncIterator[CallKeeping | None]:
+    """Open the store of calls for a server; None without one.
+
+    Raises:
+        SettingsError: The URL cannot be used.
+        StoreError: The store does not answer, or is of a newer version.
+    """
+    if url is None:
+        yield None
+        return
+    # SQLAlchemy is loaded for those who keep calls.
+    from crossfade.conversation.store import open_store
+
+    owner = process_name()
+    async with (
+        await open_store(url) as store,
+        JournalWriter(store, owner=owner, lease_s=LEASE_S) as writer,
+    ):
+        yield CallKeeping(store, writer, owner)
+
+
+def process_name() -> str:
+    """A name that no other process has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+__all__ = ["LEASE_S", "CallKeeping", "SharedStore", "keeping", "process_name"]

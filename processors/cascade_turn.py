@@ -1,0 +1,171 @@
+"""Finds out what the user said in a turn, from a recogniser that tells it when it can. Pure.
+
+QUIET      nobody speaks; what is recognised is noise of before
+ONSET      somebody may be speaking
+OPEN       the user's turn
+WAITING    the turn is over, and its last words are not there yet
+UNHEARD    they did not come in time, and there are none; when they come, they are the turn's
+ANSWERED   the turn is told; words that come now belong to the next one
+"""
+
+import itertools
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class _State(Enum):
+    QUIET = auto()
+    ONSET = auto()
+    OPEN = auto()
+    WAITING = auto()
+    UNHEARD = auto()
+    ANSWERED = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial:
+    """What has been made out so far."""
+
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """The whole turn. Told once a turn."""
+
+    item_id: str
+    text: str
+    """Empty if nothing was made out."""
+    answer: bool = True
+    """Whether it is to be answered; else the user speaks on already."""
+
+
+Heard = Partial | Said
+
+
+class HeardTurns:
+    """The user's turns of one call, each with all its words.
+
+    Every method gives what is to be told now.
+
+    Args:
+        prefix: What the turns are called, with a number behind.
+    """
+
+    def __init__(self, prefix: str = "user") -> None:
+        self._prefix = prefix
+        self._numbers = itertools.count(1)
+        self._state = _State.QUIET
+        self._item_id = ""
+        self._words: list[str] = []
+        self._interim = ""
+        self._silent = False
+        self._settled = False
+
+    @property
+    def has_floor(self) -> bool:
+        """Whether the user speaks, or was not understood yet."""
+        return self._state in (_State.OPEN, _State.WAITING)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the turn is over but for its last words."""
+        return self._state is _State.WAITING
+
+    def onset(self) -> list[Heard]:
+        """Local voice activity hears speech begin, or go on."""
+        self._silent = self._settled = False
+        if self._state not in (_State.QUIET, _State.ANSWERED, _State.UNHEARD):
+            return []
+        told = self._tell_unheard()
+        if self._state is not _State.ANSWERED:
+            self._forget()
+        self._state = _State.ONSET
+        return told
+
+    def dropped(self) -> list[Heard]:
+        """It was no speech."""
+        if self._state is _State.ONSET:
+            self._state = _State.QUIET
+            self._forget()
+        return []
+
+    def fell_silent(self) -> list[Heard]:
+        """Local voice activity hears speech end; the turn may go on."""
+        self._silent = True
+        return []
+
+    def began(self) -> list[Heard]:
+        """The user's turn begins."""
+        told = self._tell_unheard()
+        if self._state is _State.WAITING:
+            told.append(self._said(answer=False))
+        if self._state is _State.QUIET:
+            self._forget()
+        self._state = _State.OPEN
+        self._item_id = f"{self._prefix}_{next(self._numbers)}"
+        return told + self._partial()
+
+    def ended(self) -> list[Heard]:
+        """The user's turn ends."""
+        if self._state is not _State.OPEN:
+            return []
+        self._state = _State.WAITING
+        return [self._said()] if self._settled else []
+
+    def heard(self, text: str, *, final: bool, finalized: bool = False) -> list[Heard]:
+        """The recogniser made words out.
+
+        Args:
+            text: The words since its last final ones.
+            final: Whether they will not change.
+            finalized: Whether they are all until the end of speech.
+        """
+        if self._state is _State.QUIET:
+            return []
+        self._interim = "" if final else text.strip()
+        if final and text.strip():
+            self._words.append(text.strip())
+        self._settled |= finalized or (final and self._silent)
+        match self._state:
+            case _State.OPEN:
+                return self._partial()
+            case _State.WAITING if final:
+                return [self._said()]
+            case _State.UNHEARD if final and self._text():
+                return [self._said()]
+        return []
+
+    def late(self) -> list[Heard]:
+        """The recogniser had all the time that it needs."""
+        if self._state is not _State.WAITING:
+            return []
+        if self._text():
+            return [self._said()]
+        self._state = _State.UNHEARD
+        return []
+
+    def _said(self, *, answer: bool = True) -> Said:
+        said = Said(item_id=self._item_id, text=self._text(), answer=answer)
+        self._state = _State.ANSWERED
+        self._forget()
+        return said
+
+    def _tell_unheard(self) -> list[Heard]:
+        return [self._said(answer=False)] if self._state is _State.UNHEARD else []
+
+    def _partial(self) -> list[Heard]:
+        text = self._text()
+        return [Partial(item_id=self._item_id, text=text)] if text else []
+
+    def _text(self) -> str:
+        return " ".join([*self._words, self._interim]).strip()
+
+    def _forget(self) -> None:
+        self._words.clear()
+        self._interim = ""
+        self._settled = False
+
+
+__all__ = ["Heard", "HeardTurns", "Partial", "Said"]

@@ -1,0 +1,207 @@
+"""The embedded brain as a service of pipecat's: rules for a few kinds of question, no model."""
+
+import itertools
+import re
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import orjson
+from pipecat.frames.frames import LLMContextFrame
+from pipecat.metrics.metrics import LLMTokenUsage
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.services.llm_service import LLMService
+from pipecat.services.settings import LLMSettings
+
+from crossfade.frames.control import (
+    Frame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+)
+from crossfade.frames.text import LLMTextFrame
+from crossfade.frames.tools import FunctionCallFromLLM
+
+from .base import FrameDirection
+from .cascade_context import RUNS_STILL
+
+KNOWN_FROM = 0.9
+"""Of a sentence it knows this share of the words, or does not try to make sense of it."""
+SHORT_WORDS = 3
+"""So few words may be a name that it does not know."""
+_BRAINS_KEPT = 4
+
+
+class Request(Protocol):
+    """A tool to call."""
+
+    @property
+    def name(self) -> str:
+        """The tool."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What it is called with."""
+
+
+class Reply(Protocol):
+    """What to say, or which tools to call first."""
+
+    @property
+    def text(self) -> str | None:
+        """What to say."""
+
+    @property
+    def tool_calls(self) -> Sequence[Request]:
+        """What to call."""
+
+
+class Brain(Protocol):
+    """Answers, such as `offline.responder` does."""
+
+    def reply(self, user_text: str, history: Sequence[tuple[str, str]] = ()) -> Reply:
+        """Answer the user; the history holds (role, text), oldest first."""
+
+    def after_tools(self, results: Sequence[tuple[str, str]]) -> Reply:
+        """Speak of the newest results, given as (tool name, output)."""
+
+    def sentences(self) -> list[str]:
+        """Examples of everything that it understands."""
+
+
+MakeBrain = Callable[[Sequence[Mapping[str, Any]], str], Brain]
+"""Makes one from the tools, in OpenAI's flat form, and the instructions."""
+
+
+class EmbeddedLLM(LLMService[Any]):
+    """Answers a context by rules. It keeps nothing between requests.
+
+    Args:
+        make_brain: Makes what does the work.
+    """
+
+    def __init__(self, make_brain: MakeBrain, **options: Any) -> None:
+        super().__init__(settings=_settings(), **options)
+        self._make_brain = make_brain
+        self._brains: dict[bytes, tuple[Brain, frozenset[str]]] = {}
+
+    def can_generate_metrics(self) -> bool:
+        """It can."""
+        return True
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Answer a context."""
+        await super().process_frame(frame, direction)
+        if not isinstance(frame, LLMContextFrame):
+            await self.push_frame(frame, direction)
+            return
+        await self.push_frame(LLMFullResponseStartFrame())
+        try:
+            await self._answer(frame.context)
+        except Exception as error:
+            await self.push_error(f"{self.name} failed: {error!r}", exception=error)
+        finally:
+            await self.push_frame(LLMFullResponseEndFrame())
+
+    async def _answer(self, context: LLMContext) -> None:
+        await self.start_ttfb_metrics()
+        messages = [dict(each) for each in context.get_messages() if isinstance(each, dict)]
+        reply = self._reply(messages, _declarations(context))
+        await self.stop_ttfb_metrics()
+        # Its tokens are words.
+        read = sum(len(str(message.get("content") or "").split()) for message in messages)
+        written = len((reply.text or "").split()) + len(reply.tool_calls)
+        usage = LLMTokenUsage(
+            prompt_tokens=read, completion_tokens=written, total_tokens=read + written
+        )
+        await self.start_llm_usage_metrics(usage)
+        if reply.text:
+            await self.push_frame(LLMTextFrame(reply.text))
+        calls = [
+            FunctionCallFromLLM(
+                function_name=call.name,
+                tool_call_id=f"call_{uuid.uuid4().hex[:16]}",
+                arguments=call.arguments,
+                context=context,
+            )
+            for call in reply.tool_calls
+        ]
+        if calls:
+            await self.run_function_calls(calls)
+
+    def _reply(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Reply:
+        instructions = " ".join(_text(m) for m in messages if m["role"] == "system")
+        brain, known = self._brain(tools, instructions)
+        if results := _newest_results(messages):
+            return brain.after_tools(results)
+        said = [(m["role"], _text(m)) for m in messages if m["role"] in ("user", "assistant")]
+        said = [(role, text) for role, text in said if text]
+        asked = said.pop()[1] if said and said[-1][0] == "user" else ""
+        return brain.reply(asked if _understood(asked, known) else "", said)
+
+    def _brain(
+        self, tools: list[dict[str, Any]], instructions: str
+    ) -> tuple[Brain, frozenset[str]]:
+        """The brain for these tools, and the words that it knows."""
+        key = orjson.dumps([tools, instructions])
+        if key not in self._brains:
+            while len(self._brains) >= _BRAINS_KEPT:
+                del self._brains[next(iter(self._brains))]
+            brain = self._make_brain(tools, instructions)
+            self._brains[key] = (brain, frozenset(_words(" ".join(set(brain.sentences())))))
+        return self._brains[key]
+
+
+def _settings() -> LLMSettings:
+    return LLMSettings(
+        model="embedded",
+        system_instruction=None,
+        temperature=None,
+        max_tokens=None,
+        top_p=None,
+        top_k=None,
+        frequency_penalty=None,
+        presence_penalty=None,
+        seed=None,
+        filter_incomplete_user_turns=False,
+        user_turn_completion_config=None,
+        use_provider_thinking_default=False,
+    )
+
+
+def _declarations(context: LLMContext) -> list[dict[str, Any]]:
+    standard = getattr(context.tools, "standard_tools", ())
+    return [tool.to_default_dict() for tool in standard]
+
+
+def _newest_results(messages: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The results that the conversation ends with, as (tool name, output)."""
+    newest = list(itertools.takewhile(lambda m: m["role"] == "tool", reversed(messages)))
+    names = {
+        call["id"]: call["function"]["name"]
+        for message in messages
+        for call in message.get("tool_calls") or ()
+    }
+    return [
+        (names.get(message["tool_call_id"], ""), _text(message))
+        for message in reversed(newest)
+        if _text(message) != RUNS_STILL
+    ]
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    return content if isinstance(content, str) else ""
+
+
+def _understood(text: str, known: frozenset[str]) -> bool:
+    words = _words(text)
+    if len(words) <= SHORT_WORDS:
+        return True
+    return sum(word in known for word in words) >= KNOWN_FROM * len(words)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.lower().replace("’", "'"))
+
+
+__all__ = ["Brain", "EmbeddedLLM", "MakeBrain"]

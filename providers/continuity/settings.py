@@ -1,0 +1,39 @@
+"""How a session outlives its connections: what may be set."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continuity:
+    """When a session reconnects, rotates and gives up. None of it costs anything on a good line."""
+
+    attempts: int = 10
+    """So many attempts to connect in a row may fail. Counted anew after `healthy_s` of service."""
+    first_delay_s: float = 0.25
+    """The first attempt is made at once; the second waits up to so long, each later one up to
+    twice as long as the one before."""
+    longest_delay_s: float = 8.0
+    healthy_s: float = 30.0
+    keep_s: float = 120.0
+    """So much of the user's audio is kept for a new connection, 60 at least."""
+    preroll_s: float = 2.0
+    """So much is kept while nobody seems to speak."""
+    silent_s: float = 6.0
+    """A provider that tells nothing for so long, though it should, is taken for dead."""
+    rotate_after_s: float | None = None
+    """Begin to look for a moment to rotate after so long, also where the provider allows more."""
+    rotate_before_s: float = 60.0
+    """Begin to look for a moment to rotate so long before the provider ends the session."""
+    force_before_s: float = 10.0
+    """Rotate so long before that end, in whatever state the conversation is."""
+    quiet_s: float = 0.3
+    """Nobody must have spoken for so long, for the moment to be quiet."""
+    seed_tokens: int = 12_000
+    """A new session is told the conversation up to so many tokens, the latest part."""
+    context_tokens: int | None = None
+    """A conversation that is longer is summarised, and the session rotates onto the summary."""
+    return_after_s: float = 60.0
+    """A provider earlier in the route is tried again after so long."""
+
+
+__all__ = ["Continuity"]

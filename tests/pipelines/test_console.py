@@ -1,0 +1,46 @@
+"""What the terminal shows of a call that outlives its provider's sessions."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from crossfade.observability.live_events import AudioLost, Continued, LineLost, LiveEvent
+from crossfade.pipelines.console import CallConsole
+
+
+def continued(
+    why: str, *, resumed: bool = False, gap_ms: float = 0.0, replayed_ms: float = 0.0
+) -> Continued:
+    return Continued(
+        at_s=2.0,
+        why=why,
+        provider="openai:m",
+        resumed=resumed,
+        gap_ms=gap_ms,
+        replayed_ms=replayed_ms,
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (
+            LineLost(at_s=1.0, message="close code 1006"),
+            "1.0s the line to the provider is lost (close code 1006); looking for another",
+        ),
+        (AudioLost(at_s=1.0, lost_ms=1500.0), "1.0s 1.5 s of what the caller said could not be"),
+        (continued("rotation"), "went over to a new session of openai:m; 0 ms without a line"),
+        (continued("failover", gap_ms=80), "openai:m takes the call over; 80 ms without a line"),
+        (continued("return"), "back to openai:m; 0 ms"),
+        (
+            continued("reconnect", resumed=True, gap_ms=81, replayed_ms=900),
+            "connected again to openai:m, which took its session up again; 81 ms without a line, "
+            "0.9 s of the caller's words told again",
+        ),
+    ],
+)
+def test_it_says_in_plain_words_how_the_call_went_on(event: LiveEvent, told: str) -> None:
+    output = io.StringIO()
+    CallConsole(Console(file=output, width=200))(event)
+    assert told in " ".join(output.getvalue().split())

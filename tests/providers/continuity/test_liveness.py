@@ -1,0 +1,95 @@
+"""What should arrive, and when its absence is suspicious."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossfade.providers.continuity.liveness import Liveness
+
+
+def due_s(liveness: Liveness) -> float | None:
+    """Asked again and again, it changes."""
+    return liveness.due_s
+
+
+def test_nothing_must_arrive_while_nobody_asks_for_anything() -> None:
+    liveness = Liveness(6.0)
+    assert due_s(liveness) is None
+    assert not liveness.suspicious(1e9)
+
+
+def test_an_answer_that_was_asked_for_must_begin() -> None:
+    liveness = Liveness(6.0)
+    liveness.asked(10.0)
+    assert not liveness.suspicious(15.9)
+    assert liveness.suspicious(16.0)
+    liveness.told(14.0)
+    assert due_s(liveness) == 20.0, "what arrives meanwhile shows that the line is alive"
+    liveness.began(19.0)
+    liveness.ended(20.0)
+    assert due_s(liveness) is None
+
+
+def test_an_answer_that_runs_must_go_on() -> None:
+    liveness = Liveness(6.0)
+    liveness.began(1.0)
+    liveness.told(3.0)
+    assert due_s(liveness) == 9.0
+    liveness.rests(8.0)
+    assert due_s(liveness) is None, "all was said, or a tool is awaited"
+    liveness.began(30.0)
+    assert due_s(liveness) == 36.0
+
+
+def test_a_noise_is_suspicious_once_and_any_message_clears_it() -> None:
+    liveness = Liveness(6.0)
+    liveness.spoke(1.0)
+    assert liveness.suspicious(7.0)
+    liveness.told(7.5)
+    assert due_s(liveness) is None
+
+
+def test_what_was_tried_in_vain_is_waited_for_longer() -> None:
+    liveness = Liveness(6.0)
+    waited = []
+    for _ in range(5):
+        liveness.asked(0.0)
+        waited.append(due_s(liveness))
+        liveness.doubted(0.0)
+        assert due_s(liveness) is None
+    assert waited == [6.0, 12.0, 24.0, 48.0, 48.0]
+    liveness.began(0.0)
+    assert due_s(liveness) == 6.0
+
+
+def test_another_connection_begins_with_nothing_asked() -> None:
+    liveness = Liveness(6.0)
+    liveness.began(0.0)
+    liveness.asked(1.0)
+    liveness.spoke(2.0)
+    liveness.renewed(3.0)
+    assert due_s(liveness) is None
+
+
+def test_what_is_asked_for_while_an_answer_is_spoken_may_wait_for_its_end() -> None:
+    liveness = Liveness(6.0)
+    liveness.began(0.0)
+    liveness.rests(1.0)
+    liveness.asked(2.0)
+    assert due_s(liveness) == 50.0
+    liveness.ended(20.0)
+    assert due_s(liveness) == 26.0
+
+
+NOTES = ("asked", "spoke", "told", "began", "rests", "ended", "renewed")
+
+
+@given(st.lists(st.tuples(st.sampled_from(NOTES), st.floats(0.0, 20.0)), max_size=40))
+def test_what_has_just_arrived_is_never_suspicious(notes: list[tuple[str, float]]) -> None:
+    liveness, now_s = Liveness(6.0), 0.0
+    for note, after_s in notes:
+        now_s += after_s
+        getattr(liveness, note)(now_s)
+        if note in ("told", "began", "rests", "ended", "renewed"):
+            assert not liveness.suspicious(now_s + 5.9)
+        if note == "asked":
+            assert due_s(liveness) is not None

@@ -1,0 +1,174 @@
+"""A session moves to another connection before its provider ends the first."""
+
+import asyncio
+
+import pytest
+
+from crossfade.emulators.faults.moments import State
+from crossfade.emulators.faults.script import Reset
+from crossfade.emulators.gemini.faults import GoAway, RefuseResume
+from crossfade.providers import Continuity
+from crossfade.providers.events import (
+    Handover,
+    LineLost,
+    ResponseDone,
+    ResponseStatus,
+    SessionContinued,
+    SpeechStarted,
+    UserTurnCommitted,
+)
+from tests.clock import run
+from tests.providers.continuity.calls import GEMINI, LONG, OPENAI, answered, calling, emulator_of
+
+WIRES = (OPENAI, GEMINI)
+
+
+@pytest.mark.parametrize("spec", WIRES)
+def test_at_the_next_quiet_moment(spec: str) -> None:
+    async def main() -> None:
+        emulator = emulator_of(spec)
+        async with emulator, calling(spec, emulator) as caller:
+            await caller.say()
+            caller.session.rotate()
+            await caller.until_answered()
+            assert not caller.of(SessionContinued), "not while it answers"
+            await caller.send(bytes(2 * caller.session.input_rate_hz))
+            continued = await caller.until(SessionContinued)
+            assert continued.why is Handover.ROTATION
+            assert continued.resumed is (spec == GEMINI)
+            assert (continued.gap_ms == 0) or spec == GEMINI
+            loud = await caller.say()
+            await caller.until_answered(2)
+            assert answered(emulator, loud) == 1
+            assert len(caller.of(UserTurnCommitted)) == 2
+            assert not caller.of(LineLost)
+            assert caller.session.statistics().rotations == 1
+            assert caller.words.strip().endswith("The second answer.")
+
+    run(main())
+
+
+@pytest.mark.parametrize("spec", WIRES)
+def test_not_while_something_plays_or_somebody_seems_to_speak(spec: str) -> None:
+    async def main() -> None:
+        emulator = emulator_of(spec)
+        async with emulator, calling(spec, emulator) as caller:
+            caller.session.playing = True
+            caller.session.rotate()
+            await asyncio.sleep(2)
+            caller.session.user_speaking(True)
+            caller.session.playing = False
+            await asyncio.sleep(2)
+            assert not caller.of(SessionContinued)
+            caller.session.user_speaking(False)
+            await caller.send(bytes(2 * caller.session.input_rate_hz * 20))
+            await caller.until(SessionContinued)
+
+    run(main())
+
+
+@pytest.mark.parametrize("spec", WIRES)
+def test_in_the_middle_of_a_turn_if_there_is_no_more_time(spec: str) -> None:
+    async def main() -> None:
+        if spec == OPENAI:
+            emulator = emulator_of(spec, session_seconds=30.0)
+        else:
+            emulator = emulator_of(spec, connection_seconds=30.0, go_away_ms=15_000)
+        settings = Continuity(rotate_before_s=15, force_before_s=5)
+        async with emulator, calling(spec, emulator, continuity=settings) as caller:
+            await caller.send(bytes(2 * caller.session.input_rate_hz * 10))
+            loud = await caller.say(17_000)
+            await caller.until_answered()
+            assert answered(emulator, loud) == 1
+            assert len(caller.of(UserTurnCommitted)) == 1
+            assert len(caller.of(SpeechStarted)) <= 1
+            continued = caller.of(SessionContinued)
+            assert [one.why for one in continued] == [Handover.ROTATION]
+            assert continued[0].gap_ms == 0
+            assert not caller.of(LineLost)
+
+    run(main())
+
+
+def test_an_answer_that_is_cut_by_the_deadline_is_gone_on_with() -> None:
+    async def main() -> None:
+        emulator = emulator_of(OPENAI, session_seconds=20.0, speed=0.8)
+        settings = Continuity(rotate_before_s=15, force_before_s=5)
+        async with emulator, calling(OPENAI, emulator, continuity=settings) as caller:
+            caller.session.playing = True
+            await caller.send(bytes(2 * caller.session.input_rate_hz * 11))
+            await caller.say()
+            await caller.until_answered()
+            assert caller.ends(ResponseStatus.CUT) == 1
+            assert [one.why for one in caller.of(SessionContinued)] == [Handover.ROTATION]
+            assert caller.agent_said == LONG
+
+    run(main())
+
+
+def test_a_session_that_is_told_to_go_is_left_in_time() -> None:
+    async def main() -> None:
+        emulator = emulator_of(GEMINI, faults=[GoAway(after_ms=3000, time_left_ms=20_000)])
+        async with emulator, calling(GEMINI, emulator) as caller:
+            await caller.send(bytes(2 * caller.session.input_rate_hz * 5))
+            await caller.until(SessionContinued)
+            loud = await caller.say()
+            await caller.until_answered()
+            assert answered(emulator, loud) == 1
+            assert not caller.of(LineLost)
+
+    run(main())
+
+
+def test_a_handle_that_is_refused_costs_nothing() -> None:
+    async def main() -> None:
+        emulator = emulator_of(GEMINI, faults=[RefuseResume(session=2)])
+        async with emulator, calling(GEMINI, emulator) as caller:
+            await caller.say()
+            await caller.until_answered()
+            caller.session.rotate()
+            await caller.send(bytes(2 * caller.session.input_rate_hz))
+            continued = await caller.until(SessionContinued)
+            assert not continued.resumed
+            loud = await caller.say()
+            await caller.until_answered(2)
+            assert answered(emulator, loud) == 1
+            assert caller.words.strip().endswith("The second answer.")
+
+    run(main())
+
+
+def test_a_line_that_dies_while_the_next_one_waits_is_followed_by_it() -> None:
+    async def main() -> None:
+        emulator = emulator_of(OPENAI, faults=[Reset(at=State.USER_SPEAKING, after_ms=500)])
+        async with emulator, calling(OPENAI, emulator) as caller:
+            caller.session.playing = True
+            caller.session.rotate()
+            await caller.send(bytes(2 * caller.session.input_rate_hz))
+            loud = await caller.say(1200)
+            await caller.until_answered()
+            continued = caller.of(SessionContinued)
+            assert [one.why for one in continued] == [Handover.RECONNECT]
+            assert answered(emulator, loud) == 1
+            assert len(emulator.sessions) == 2
+
+    run(main())
+
+
+@pytest.mark.parametrize("spec", WIRES)
+def test_every_few_seconds_of_a_long_call(spec: str) -> None:
+    async def main() -> None:
+        emulator = emulator_of(spec, repeat=True)
+        settings = Continuity(rotate_after_s=5.0)
+        async with emulator, calling(spec, emulator, continuity=settings) as caller:
+            said = []
+            for turn in range(1, 7):
+                said.append(await caller.say())
+                await caller.until_answered(turn)
+                await caller.send(bytes(2 * caller.session.input_rate_hz))
+            assert [answered(emulator, loud) for loud in said] == [1] * 6
+            assert len(caller.of(UserTurnCommitted)) == 6
+            assert caller.session.statistics().rotations >= 3
+            assert all(done.status is ResponseStatus.COMPLETED for done in caller.of(ResponseDone))
+
+    run(main())

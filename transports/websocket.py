@@ -1,0 +1,218 @@
+"""Our own WebSocket transport: a call whose client may come and go. Protocol: docs/websocket.md."""
+
+import asyncio
+from collections.abc import Callable
+
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.transports.base_transport import BaseTransport
+
+from crossfade.audio.pcm import SAMPLE_BYTES
+from crossfade.errors import CallerError
+from crossfade.frames.control import Frame, UserStartedSpeakingFrame, UserStoppedSpeakingFrame
+from crossfade.frames.text import UserPartialTranscriptFrame, UserTranscriptFrame
+from crossfade.processors.base import UPSTREAM, FrameDirection
+from crossfade.processors.metronome import PERIOD_MS
+
+from .input import InputTransport
+from .websocket_messages import (
+    CloseCode,
+    Goodbye,
+    Hello,
+    Microphone,
+    Played,
+    read_message,
+    write_message,
+)
+from .websocket_output import WebSocketOutput
+from .websocket_socket import ClientSocket
+
+
+class WebSocketInput(InputTransport):
+    """The microphone of whichever client is attached, each sample once and in order.
+
+    Args:
+        rate_hz: Rate of the audio, mono.
+        received_samples: So many of the call's samples were received elsewhere.
+        tell: Sends the client a control message.
+    """
+
+    hears = (
+        UserStartedSpeakingFrame,
+        UserStoppedSpeakingFrame,
+        UserTranscriptFrame,
+        UserPartialTranscriptFrame,
+    )
+
+    def __init__(
+        self, *, rate_hz: int, received_samples: int, tell: Callable[[bytes], None]
+    ) -> None:
+        super().__init__(rate_hz=rate_hz)
+        self._frame_bytes = rate_hz * PERIOD_MS // 1000 * SAMPLE_BYTES
+        self._tell = tell
+        self._at = received_samples
+        self.received_samples = received_samples
+        """Since the call's beginning, wherever they were received."""
+        self.lost_samples = 0
+        """Those that no client could keep until it was attached again."""
+        self.user_speaks = False
+
+    def position(self, at_sample: int) -> None:
+        """The next sound begins with this sample of the call."""
+        self._at = at_sample
+
+    def take(self, pcm: bytes) -> None:
+        """Take sound from the client, s16le mono; what was received before is passed over."""
+        known = max(0, self.received_samples - self._at)
+        self._at += len(pcm) // SAMPLE_BYTES
+        pcm = pcm[known * SAMPLE_BYTES :]
+        if not pcm:
+            return
+        start = self._at - len(pcm) // SAMPLE_BYTES
+        self.lost_samples += max(0, start - self.received_samples)
+        self.received_samples = self._at
+        for cut in range(0, len(pcm), self._frame_bytes):
+            self.hear(pcm[cut : cut + self._frame_bytes])
+
+    def note(self, frame: Frame, direction: FrameDirection) -> None:
+        if direction is not UPSTREAM:
+            return
+        match frame:
+            case UserStartedSpeakingFrame():
+                self.user_speaks = True
+            case UserStoppedSpeakingFrame():
+                self.user_speaks = False
+            case UserTranscriptFrame() | UserPartialTranscriptFrame():
+                self._tell(
+                    write_message(
+                        "transcript",
+                        role="user",
+                        item_id=frame.item_id,
+                        text=frame.text,
+                        final=isinstance(frame, UserTranscriptFrame),
+                    )
+                )
+
+
+class WebSocketTransport(BaseTransport):
+    """The transport of one call; clients attach to it one after the other.
+
+    A client that attaches while another is there replaces it. Without a client the call goes on:
+    the playout is held, and the provider hears nothing.
+
+    Args:
+        in_rate_hz: Rate of the caller's audio.
+        out_rate_hz: Rate of the agent's audio.
+        received_samples: So much of the caller's audio was received before, in another process.
+    """
+
+    def __init__(
+        self, *, in_rate_hz: int = 16000, out_rate_hz: int = 24000, received_samples: int = 0
+    ) -> None:
+        super().__init__()
+        self.in_rate_hz = in_rate_hz
+        self.out_rate_hz = out_rate_hz
+        self._output = WebSocketOutput(rate_hz=out_rate_hz)
+        self._input = WebSocketInput(
+            rate_hz=in_rate_hz, received_samples=received_samples, tell=self._output.tell
+        )
+        self._socket: ClientSocket | None = None
+        self._hung_up = asyncio.Event()
+        self.detached_since_s: float | None = asyncio.get_running_loop().time()
+        """When the last client went; None while one is attached."""
+
+    def input(self) -> FrameProcessor:
+        return self._input
+
+    def output(self) -> FrameProcessor:
+        return self._output
+
+    @property
+    def received_samples(self) -> int:
+        """How much of the caller's audio has come, from the call's beginning."""
+        return self._input.received_samples
+
+    @property
+    def lost_ms(self) -> float:
+        """The caller's audio that no client could keep until it was attached again."""
+        return self._input.lost_samples * 1000 / self.in_rate_hz
+
+    @property
+    def ready(self) -> bool:
+        """Whether the chain runs, so that no audio would be dropped."""
+        return self._input.open and self._output.open
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody speaks."""
+        return not (self._input.user_speaks or self._output.speaking)
+
+    def attach(self, socket: ClientSocket, hello: Hello, *, ready: Callable[[int], bytes]) -> None:
+        """Take this client in place of the one before. The chain runs.
+
+        Args:
+            socket: The client's line.
+            hello: What it said.
+            ready: Makes the message that it is attached, of the number of the first stream.
+        """
+        if self._socket is not None:
+            self._leave(CloseCode.REPLACED, "another client attached to the call")
+        self._socket, self.detached_since_s = socket, None
+        self._input.position(self._input.received_samples)
+        socket.write(ready(self._output.stream + 1), text=True)
+        self._output.attach(socket, reports=hello.reports, heard=hello.heard)
+        socket.deliver_to(lambda message, text: self._receive(socket, message, text))
+
+    def detach(self, socket: ClientSocket) -> None:
+        """This client's line is dead. One that was replaced is nothing."""
+        if socket is self._socket:
+            self._forget()
+
+    def close(self, code: CloseCode, reason: str, last_message: bytes | None = None) -> None:
+        """Send the client away."""
+        if last_message is not None:
+            self._output.tell(last_message)
+        if self._socket is not None:
+            self._leave(code, reason)
+
+    async def hung_up(self) -> None:
+        """Wait until the caller hangs up."""
+        await self._hung_up.wait()
+
+    def _leave(self, code: CloseCode, reason: str) -> None:
+        assert self._socket is not None
+        socket = self._socket
+        self._forget()
+        socket.deliver_to(None)
+        socket.close_soon(code, reason)
+
+    def _forget(self) -> None:
+        self._socket = None
+        self._output.detach()
+        self.detached_since_s = asyncio.get_running_loop().time()
+
+    def _receive(self, socket: ClientSocket, message: bytes, text: bool) -> None:
+        if socket is not self._socket:
+            return
+        try:
+            if text:
+                self._control(message)
+            elif len(message) % SAMPLE_BYTES:
+                raise CallerError("a binary message ends in half a sample; send s16le mono")
+            else:
+                self._input.take(message)
+        except CallerError as error:
+            self.close(CloseCode.MALFORMED, str(error)[:120])
+
+    def _control(self, text: bytes) -> None:
+        match read_message(text):
+            case Microphone(from_sample=at_sample):
+                self._input.position(at_sample)
+            case Played() as report:
+                self._output.played(report)
+            case Goodbye():
+                self._hung_up.set()
+            case Hello():
+                raise CallerError("hello is said once, at the beginning")
+
+
+__all__ = ["WebSocketInput", "WebSocketTransport"]
