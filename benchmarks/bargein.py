@@ -18,7 +18,7 @@ from rich.table import Table
 from crossfade.observability.call import RECORDING
 from crossfade.observability.turns import from_recording
 from crossfade.pipelines.demo import demo_line
-from crossfade.pipelines.native_call import run_script
+from crossfade.pipelines.native_call import run_native
 from crossfade.pipelines.settings import NativeSettings
 from crossfade.transports.script import AfterSilence, IntoAnswer, Script
 
@@ -69,7 +69,12 @@ def run_once(settings: NativeSettings) -> tuple[float | None, str]:
     """One call: the time to silence in ms, if there was a barge-in, and whom it talked to."""
     said: list[str] = []
     outcome = asyncio.run(
-        run_script(settings, barge_in_script(), announce=said.append, listener=lambda _: None)
+        run_native(
+            settings,
+            script=barge_in_script(),
+            announce=said.append,
+            listener=lambda _: None,
+        )
     )
     turns = from_recording(outcome.folder / RECORDING)
     first = turns.barge_ins[0].to_silence_ms if turns.barge_ins else None

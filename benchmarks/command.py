@@ -215,22 +215,31 @@ def store(
     postgres: Annotated[
         str | None, typer.Option(help="URL of a database, to measure it too.")
     ] = None,
+    serve: Annotated[
+        bool, typer.Option(help="Calls of clients over WebSockets, at a server of their own.")
+    ] = False,
     results: _Results = None,
     json: _Json = None,
 ) -> None:
     """How late audio is while a hundred calls are written to SQLite, and to PostgreSQL."""
     with errors_in_one_line():
         _begin()
-        from .store import content, measure, table
+        from . import store as alone
+        from . import store_serve as served
 
         console = Console()
         with tempfile.TemporaryDirectory() as folder, console.status("talking"):
             urls = {"sqlite": f"sqlite:///{folder}/calls.db"}
             if postgres is not None:
                 urls["postgresql"] = postgres
-            result = measure(urls, calls=calls, seconds=seconds)
-        console.print(table(result))
-        _keep("store", content(result), json, results)
+            if serve:
+                loads = served.measure(urls, calls=calls, seconds=seconds)
+                shown, found = served.table(loads), served.content(loads)
+            else:
+                result = alone.measure(urls, calls=calls, seconds=seconds)
+                shown, found = alone.table(result), alone.content(result)
+        console.print(shown)
+        _keep("store-serve" if serve else "store", found, json, results)
 
 
 @bench.command()
@@ -242,35 +251,69 @@ def continuity(
     hours: Annotated[
         float | None, typer.Option(min=0.05, help="One long call instead, a fault a minute.")
     ] = None,
+    beside: Annotated[
+        bool, typer.Option(help="Instead, in real time beside others' sessions, where installed.")
+    ] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="How often that is measured.")] = 3,
     results: _Results = None,
     json: _Json = None,
 ) -> None:
     """Calls whose connections die, in every state: what is lost, doubled or said again."""
     with errors_in_one_line():
         _begin()
-        from . import continuity as matrix
-        from .continuity_long import measure_long
-
-        console = Console()
-        if hours is not None:
-            long = measure_long(hours, wires=wire or matrix.WIRES)
-            console.print(long.table())
-            _keep("continuity-long", long.content(), json, results)
-            held = long.held
+        if beside:
+            held = _beside(rounds, json, results)
+        elif hours is not None:
+            held = _long_call(hours, wire, json, results)
         else:
-            with console.status("calling") as status:
-                found = matrix.measure(
-                    count=cells,
-                    wires=wire or matrix.WIRES,
-                    tell=lambda cell: status.update(f"{cell.wire}, {cell.fault}, {cell.state}"),
-                )
-            console.print(matrix.table(found))
-            for line in matrix.problems(found):
-                console.print(line, style="red", markup=False, highlight=False)
-            _keep("continuity", matrix.content(found), json, results)
-            held = found.held == len(found.cells)
+            held = _matrix(cells, wire, json, results)
         if not held:
             raise typer.Exit(1)
+
+
+def _matrix(
+    cells: int | None, wires: list[str] | None, json: Path | None, results: Path | None
+) -> bool:
+    from .continuity import WIRES, content, measure, problems, table
+
+    console = Console()
+    with console.status("calling") as status:
+        found = measure(
+            count=cells,
+            wires=wires or WIRES,
+            tell=lambda cell: status.update(f"{cell.wire}, {cell.fault}, {cell.state}"),
+        )
+    console.print(table(found))
+    for line in problems(found):
+        console.print(line, style="red", markup=False, highlight=False)
+    _keep("continuity", content(found), json, results)
+    return found.held == len(found.cells)
+
+
+def _long_call(
+    hours: float, wires: list[str] | None, json: Path | None, results: Path | None
+) -> bool:
+    from .continuity import WIRES
+    from .continuity_long import measure_long
+
+    found = measure_long(hours, wires=wires or WIRES)
+    Console().print(found.table())
+    for call in found.calls:
+        if call.why:
+            Console().print(f"{call.wire}: {call.why}", style="red", markup=False, highlight=False)
+    _keep("continuity-long", found.content(), json, results)
+    return found.held
+
+
+def _beside(rounds: int, json: Path | None, results: Path | None) -> bool:
+    from .continuity_beside import content, holds, measure, missing, table
+
+    found = measure(rounds)
+    Console().print(table(found))
+    if absent := missing():
+        Console().print(f"not installed: {', '.join(absent)}")
+    _keep("continuity-beside", content(found), json, results)
+    return holds(found)
 
 
 @bench.command()

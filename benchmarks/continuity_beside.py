@@ -5,7 +5,6 @@ connection is replaced, and when it dies.
 import asyncio
 import contextlib
 import importlib
-import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -212,7 +211,7 @@ async def _take(name: str, opener: Opener, event: str) -> Beside:
             said, struck_s = await _speak(speak, service, event)
             # The time of what was said last.
             await asyncio.sleep(0.1)
-        return _judged(name, event, service, said, struck_s)
+        return judged(name, event, service, said, struck_s)
 
 
 async def _speak(speak: Speak, service: Service, event: str) -> tuple[bytes, float | None]:
@@ -234,7 +233,7 @@ async def _speak(speak: Speak, service: Service, event: str) -> tuple[bytes, flo
     return pcm, struck_s
 
 
-def _judged(name: str, event: str, service: Service, said: bytes, struck_s: float | None) -> Beside:
+def judged(name: str, event: str, service: Service, said: bytes, struck_s: float | None) -> Beside:
     heard = [one for one in service.connections if one.times_s]
     index = Said(said)
     given = [_given(bytes(one.pcm), index) for one in heard]
@@ -268,6 +267,19 @@ def _given(pcm: bytes, said: Said) -> Any:
     return given
 
 
+def holds(found: Sequence[Beside]) -> bool:
+    """Whether ours meets its goals."""
+    ours = [one for one in found if one.client == "crossfade"]
+    return bool(ours) and all(
+        not one.lost_ms
+        and not one.stranded_ms
+        and one.gap_ms is not None
+        and (one.event != "rotation" or one.gap_ms <= GOAL_GAP_MS)
+        and (one.restored_ms is None or one.restored_ms <= GOAL_RESTORED_MS)
+        for one in ours
+    )
+
+
 def table(found: Sequence[Beside]) -> Table:
     """The result for the terminal."""
     shown = Table(title="The user speaks while the connection is replaced, or dies")
@@ -295,11 +307,5 @@ def content(found: Sequence[Beside]) -> dict[str, Any]:
         "its session; the median of the rounds",
         "goal_gap_ms": GOAL_GAP_MS,
         "goal_restored_ms": GOAL_RESTORED_MS,
-        "median_gap_ms": _median([one.gap_ms for one in found if one.client == "crossfade"]),
         "clients": [asdict(one) for one in found],
     }
-
-
-def _median(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.median(known) if known else None

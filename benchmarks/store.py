@@ -58,11 +58,16 @@ class StoreLoad:
 
 
 @dataclass(slots=True)
-class _Loop:
+class Beats:
     """How the event loop fared."""
 
     lags_ms: list[float] = field(default_factory=list)
     steps_ms: list[float] = field(default_factory=list)
+
+    def late_frames(self, calls: int) -> int:
+        """Frames of so many calls that would have come later than the next one is due."""
+        late = sum(lag > FRAME_MS for lag in self.lags_ms)
+        return round(late * _BEAT_S * 1000 / FRAME_MS * calls)
 
 
 class _Watched:
@@ -112,7 +117,7 @@ def measure(urls: Mapping[str, str], *, calls: int, seconds: float) -> list[Stor
 async def _measured(name: str, url: str | None, calls: int, seconds: float) -> StoreLoad:
     talks = [Talk(phase * 7) for phase in range(calls)]
     if url is None:
-        with _beating() as fared:
+        with beating() as fared:
             cpu = await _cpu_percent(talks, seconds)
         return _load(name, calls, seconds, fared, cpu)
     async with await open_store(url) as store:
@@ -120,7 +125,7 @@ async def _measured(name: str, url: str | None, calls: int, seconds: float) -> S
         async with _written(watched, talks) as writer:
             # The first statements are compiled before it counts, as when a server has served.
             await asyncio.sleep(0.5)
-            with _beating() as fared:
+            with beating() as fared:
                 cpu = await _cpu_percent(talks, seconds)
         stored = {one.id: one.entries for one in await store.calls(limit=10 * calls)}
         ids = [each.id for each in talks]
@@ -132,8 +137,8 @@ async def _measured(name: str, url: str | None, calls: int, seconds: float) -> S
         fared,
         cpu,
         writes=len(watched.took_ms),
-        write_p99_ms=_percentile(watched.took_ms, 99),
-        apart_p99_ms=_percentile(watched.apart_ms, 99),
+        write_p99_ms=percentile(watched.took_ms, 99),
+        apart_p99_ms=percentile(watched.apart_ms, 99),
         entries=sum(stored.get(call_id, 0) for call_id in ids),
         lost=writer.state.lost,
     )
@@ -156,9 +161,9 @@ async def _cpu_percent(talks: Sequence[Talk], seconds: float) -> float:
 
 
 @contextlib.contextmanager
-def _beating() -> Iterator[_Loop]:
+def beating() -> Iterator[Beats]:
     """Note every 5 ms how late a timer fires, and of all steps of the loop what they take."""
-    loop, fared = asyncio.get_running_loop(), _Loop()
+    loop, fared = asyncio.get_running_loop(), Beats()
     due_s = loop.time() + _BEAT_S
     handle: asyncio.TimerHandle
 
@@ -196,24 +201,23 @@ def _steps_timed(steps_ms: list[float]) -> Iterator[None]:
         asyncio.Handle._run = run  # type: ignore[method-assign]
 
 
-def _load(name: str, calls: int, seconds: float, loop: _Loop, cpu: float, **more: Any) -> StoreLoad:
+def _load(name: str, calls: int, seconds: float, loop: Beats, cpu: float, **more: Any) -> StoreLoad:
     lags = loop.lags_ms
-    late = sum(lag > FRAME_MS for lag in lags) * _BEAT_S * 1000 / FRAME_MS * calls
     return StoreLoad(
         store=name,
         calls=calls,
         seconds=seconds,
-        lag_p50_ms=_percentile(lags, 50),
-        lag_p99_ms=_percentile(lags, 99),
-        lag_worst_ms=_percentile(lags, 100),
-        step_worst_ms=_percentile(loop.steps_ms, 100),
-        late_frames=round(late),
+        lag_p50_ms=percentile(lags, 50),
+        lag_p99_ms=percentile(lags, 99),
+        lag_worst_ms=percentile(lags, 100),
+        step_worst_ms=percentile(loop.steps_ms, 100),
+        late_frames=loop.late_frames(calls),
         cpu_percent=round(cpu, 1),
         **more,
     )
 
 
-def _percentile(values: Sequence[float], percent: float) -> float:
+def percentile(values: Sequence[float], percent: float) -> float:
     return round(float(np.percentile(values, percent)), 2) if values else 0.0
 
 
@@ -255,4 +259,15 @@ def content(result: Sequence[StoreLoad]) -> dict[str, Any]:
     }
 
 
-__all__ = ["GOAL_APART_MS", "GOAL_STEP_MS", "StoreLoad", "content", "measure", "table"]
+__all__ = [
+    "FRAME_MS",
+    "GOAL_APART_MS",
+    "GOAL_STEP_MS",
+    "Beats",
+    "StoreLoad",
+    "beating",
+    "content",
+    "measure",
+    "percentile",
+    "table",
+]

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from rich.table import Table
 
-from crossfade.audio.pcm import SAMPLE_BYTES
+from crossfade.audio.pcm import SAMPLE_BYTES, duration_ms
 from crossfade.audio.resample import resample
 from crossfade.emulators.backends.scenario import parse_scenario
 from crossfade.emulators.backends.scripted import ScriptedBackend
@@ -30,6 +30,7 @@ from crossfade.transports.websocket_client import CallClient
 from .takeover_call import (
     BUFFERED_S,
     MICROPHONE_HZ,
+    PROVIDER_HZ,
     Caller,
     Kill,
     Moment,
@@ -120,13 +121,15 @@ async def _measure(
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         async with OpenAIEmulator(backend, keep_audio=True) as emulator:
+            story_ms = duration_ms(await backend.render(STORY), PROVIDER_HZ)
             servers = [ServerProcess(emulator.url, store, folder / "runs") for _ in range(2)]
             for server in servers:
                 stack.callback(server.kill)
             for number in range(rounds):
                 tell(f"{name}: kill {number + 1} of {rounds}")
                 await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
-                for moment, some in (await _round(servers, emulator, calls, chance)).items():
+                round_ = await _round(servers, emulator, calls, chance, story_ms)
+                for moment, some in round_.items():
                     kills[moment] += some
                 servers.reverse()
     return [
@@ -140,6 +143,7 @@ async def _round(
     emulator: OpenAIEmulator,
     calls: int,
     chance: random.Random,
+    story_ms: float,
 ) -> dict[Moment, list[Kill]]:
     """Kill the first server while it speaks to some callers, and listens to as many others."""
     loop = asyncio.get_running_loop()
@@ -159,7 +163,7 @@ async def _round(
             c.speak(question)
         end_s = loop.time() + question_s
         await asyncio.sleep(chance.uniform(*_INTO_S))
-        told = {caller: " ".join(caller.responses.values()) for caller, _ in lines[Moment.ANSWER]}
+        heard_ms = {c: c.speaker.heard.response_ms for _, c in lines[Moment.ANSWER]}
         killed_s = loop.time()
         servers[0].strike()
         await asyncio.to_thread(servers[0].kill)
@@ -171,7 +175,9 @@ async def _round(
     answers = zip(kills[Moment.ANSWER], lines[Moment.ANSWER], strict=True)
     questions = zip(kills[Moment.QUESTION], lines[Moment.QUESTION], strict=True)
     return {
-        Moment.ANSWER: [_with_answer(kill, line[0], told[line[0]]) for kill, line in answers],
+        Moment.ANSWER: [
+            _with_answer(kill, caller, heard_ms[c], story_ms) for kill, (caller, c) in answers
+        ],
         Moment.QUESTION: [
             _with_question(kill, _taken(emulator, line[0]), question) for kill, line in questions
         ],
@@ -198,9 +204,10 @@ def _with_question(kill: Kill, taken: bytes, question: bytes) -> Kill:
     return replace(kill, lost_ms=lost_ms, doubled_ms=doubled_ms)
 
 
-def _with_answer(kill: Kill, caller: Caller, before: str) -> Kill:
-    repeated, missing = overlap(before, list(caller.responses.values())[-1], STORY)
-    return replace(kill, repeated_characters=repeated, missing_characters=missing)
+def _with_answer(kill: Kill, caller: Caller, heard_ms: float, story_ms: float) -> Kill:
+    rest = list(caller.responses.values())[-1]
+    repeated_ms, missing_ms = overlap(heard_ms, rest, STORY, story_ms)
+    return replace(kill, repeated_ms=repeated_ms, missing_ms=missing_ms)
 
 
 def _question() -> bytes:
@@ -218,13 +225,15 @@ def table(results: Sequence[TakeoverResult]) -> Table:
         "silence p50",
         "p95",
         "worst",
-        "caller's sound lost",
+        "caller lost",
         "doubled",
-        "answer missing",
+        "answer lost",
+        "repeated",
     ):
         shown.add_column(column, justify="left" if column in ("store", "killed") else "right")
     for result in results:
-        missing = max(kill.missing_characters for kill in result.kills)
+        missing_ms = max(kill.missing_ms for kill in result.kills)
+        repeated_ms = float(np.median([kill.repeated_ms for kill in result.kills]))
         rounds = len(result.kills) // result.calls_at_once
         shown.add_row(
             result.store,
@@ -235,7 +244,8 @@ def table(results: Sequence[TakeoverResult]) -> Table:
             f"{result.worst_ms:.0f} ms",
             f"{result.lost_ms:.0f} ms",
             f"{result.doubled_ms:.0f} ms",
-            f"{missing} characters",
+            f"{missing_ms:.0f} ms",
+            f"{repeated_ms:.0f} ms",
         )
     return shown
 

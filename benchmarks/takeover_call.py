@@ -43,10 +43,10 @@ class Kill:
     lost_ms: float = 0.0
     """Of the caller's question, as the provider heard it in the end."""
     doubled_ms: float = 0.0
-    repeated_characters: int = 0
-    """Of the answer, generated again although the caller may have heard them."""
-    missing_characters: int = 0
-    """Of the answer, that never came."""
+    repeated_ms: float = 0.0
+    """Of the answer, heard before the kill and again after it."""
+    missing_ms: float = 0.0
+    """Of the answer, heard neither before nor after."""
 
 
 @dataclass(eq=False)
@@ -109,7 +109,7 @@ def compare(question: bytes, heard: bytes) -> tuple[float, float]:
     if len(offsets) < _LEAST_BLOCKS:
         return len(question) / SAMPLE_BYTES * 1000 / MICROPHONE_HZ, 0.0
     jumps = np.diff(offsets) * 1000 / PROVIDER_HZ
-    return float(-jumps[jumps < 0].sum()), float(jumps[jumps > 0].sum())
+    return float(abs(jumps[jumps < 0].sum())), float(jumps[jumps > 0].sum())
 
 
 def _find(piece: npt.NDArray[np.float64], taken: npt.NDArray[np.float64]) -> tuple[int, float]:
@@ -129,24 +129,26 @@ def _samples(pcm: bytes) -> npt.NDArray[np.float64]:
     return np.frombuffer(whole, dtype="<i2").astype(np.float64)
 
 
-def overlap(told: str, rest: str, whole: str) -> tuple[int, int]:
-    """Characters of the answer that came twice, and that never came.
+def overlap(heard_ms: float, rest: str, whole: str, whole_ms: float) -> tuple[float, float]:
+    """How much of an answer the caller heard twice, and how much never, in ms.
 
     Args:
-        told: What had been generated before the kill; the caller heard its beginning.
-        rest: What was generated after it.
-        whole: The answer as it should be.
+        heard_ms: How much of it was heard before the kill.
+        rest: The words that came after it.
+        whole: The words of the answer as it should be.
+        whole_ms: How long it is.
     """
     at = whole.find(rest.strip())
     if not rest.strip() or at < 0:
-        return 0, len(whole) - len(told)
-    begin = len(told.strip())
-    return max(0, begin - at), max(0, at - begin)
+        return 0.0, whole_ms - heard_ms
+    goes_on_ms = whole_ms * at / len(whole)
+    return max(0.0, heard_ms - goes_on_ms), max(0.0, goes_on_ms - heard_ms)
 
 
 __all__ = [
     "BUFFERED_S",
     "MICROPHONE_HZ",
+    "PROVIDER_HZ",
     "Caller",
     "Kill",
     "Moment",

@@ -52,7 +52,7 @@ class Silences:
     acknowledged: bool
     tool_calls: int
     answered: int
-    """Tool calls whose result was spoken of."""
+    """Tool calls that ended with their result, which was told to the model."""
     longest_s: float
     p50_s: float
     """Of the longest stretch of each turn."""
@@ -181,7 +181,7 @@ async def _call(
     start_s: float,
     store: PhraseStore,
 ) -> int:
-    """One call; how many of its tool calls were answered."""
+    """One call; how many of its tool calls ended with their result."""
     lines = [demo_line("enough", WhenAnswered()) for _ in range(turns - 1)]
     caller = ScriptedCaller(Script([demo_line("enough", AfterSilence(after_s=start_s)), *lines]))
     record = CallRecord.open(folder)

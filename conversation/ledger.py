@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from crossfade.conversation.heard import WordTiming
 from crossfade.conversation.history import HistoryItem, Picture
-from crossfade.conversation.pace import sure_pace
+from crossfade.conversation.pace import average_pace
 from crossfade.conversation.pictures import Pictures
 from crossfade.conversation.retelling import latest_summary, retell
 from crossfade.conversation.tools import ToolCall, ToolResult
@@ -240,7 +240,7 @@ class Conversation:
             return
         turn = replace(turn, status=status, usage=usage)
         if status == CUT:
-            turn = turn.covered(received_ms or {}, sure_pace(self._entries))
+            turn = turn.covered(received_ms or {}, average_pace(self._entries))
         self._put(position, turn)
         if usage is not None:
             self._usage += usage

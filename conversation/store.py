@@ -29,7 +29,7 @@ try:
     from crossfade.conversation import store_leases as _leases
     from crossfade.conversation import store_schema as t
     from crossfade.conversation.store_engine import Database
-    from crossfade.conversation.store_writer import write_batch
+    from crossfade.conversation.store_writer import end_abandoned, write_batch
 except ImportError as error:
     raise SettingsError(
         f"the store of calls needs a package that is not installed ({error.name}); "
@@ -201,6 +201,19 @@ class CallStore:
         """
         running = await self.calls(limit=10_000, status=CallStatus.RUNNING)
         return tuple(call.id for call in running if call.owner is None)
+
+    async def end_abandoned(self, after_s: float) -> tuple[str, ...]:
+        """End calls that nobody serves, and that were last written to so many seconds ago.
+
+        They are kept as failed, and as ended when they were last written to. Whoever asks does so
+        for all processes.
+
+        Returns:
+            Which they were.
+        """
+        async with self._database.transaction() as connection:
+            ended = await end_abandoned(connection, after_s)
+        return tuple(sorted(ended))
 
     async def delete(self, call_ids: Collection[str]) -> int:
         """Delete calls with all that belongs to them, also those that run.

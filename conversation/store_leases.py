@@ -13,7 +13,11 @@ from crossfade.conversation.store_schema import calls, leases, now_s
 async def acquire(
     connection: AsyncConnection, call_id: str, owner: str, ttl_s: float, *, by_force: bool
 ) -> Lease | None:
-    """Give the owner the lease, if it is free, theirs already, or `by_force`; one statement."""
+    """Give the owner the lease, if it is free, theirs already, or `by_force`."""
+    if by_force:
+        # Whoever just ends the call, because nobody served it, is waited for.
+        locked = select(calls.c.id).where(calls.c.id == call_id).with_for_update()
+        await connection.execute(locked)
     until: ColumnElement[float] = now_s() + ttl_s
     wanted = select(calls.c.id, literal(owner), until).where(calls.c.id == call_id)
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert

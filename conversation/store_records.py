@@ -82,6 +82,8 @@ class CallChanges:
 
     call_id: str
     began: NewCall | None = None
+    changed: NewCall | None = None
+    """The call goes on with another model: its `spec` and `audio_rate_hz` are replaced."""
     entries: Sequence[EntryRow] = ()
     audio: AudioChange | None = None
     state: str | None = None

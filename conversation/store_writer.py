@@ -5,9 +5,10 @@ The event loop waits between statements and not within them, so that none takes 
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Executable, Table, bindparam, delete, update
+from sqlalchemy import Executable, Table, and_, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +18,8 @@ from crossfade.conversation.store_records import CallChanges, CallStatus, LeftOu
 
 _ROWS = 32
 """Of one statement."""
+_LIVE = (t.unfinished_audio, t.handles, t.leases)
+"""What is kept of a call while it runs."""
 
 Row = Mapping[str, Any]
 
@@ -38,6 +41,7 @@ async def write_batch(
         await store_leases.acquire_new(connection, new_ids, owner, lease_s)
         writable = there & await store_leases.renew(connection, ids, owner, lease_s)
     writing = [changes for changes in batch if changes.call_id in writable]
+    await _write_models(connection, writing)
     await _write_states(connection, writing)
     await _write_entries(connection, writing)
     await _write_audio(connection, writing)
@@ -53,6 +57,31 @@ async def write_batch(
     }
 
 
+async def end_abandoned(connection: AsyncConnection, after_s: float) -> frozenset[str]:
+    """End calls that run and nobody serves, as `CallStore.end_abandoned` tells; gives them."""
+    served = select(t.leases.c.call_id).where(t.leases.c.until > t.now_s())
+    abandoned = and_(
+        t.calls.c.status == CallStatus.RUNNING.value,
+        t.calls.c.seen_at < t.now_s() - after_s,
+        t.calls.c.id.not_in(served),
+    )
+    # Locked first: who takes one of them either has it before the second look, or finds it ended.
+    locked = select(t.calls.c.id).where(abandoned).with_for_update(skip_locked=True)
+    ids = (await connection.execute(locked)).scalars().all()
+    if not ids:
+        return frozenset()
+    statement = (
+        update(t.calls)
+        .where(t.calls.c.id.in_(ids), abandoned)
+        .values(status=CallStatus.FAILED.value, ended_at=t.calls.c.seen_at)
+        .returning(t.calls.c.id)
+    )
+    ended = frozenset((await connection.execute(statement)).scalars())
+    for table in _LIVE:
+        await _drop(connection, table, ended)
+    return ended
+
+
 async def _touch(connection: AsyncConnection, ids: Collection[str]) -> frozenset[str]:
     """Note that the calls live; gives those that there are."""
     statement = (
@@ -62,6 +91,17 @@ async def _touch(connection: AsyncConnection, ids: Collection[str]) -> frozenset
         .returning(t.calls.c.id)
     )
     return frozenset((await connection.execute(statement)).scalars())
+
+
+async def _write_models(connection: AsyncConnection, batch: Iterable[CallChanges]) -> None:
+    changed = [
+        {"of_id": one.call_id, "to_spec": one.changed.spec, "to_rate": one.changed.audio_rate_hz}
+        for one in batch
+        if one.changed is not None
+    ]
+    statement = update(t.calls).where(t.calls.c.id == bindparam("of_id"))
+    statement = statement.values(spec=bindparam("to_spec"), audio_rate_hz=bindparam("to_rate"))
+    await _each(connection, statement, changed)
 
 
 async def _write_states(connection: AsyncConnection, batch: Iterable[CallChanges]) -> None:
@@ -130,7 +170,7 @@ async def _end(connection: AsyncConnection, ended: Sequence[CallChanges]) -> Non
         for one in ended
     ]
     await _each(connection, statement, rows)
-    for table in (t.unfinished_audio, t.handles, t.leases):
+    for table in _LIVE:
         await _drop(connection, table, [one.call_id for one in ended])
 
 
@@ -152,15 +192,17 @@ async def _put(
     connection: AsyncConnection, table: Table, rows: Sequence[Row], *, replace: bool = True
 ) -> None:
     """Insert rows, or replace those that are there."""
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = make(table)
+    await _each(connection, _insertion(connection.dialect.name, table, replace), rows)
+
+
+@cache
+def _insertion(dialect: str, table: Table, replace: bool) -> Executable:
+    statement = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
     keys = [column.name for column in table.primary_key]
-    if replace:
-        values = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}
-        statement = statement.on_conflict_do_update(index_elements=keys, set_=values)
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=keys)
-    await _each(connection, statement, rows)
+    if not replace:
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    values = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=values)
 
 
 async def _each(connection: AsyncConnection, statement: Executable, rows: Sequence[Row]) -> None:
@@ -173,4 +215,4 @@ async def _drop(connection: AsyncConnection, table: Table, call_ids: Collection[
         await connection.execute(delete(table).where(table.c.call_id.in_(sorted(call_ids))))
 
 
-__all__ = ["write_batch"]
+__all__ = ["end_abandoned", "write_batch"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from crossfade.conversation.heard import SLOW_CHARACTERS_PER_S, WordTiming, heard_length
+from crossfade.conversation.heard import WordTiming, covered_length, heard_length
 from crossfade.conversation.tools import ToolCall, ToolResult
 from crossfade.conversation.usage import Usage
 
@@ -59,17 +59,19 @@ class AgentItem:
     """Whether its playout was cut."""
     timings: Sequence[WordTiming] = ()
 
-    def heard(self, complete: bool) -> str:
+    def heard(self, complete: bool, *, cut: bool = False) -> str:
         """The text that certainly reached the user.
 
         Args:
             complete: Whether all of the item's audio has arrived, and none after its text.
+            cut: Whether it broke off: its text is what its audio is likely to hold.
         """
         if not self.spoken:
             return self.text
         if self.played_ms is None:
             return ""
-        if complete and (not self.interrupted or self.played_ms >= self.received_ms > 0):
+        whole = not self.interrupted or self.played_ms >= self.received_ms > 0
+        if whole and (complete or cut):
             return self.text
         length = heard_length(
             self.text,
@@ -118,40 +120,30 @@ class AgentTurn:
         return self.status == "interrupted" or any(item.interrupted for item in self.items)
 
     def covered(self, received_ms: Mapping[str, float], pace: float | None = None) -> Self:
-        """This turn with no more text than its audio surely covers: of the last item, of which
+        """This turn with no more text than its audio is likely to hold: of the last item, of which
         audio may be missing; and of one that is written, all.
 
         Args:
             received_ms: How much audio of each item had come, by its id.
-            pace: Characters a second that the voice says at least, if that is known. What is too
-                short for a slow voice's first word counts as nothing in any case.
+            pace: Characters a second that the voice says, if that is known.
         """
         if not self.items or not self.items[-1].spoken:
             return self
         *earlier, last = self.items
-        got_ms = max(0.0, received_ms.get(last.item_id, last.received_ms))
-        paces = {SLOW_CHARACTERS_PER_S, max(pace or 0.0, SLOW_CHARACTERS_PER_S)}
-        lengths = [
-            heard_length(
-                last.text,
-                played_ms=got_ms,
-                received_ms=got_ms,
-                complete=False,
-                timings=last.timings,
-                characters_per_s=each,
-            )
-            for each in sorted(paces)
-        ]
-        length = lengths[-1] if lengths[0] else 0
+        length = covered_length(
+            last.text,
+            received_ms=max(0.0, received_ms.get(last.item_id, last.received_ms)),
+            timings=last.timings,
+            characters_per_s=pace,
+        )
         return replace(self, items=(*earlier, replace(last, text=last.text[:length])))
 
     def heard_by_item(self) -> tuple[str, ...]:
         """The heard beginning of each item."""
         # An item's audio is all there when a later item has begun or the response ran to its end.
-        # Of a cut one, no more text is kept than its audio covers.
-        ended = self.status in ("completed", "incomplete", "cut")
+        ended, cut = self.status in ("completed", "incomplete"), self.status == "cut"
         last = len(self.items) - 1
-        return tuple(item.heard(ended or i < last) for i, item in enumerate(self.items))
+        return tuple(item.heard(ended or i < last, cut=cut) for i, item in enumerate(self.items))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ import typer
 
 from crossfade.benchmarks.command import bench
 from crossfade.pipelines.calls_command import calls
+from crossfade.pipelines.cascaded import cascaded
 from crossfade.pipelines.emulate import emulate
 from crossfade.pipelines.native import native
 from crossfade.pipelines.serve import serve
@@ -15,6 +16,7 @@ app = typer.Typer(
     help="Realtime voice agents on pipecat.",
 )
 app.command()(native)
+app.command()(cascaded)
 app.command()(serve)
 app.add_typer(emulate, name="emulate")
 app.add_typer(calls, name="calls")

@@ -5,37 +5,28 @@ python -m crossfade.examples.weather
 Talks to OpenAI if OPENAI_API_KEY is set, else to the built-in emulator.
 """
 
-import asyncio
 import json
-import os
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import urlopen
 
-from crossfade.emulators.openai import OpenAIEmulator
-from crossfade.observability.call import CallRecord
-from crossfade.pipelines.demo import demo_script
-from crossfade.pipelines.native_call import native_call
+from crossfade.pipelines.native import talk
+from crossfade.pipelines.settings import NativeSettings
 from crossfade.processors.tools import ToolArgumentsError, tool
-from crossfade.providers import SessionConfig
-from crossfade.transports.scripted_caller import ScriptedCaller
 
 RECORDED = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
-TOLD = {
-    "temperature_c": "temperature_2m",
-    "humidity_percent": "relative_humidity_2m",
-    "rain_mm": "precipitation",
-    "wind_kmh": "wind_speed_10m",
-}
+TOLD = {"temperature_c": "temperature_2m", "rain_mm": "precipitation", "wind_kmh": "wind_speed_10m"}
 
 
 def ask(url: str, **query: Any) -> Any:
     try:
         with urlopen(f"{url}?{urlencode(query)}", timeout=5) as answer:
             return json.load(answer)
-    except URLError:
+    except HTTPError:
+        raise
+    except (URLError, TimeoutError):
         return RECORDED[urlsplit(url).netloc]
 
 
@@ -51,27 +42,10 @@ def get_weather(city: str) -> dict[str, Any]:
         raise ToolArgumentsError(f"No place is called {city}. Ask the caller to say it again.")
     place = found["results"][0]
     where = {"latitude": place["latitude"], "longitude": place["longitude"]}
-    wanted = ",".join(TOLD.values())
-    now = ask("https://api.open-meteo.com/v1/forecast", **where, current=wanted)["current"]
+    fields = ",".join(TOLD.values())
+    now = ask("https://api.open-meteo.com/v1/forecast", **where, current=fields)["current"]
     return {"city": place["name"], **{name: now[key] for name, key in TOLD.items()}}
 
 
-async def main(folder: Path) -> None:
-    key, caller = os.environ.get("OPENAI_API_KEY"), ScriptedCaller(demo_script())
-    async with (
-        OpenAIEmulator() as emulator,
-        native_call(
-            "openai:gpt-realtime-2.1",
-            transport=caller,
-            record=CallRecord.open(folder),
-            config=SessionConfig(instructions="You tell the weather. Be brief."),
-            tools=[get_weather],
-            base_url=None if key else emulator.url,
-            api_key=key or "emulated",
-        ) as call,
-    ):
-        await call.run(until=caller.hung_up())
-
-
 if __name__ == "__main__":
-    asyncio.run(main(Path("weather_call")))
+    talk(NativeSettings(instructions="You tell the weather. Be brief."), tools=[get_weather])

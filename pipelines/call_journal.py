@@ -29,10 +29,11 @@ class CallJournal:
         conversation: Its ledger, whose `on_change` the journal takes.
         unfinished: Gives the utterance that the caller has not finished, s16le mono at the call's
             audio rate, from its first sample; empty if there is none. None keeps no audio.
-        state: Gives what else is to be kept, as short text without zero characters; it is written
-            with the audio that it belongs to, as it changes.
+        state: Gives what else is to be kept, as short text without zero characters; it is asked
+            right after `unfinished`, and written with that as it changes.
         handle: Gives what the provider resumes the session by; None if it cannot be resumed.
-        stored: What is in the store already, for a call that another process began.
+        stored: What is in the store already, for a call that another process began; if that was
+            with another model, `call` tells the new one.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class CallJournal:
         self._state = state
         self._handle = handle
         self._to_begin = call if stored is None else None
+        self._to_change = call if stored is not None and not _is_as(stored, call) else None
         self._waiting: dict[int, None] = {}
         self._kept_audio: bytes | None = b"" if stored is None else stored.unfinished
         self._part = 0 if stored is None else stored.unfinished_part
@@ -88,15 +90,18 @@ class CallJournal:
     def take(self) -> CallChanges | None:
         """Take what is to be written; None if nothing is. `failed` gives it back."""
         began, self._to_begin = self._to_begin, None
+        changed, self._to_change = self._to_change, None
         entries = self._take_entries()
         last = self.closed and not self._waiting
         audio, state = self._take_audio(), self._take_state()
         handle, forget = self._take_handle()
-        if not (last or began or entries or audio or state is not None or handle or forget):
+        news = began or changed or entries or audio or state is not None or handle or forget
+        if not (last or news):
             return None
         return CallChanges(
             call_id=self.call_id,
             began=began,
+            changed=changed,
             entries=entries,
             audio=audio,
             state=state,
@@ -110,6 +115,7 @@ class CallJournal:
     def failed(self, changes: CallChanges) -> None:
         """What was taken was not written: it waits again, before all else."""
         self._to_begin = changes.began or self._to_begin
+        self._to_change = changes.changed or self._to_change
         self._waiting = dict.fromkeys(entry.position for entry in changes.entries) | self._waiting
         if changes.audio is not None:
             self._kept_audio = None
@@ -166,6 +172,10 @@ class CallJournal:
             return None, False
         self._kept_handle = handle
         return handle, handle is None
+
+
+def _is_as(stored: StoredCall, call: NewCall) -> bool:
+    return (stored.spec, stored.audio_rate_hz) == (call.spec, call.audio_rate_hz)
 
 
 _UNKNOWN = StoredHandle(spec="", value="")

@@ -14,24 +14,26 @@ _LONGEST = 400
 
 
 def calls_table(calls: Sequence[CallListing]) -> Table:
-    """One line for each call."""
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("call", "began"):
-        shown.add_column(heading, no_wrap=True)
-    for heading in ("model", "status"):
-        shown.add_column(heading, overflow="fold")
-    for heading in ("length", "entries", "tools"):
-        shown.add_column(heading, justify="right")
+    """One line for each call; there must be one."""
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    # In a narrow window the last ones are shortened.
+    shown.add_column("call", no_wrap=True, min_width=max(len(call.id) for call in calls))
+    for heading, width in (("began", 16), ("status", 10)):
+        shown.add_column(heading, no_wrap=True, min_width=width)
+    shown.add_column("length", justify="right", no_wrap=True, min_width=6)
+    for heading in ("entries", "tools"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    shown.add_column("model", no_wrap=True)
     for call in calls:
         last_at = call.seen_at if call.ended_at is None else call.ended_at
         shown.add_row(
             Text(_plain(call.id)),
-            _local(call.started_at),
-            Text(_plain(call.spec)),
+            _local(call.started_at)[: -len(":00")],
             _status(call),
             _length(last_at - call.started_at),
             str(call.entries),
             str(call.tool_calls),
+            Text(_plain(call.spec)),
         )
     return shown
 
@@ -87,7 +89,7 @@ def _arguments(entry: ToolRound) -> str:
 def _status(call: CallListing) -> Text:
     if call.status is CallStatus.RUNNING:
         served = call.owner is not None
-        return Text("running", "green") if served else Text("running, not served", "yellow")
+        return Text("running", "green") if served else Text("not served", "yellow")
     return Text(call.status.value, "red" if call.status is CallStatus.FAILED else "")
 
 

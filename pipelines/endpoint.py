@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from crossfade.emulators.backends.backend import Backend
+from crossfade.emulators.faults.script import load_faults
 from crossfade.emulators.gemini import GeminiEmulator
 from crossfade.emulators.openai import OpenAIEmulator
+from crossfade.emulators.wires import own_faults
+from crossfade.errors import SettingsError
 from crossfade.providers.address import check_url, host_and_port
 from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
 
@@ -31,9 +34,19 @@ class Endpoint:
 
 @contextlib.asynccontextmanager
 async def endpoint(settings: NativeSettings) -> AsyncIterator[Endpoint]:
-    """Choose the provider; the emulator runs in this process for as long as the block does."""
+    """Choose the provider; the emulator runs in this process for as long as the block does.
+
+    Raises:
+        SettingsError: The address cannot be used, or the faults; only the emulator has faults.
+    """
     key = os.environ.get(KEY_VARIABLE)
     spec = f"openai:{settings.model}"
+    real = settings.base_url is not None or settings.provider == "openai"
+    if settings.faults is not None and (real or (settings.provider is None and key)):
+        raise SettingsError(
+            "--faults is for the built-in emulator; a real provider has its own. "
+            "Add --provider emulator."
+        )
     if settings.base_url is not None:
         check_url(settings.base_url)
         host = host_and_port(settings.base_url)
@@ -63,7 +76,8 @@ async def emulator_endpoint(
     """Run the built-in emulator and describe why and how."""
     backend, how = choose_backend()
     why = "" if asked_for else f"No {KEY_VARIABLE} is set: "
-    async with OpenAIEmulator(backend) as emulator:
+    faults = [] if settings.faults is None else load_faults(settings.faults, own_faults("openai"))
+    async with OpenAIEmulator(backend, faults=faults) as emulator:
         yield Endpoint(
             spec=f"openai:{settings.model}",
             base_url=emulator.url,

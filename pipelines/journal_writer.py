@@ -92,6 +92,7 @@ class JournalWriter:
         self._told: set[str] = set()
         self._some = asyncio.Event()
         self._writing = asyncio.Lock()
+        self._writes: set[asyncio.Task[bool]] = set()
         self._task: asyncio.Task[None] | None = None
         self._state = JournalState(well=True, error="", lost=0)
         self._retry_s = _FIRST_RETRY_S
@@ -160,8 +161,10 @@ class JournalWriter:
                     await asyncio.wait([self._forgetting])
                 if await self.flush() and self._to_forget:
                     await self._forget()
-        if self._forgetting is not None:
-            self._forgetting.cancel()
+        left = [*self._writes, *([self._forgetting] if self._forgetting is not None else [])]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
         why = "the store did not answer in time" if self._state.well else self._state.error
         for call_id in [one.call_id for one in self._journals.values() if one.closed or one.waits]:
             self._lost(call_id, why)
@@ -187,7 +190,17 @@ class JournalWriter:
                 self._retry_s = min(2 * self._retry_s, _LONGEST_RETRY_S)
 
     async def _write_once(self) -> bool:
-        """Take what changed and write it; whether the store took it."""
+        """Take what changed and write it; whether the store took it.
+
+        Who is cancelled meanwhile only stops waiting: SQLite stays locked for a while if it is cut
+        off in the middle of a statement.
+        """
+        writing = asyncio.create_task(self._write_next(), name="call journal writes")
+        self._writes.add(writing)
+        writing.add_done_callback(self._writes.discard)
+        return await asyncio.shield(writing)
+
+    async def _write_next(self) -> bool:
         async with self._writing:
             batch = await self._take()
             if not batch:

@@ -7,17 +7,19 @@
 pipeline for use in Python.
 """
 
-import asyncio
+import functools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from crossfade.errors import SettingsError
 from crossfade.pipelines.command_line import errors_in_one_line, prepare
 from crossfade.pipelines.settings import INSTRUCTIONS, NativeSettings
+
+if TYPE_CHECKING:
+    from crossfade.processors.tools import Tool
 
 
 def native(
@@ -50,6 +52,10 @@ def native(
     base_url: Annotated[
         str | None, typer.Option(help="The whole endpoint, such as ws://127.0.0.1:9000/v1/realtime")
     ] = None,
+    faults: Annotated[
+        Path | None,
+        typer.Option(help="YAML file of what goes wrong at the built-in emulator, and when."),
+    ] = None,
     runs: Annotated[Path, typer.Option(help="Where the folder of the call is made.")] = Path(
         "runs"
     ),
@@ -68,33 +74,28 @@ def native(
                 base_url=base_url,
                 input=input_file,
                 output=output,
+                faults=faults,
                 runs=runs,
             )
         )
 
 
-def talk(settings: NativeSettings) -> None:
-    """Make the call and show it."""
+def talk(settings: NativeSettings, *, tools: "Sequence[Tool] | None" = None) -> None:
+    """Make the call and show it.
+
+    Args:
+        settings: Whom to talk to, what is said and where the record goes.
+        tools: What the model may call; None is the demo's weather.
+
+    Raises:
+        CrossfadeError: As `run_native`.
+    """
     # pipecat is loaded here, so that help and mistakes are told at once.
     prepare()
-    from crossfade.observability.summary import render_summary
-    from crossfade.pipelines.console import CallConsole
     from crossfade.pipelines.native_call import run_native
+    from crossfade.pipelines.show_call import show_call
 
-    console = Console()
-    with CallConsole(console) as live:
-        outcome = asyncio.run(
-            run_native(
-                settings,
-                announce=lambda line: console.print(Text(line, "bold"), soft_wrap=True),
-                listener=live,
-            )
-        )
-    console.print(render_summary(outcome.summary))
-    for line in outcome.missed:
-        console.print(f"The cue of the caller's line {line} never came.", style="yellow")
-    for file in sorted(outcome.folder.iterdir()):
-        console.print(Text(f"  {file}"), soft_wrap=True)
+    show_call(functools.partial(run_native, settings, tools=tools))
 
 
 def main() -> None:

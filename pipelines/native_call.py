@@ -1,19 +1,15 @@
 """The native pipeline in Python: a speech-to-speech model in a call over any transport."""
 
 import contextlib
-import shutil
+import functools
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from pathlib import Path
+from dataclasses import replace
 
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
-from crossfade.audio.sound_file import read_sound
 from crossfade.conversation.ledger import Conversation
-from crossfade.observability.call import RECORDING, CallRecord
-from crossfade.observability.call_summary import CallSummary
+from crossfade.observability.call import CallRecord
 from crossfade.observability.live_events import Listener
 from crossfade.processors.phrases import PhraseStore
 from crossfade.processors.speech_to_speech import SpeechToSpeech
@@ -24,16 +20,15 @@ from crossfade.processors.turn_taking import TurnOwner
 from crossfade.providers import SessionConfig, TurnDetection, connect
 from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
 from crossfade.providers.continuity.settings import Continuity
-from crossfade.transports.script import AfterSilence, Line, Script
+from crossfade.transports.script import Script
 from crossfade.transports.scripted_caller import ScriptedCaller
 
-from .answer_file import check_answer_file, write_answer_file
+from .answer_file import check_answer_file
 from .assembly import Call, EndOfTurnRule, new_conversation, prepare
-from .call_folder import make_call_folder
-from .demo import demo_script
-from .endpoint import endpoint, fallback_route
+from .endpoint import Endpoint, endpoint, fallback_route
 from .own_voice import own_voice
 from .sample_tools import get_weather
+from .scripted_call import Outcome, hold_call, script_for
 from .settings import NativeSettings
 
 ALWAYS_ON = Continuity()
@@ -151,86 +146,68 @@ async def native_call(
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """A call of the command that is over."""
-
-    folder: Path
-    summary: CallSummary
-    missed: Sequence[str]
-    """Lines of the caller whose cue never came."""
-
-
 async def run_native(
-    settings: NativeSettings, *, announce: Callable[[str], None], listener: Listener
-) -> Outcome:
-    """Make the call that the command asks for: the input file, or the demo's script.
-
-    Arguments and errors are those of `run_script`.
-    """
-    script = demo_script() if settings.input is None else one_line(settings.input)
-    return await run_script(settings, script, announce=announce, listener=listener)
-
-
-async def run_script(
     settings: NativeSettings,
-    script: Script,
     *,
     announce: Callable[[str], None],
     listener: Listener,
+    tools: Sequence[Tool] | None = None,
+    script: Script | None = None,
 ) -> Outcome:
-    """Make a call with a scripted caller.
+    """Make the call that the command asks for.
 
     Args:
         settings: Whom to talk to and where to keep what.
-        script: What the caller says.
         announce: Told in one line whom the call talks to, and then where its record lies.
         listener: Told what happens while the call runs.
+        tools: What the model may call; None is the demo's weather.
+        script: What the caller says, if it is neither the input file nor the demo's script.
 
     Raises:
         CrossfadeError: As `native_call` and `Call.run`; the record is valid then, too.
     """
     if settings.output is not None:
         check_answer_file(settings.output)
-    caller = ScriptedCaller(script)
+    script = script or script_for(settings.input)
     async with (
         endpoint(settings) as provider,
         fallback_route(settings.fallbacks, emulated=provider.emulated) as route,
     ):
         announce(provider.description)
-        folder = make_call_folder(settings.runs, datetime.now())
-        record = CallRecord.open(folder, details={"model": settings.model})
-        record.subscribe(listener)
-        config = SessionConfig(instructions=settings.instructions, voice=settings.voice)
-        called = False
-        try:
-            async with native_call(
-                provider.spec,
-                transport=caller,
-                record=record,
-                config=config,
-                tools=[get_weather],
-                base_url=provider.base_url,
-                api_key=provider.api_key,
-                route=route,
-            ) as call:
-                announce(f"The call is recorded in {folder}.")
-                called = True
-                summary = await call.run(until=caller.hung_up())
-        finally:
-            record.close({})
-            if not called:
-                shutil.rmtree(folder)
-            elif settings.output is not None:
-                write_answer_file(folder / RECORDING, settings.output)
-    return Outcome(folder=folder, summary=summary, missed=script.missed)
+        make = functools.partial(
+            _make_call,
+            settings=settings,
+            provider=provider,
+            route=route,
+            tools=[get_weather] if tools is None else tools,
+        )
+        return await hold_call(
+            make,
+            script,
+            model=settings.model,
+            runs=settings.runs,
+            output=settings.output,
+            announce=announce,
+            listener=listener,
+        )
 
 
-def one_line(path: Path) -> Script:
-    """A caller who says what is in a sound file and waits for the answer.
-
-    Raises:
-        CallerError: As `read_sound`.
-    """
-    line = Line(name=path.name, sound=read_sound(path), cue=AfterSilence(after_s=0.3))
-    return Script([line], pause_s=1.5)
+def _make_call(
+    caller: ScriptedCaller,
+    record: CallRecord,
+    *,
+    settings: NativeSettings,
+    provider: Endpoint,
+    route: Sequence[RouteEndpoint],
+    tools: Sequence[Tool],
+) -> contextlib.AbstractAsyncContextManager[Call]:
+    return native_call(
+        provider.spec,
+        transport=caller,
+        record=record,
+        config=SessionConfig(instructions=settings.instructions, voice=settings.voice),
+        tools=tools,
+        base_url=provider.base_url,
+        api_key=provider.api_key,
+        route=route,
+    )

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,10 @@ from crossfade.pipelines.command_line import errors_in_one_line, prepare
 from crossfade.pipelines.settings import INSTRUCTIONS
 
 if TYPE_CHECKING:
+    from crossfade.pipelines.endpoint import Endpoint
     from crossfade.pipelines.serve_settings import ServeSettings
+    from crossfade.pipelines.serve_store import CallKeeping
+    from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
 
 
 def serve(
@@ -36,6 +40,12 @@ def serve(
     base_url: Annotated[
         str | None, typer.Option(help="The whole endpoint, such as ws://127.0.0.1:9000/v1/realtime")
     ] = None,
+    fallback: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Who takes over when the provider fails, as PROVIDER:MODEL; may be repeated."
+        ),
+    ] = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -47,6 +57,9 @@ def serve(
         "runs"
     ),
     most_calls: Annotated[int, typer.Option(min=1, help="Calls at once.")] = 500,
+    detached_s: Annotated[
+        float, typer.Option(min=1, help="How long a call goes on without its client.")
+    ] = 60.0,
     drain_s: Annotated[
         float, typer.Option(min=0, help="How long calls may take to be handed over at the end.")
     ] = 5.0,
@@ -66,7 +79,9 @@ def serve(
             base_url=base_url,
             store=None if store == "none" else store_url(store),
             runs=runs,
+            fallbacks=tuple(fallback or ()),
             most_calls=most_calls,
+            detached_s=detached_s,
             drain_s=drain_s,
         )
         console = Console()
@@ -75,6 +90,7 @@ def serve(
                 settings,
                 announce=lambda line: console.print(Text(line), soft_wrap=True),
                 stop=stop_signal,
+                own_process=True,
             )
         )
 
@@ -84,6 +100,9 @@ async def run_server(
     *,
     announce: Callable[[str], None],
     stop: Callable[[], "asyncio.Future[None]"],
+    provider: "Endpoint | None" = None,
+    route: "Sequence[RouteEndpoint] | None" = None,
+    own_process: bool = False,
 ) -> None:
     """Serve until told to stop, then hand the calls over.
 
@@ -91,12 +110,15 @@ async def run_server(
         settings: Where, and with which model.
         announce: Told in one line each whom the calls talk to, and where clients connect.
         stop: Called on the running loop; what it gives is waited for.
+        provider: Whom the calls talk to; None finds it by the settings.
+        route: Who takes a call over when the provider fails; None finds them by the settings.
+        own_process: Whether the process does nothing else; then what it has loaded is left out of
+            garbage collection for good.
 
     Raises:
         CrossfadeError: The server cannot begin.
     """
-    from crossfade.pipelines.assembly import prepare as prepare_calls
-    from crossfade.pipelines.endpoint import endpoint
+    from crossfade.pipelines.endpoint import endpoint, fallback_route
     from crossfade.pipelines.sample_tools import get_weather
     from crossfade.pipelines.serve_calls import Calls
     from crossfade.pipelines.serve_server import CALL_PATH, CallServer
@@ -105,12 +127,26 @@ async def run_server(
     from crossfade.providers.address import is_loopback
 
     stopped = stop()
-    async with endpoint(settings) as found, keeping(settings.store) as kept:
+    async with contextlib.AsyncExitStack() as stack:
+        found = provider
+        if found is None:
+            found = await stack.enter_async_context(endpoint(settings))
+        if route is None:
+            others = fallback_route(settings.fallbacks, emulated=found.emulated)
+            route = await stack.enter_async_context(others)
+        kept = await stack.enter_async_context(
+            keeping(settings.store, abandoned_s=settings.detached_s)
+        )
         announce(found.description)
-        prepare_calls()
+        await _warm_up(found, kept)
+        if own_process:
+            # Looking through all modules takes 90 ms, in which no call hears anything.
+            gc.collect()
+            gc.freeze()
         calls = Calls(
             settings,
             found,
+            route=route,
             tools=[get_weather],
             signer=token_signer(settings.store),
             keeping=kept,
@@ -126,6 +162,23 @@ async def run_server(
                 await calls.drain()
             finally:
                 await calls.close()
+
+
+async def _warm_up(found: "Endpoint", kept: "CallKeeping | None") -> None:
+    """Load and build what the first call needs: it may be one that others have lost.
+
+    Raises:
+        CrossfadeError: The provider cannot be used, or the store does not answer.
+    """
+    from crossfade.pipelines.assembly import prepare as prepare_calls
+    from crossfade.pipelines.stored_config import config_of, stored_config
+    from crossfade.providers import SessionConfig, connect
+
+    prepare_calls()
+    connect(found.spec, SessionConfig(), base_url=found.base_url, api_key=found.api_key)
+    config_of(stored_config(SessionConfig()))
+    if kept is not None:
+        await kept.look("")
 
 
 def stop_signal() -> "asyncio.Future[None]":

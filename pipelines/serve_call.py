@@ -72,7 +72,7 @@ class ServedCall:
         self._detached_s = detached_s
         self._attachments = setting.attachments
         self._presented = setting.attachments
-        self._state: StateKeeper | None = None
+        self._unfinished = b""
         self._call: Call | None = None
         self._ending: Ending | None = None
         self._end = asyncio.Event()
@@ -116,16 +116,25 @@ class ServedCall:
             ),
         )
 
-    def stored_state(self, audio_rate_hz: int) -> Callable[[], bytes]:
-        """What the journal keeps as unfinished audio."""
+    def unfinished(self) -> bytes:
+        """What the caller said and nobody began to answer, for the store."""
+        self._unfinished = b"" if self._call is None else self._call.unfinished()
+        return self._unfinished
+
+    def stored_state(self, audio_rate_hz: int) -> Callable[[], str]:
+        """What the store keeps beside it; asked each time after it.
+
+        Args:
+            audio_rate_hz: Rate of the unfinished audio.
+        """
         keeper = StateKeeper(in_rate_hz=self.transport.in_rate_hz, audio_rate_hz=audio_rate_hz)
 
-        def state() -> bytes:
+        def state() -> str:
             if self._call is None:
                 return CallState(attachments=self._presented).encoded()
             return keeper.state(
                 received_samples=self.transport.received_samples,
-                unfinished=self._call.unfinished(),
+                unfinished=self._unfinished,
                 attachments=self._presented,
                 speech={
                     item.origin.item_id: SpeechPosition(

@@ -5,18 +5,21 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from loguru import logger
 
+from crossfade.audio.pcm import duration_ms
+from crossfade.audio.resample import resample
 from crossfade.conversation.ledger import Conversation
 from crossfade.conversation.store_records import CallStatus, NewCall, StoredCall
 from crossfade.errors import CrossfadeError, StoreError
 from crossfade.observability.call import CallRecord
 from crossfade.processors.tools import Tool
-from crossfade.providers import SessionConfig
+from crossfade.providers import SessionConfig, connect
+from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
 from crossfade.transports.websocket_messages import CloseCode, Hello
 from crossfade.transports.websocket_socket import ClientSocket
 from crossfade.transports.websocket_token import Claims, TokenRefused, TokenSigner
@@ -76,6 +79,7 @@ class Calls:
     Args:
         settings: The server's.
         provider: Whom the calls talk to.
+        route: Who takes a call over when the provider fails, in this order.
         tools: What its model may call.
         signer: Of the tokens.
         keeping: The store; None keeps nothing.
@@ -86,12 +90,14 @@ class Calls:
         settings: ServeSettings,
         provider: Endpoint,
         *,
+        route: Sequence[RouteEndpoint] = (),
         tools: Sequence[Tool],
         signer: TokenSigner,
         keeping: CallKeeping | None,
     ) -> None:
         self._settings = settings
         self._provider = provider
+        self._route = route
         self._tools = tools
         self._signer = signer
         self._keeping = keeping
@@ -203,14 +209,21 @@ class Calls:
             raise AttachmentRefused(CloseCode.TAKEN, "the store does not answer") from error
         if stored is None:
             raise AttachmentRefused(CloseCode.UNKNOWN, "there is no such call any more")
-        state = CallState.decoded(stored.unfinished)
+        state = CallState.decoded(stored.state)
         again = frozenset(tool.declaration.name for tool in self._tools if tool.policy.idempotent)
         now_s = asyncio.get_running_loop().time()
-        taken = take_up(stored.entries, state, heard=hello.heard, idempotent=again, now_s=now_s)
+        taken = take_up(
+            stored.entries,
+            state,
+            unfinished=bool(stored.unfinished),
+            heard=hello.heard,
+            idempotent=again,
+            now_s=now_s,
+        )
         logger.info(
             "call {} goes on here: {:.1f} s of speech to be heard again, owed: {}",
             claims.call_id,
-            len(state.unfinished) / 2 / stored.audio_rate_hz,
+            duration_ms(stored.unfinished, stored.audio_rate_hz) / 1000,
             taken.owed.value,
         )
         return Beginning(
@@ -219,16 +232,34 @@ class Calls:
                 in_rate_hz=claims.input_rate_hz,
                 out_rate_hz=claims.output_rate_hz,
                 received_samples=end_sample(
-                    state, in_rate_hz=claims.input_rate_hz, audio_rate_hz=stored.audio_rate_hz
+                    state.start_sample,
+                    stored.unfinished,
+                    in_rate_hz=claims.input_rate_hz,
+                    audio_rate_hz=stored.audio_rate_hz,
                 ),
                 attachments=state.attachments,
             ),
-            config=config_of(stored.config),
+            config=self._config(stored),
             stored=stored,
             conversation=Conversation.restored(taken.entries, started_at_s=stored.started_at_s),
-            unfinished=state.unfinished,
+            unfinished=self._at_our_rate(stored),
             owed=taken.owed,
         )
+
+    def _config(self, stored: StoredCall) -> SessionConfig:
+        """As stored; but another provider has other voices."""
+        config = config_of(stored.config)
+        same = stored.spec.partition(":")[0] == self._provider.spec.partition(":")[0]
+        return config if same else replace(config, voice=self._settings.voice)
+
+    def _at_our_rate(self, stored: StoredCall) -> bytes:
+        """The unfinished audio, for our provider; the store has it for the one before."""
+        ours = connect(
+            self._provider.spec,
+            base_url=self._provider.base_url,
+            api_key=self._provider.api_key,
+        )
+        return resample(stored.unfinished, stored.audio_rate_hz, ours.input_rate_hz)
 
     async def _take(self, keeping: CallKeeping, claims: Claims) -> StoredCall | None:
         """Take a call, if the token is none that a newer one has replaced: nobody who has but an
@@ -236,7 +267,7 @@ class Calls:
         seen = await keeping.look(claims.call_id)
         if seen is None:
             return None
-        if claims.attachment < CallState.decoded(seen.unfinished).attachments:
+        if claims.attachment < CallState.decoded(seen.state).attachments:
             raise AttachmentRefused(CloseCode.REFUSED, _REPLACED)
         return await keeping.take(claims.call_id)
 
@@ -313,6 +344,7 @@ class Calls:
                 tools=self._tools,
                 base_url=self._provider.base_url,
                 api_key=self._provider.api_key,
+                route=self._route,
                 conversation=beginning.conversation,
                 unfinished=beginning.unfinished,
                 in_rate_hz=served.transport.in_rate_hz,
@@ -338,6 +370,7 @@ class Calls:
         return self._keeping.open(
             new,
             call.conversation,
+            unfinished=served.unfinished,
             state=served.stored_state(rate_hz),
             stored=beginning.stored,
             taken=lambda: served.finish(Ending.TAKEN),

@@ -23,7 +23,7 @@ class ServeSettings(NativeSettings):
     most_calls: int = Field(default=500, ge=1)
     """At once; who comes then is told that the server is busy."""
     detached_s: float = Field(default=60.0, gt=0)
-    """How long a call without a client goes on."""
+    """How long a call without a client goes on, here or, if nobody serves it, in the store."""
     drain_s: float = Field(default=5.0, ge=0)
     """How long a call may take to come to a quiet moment, when the server is told to end."""
 

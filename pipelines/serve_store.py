@@ -8,8 +8,11 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
+from loguru import logger
+
 from crossfade.conversation.ledger import Conversation
 from crossfade.conversation.store_records import CallStatus, Lease, NewCall, StoredCall
+from crossfade.errors import StoreError
 
 from .call_journal import CallJournal
 from .journal_writer import JournalWriter, Store
@@ -17,6 +20,8 @@ from .journal_writer import JournalWriter, Store
 LEASE_S = 1.5
 """How long a call belongs to a process that says nothing; it says something three times in that."""
 _FLUSH_S = 2.0
+_LOOKS_IN_LIMIT = 4
+_SHORTEST_LOOK_S, _LONGEST_LOOK_S = 1.0, 30.0
 
 
 class SharedStore(Store, Protocol):
@@ -29,6 +34,8 @@ class SharedStore(Store, Protocol):
     async def load_call(
         self, call_id: str, *, started_at_s: float | None = None
     ) -> StoredCall | None: ...
+
+    async def end_abandoned(self, after_s: float) -> tuple[str, ...]: ...
 
 
 class CallKeeping:
@@ -82,12 +89,25 @@ class CallKeeping:
         call: NewCall,
         conversation: Conversation,
         *,
-        state: Callable[[], bytes],
+        unfinished: Callable[[], bytes],
+        state: Callable[[], str],
         stored: StoredCall | None,
         taken: Callable[[], None],
     ) -> CallJournal:
         """Write a call from now on."""
-        return self._writer.open(call, conversation, unfinished=state, stored=stored, taken=taken)
+        return self._writer.open(
+            call, conversation, unfinished=unfinished, state=state, stored=stored, taken=taken
+        )
+
+    async def end_abandoned(self, after_s: float) -> None:
+        """End calls of any process that nobody serves, and that nobody came back to in time."""
+        try:
+            ended = await self._store.end_abandoned(after_s)
+        except StoreError as error:
+            logger.warning("calls that nobody serves are not ended for now: {}", error)
+            return
+        for call_id in ended:
+            logger.warning("call {} has failed: nobody served it for {:g} s", call_id, after_s)
 
     async def flush(self) -> bool:
         """Write what waits; a store that does not answer is not waited for."""
@@ -98,8 +118,15 @@ class CallKeeping:
 
 
 @contextlib.asynccontextmanager
-async def keeping(url: str | None) -> AsyncIterator[CallKeeping | None]:
+async def keeping(
+    url: str | None, *, abandoned_s: float = 60.0
+) -> AsyncIterator[CallKeeping | None]:
     """Open the store of calls for a server; None without one.
+
+    Args:
+        url: Of the store.
+        abandoned_s: How long a call may run in the store that nobody serves, before this process
+            or another ends it. That is looked for now, and several times within this time.
 
     Raises:
         SettingsError: The URL cannot be used.
@@ -116,7 +143,21 @@ async def keeping(url: str | None) -> AsyncIterator[CallKeeping | None]:
         await open_store(url) as store,
         JournalWriter(store, owner=owner, lease_s=LEASE_S) as writer,
     ):
-        yield CallKeeping(store, writer, owner)
+        kept = CallKeeping(store, writer, owner)
+        await kept.end_abandoned(abandoned_s)
+        looking = asyncio.create_task(_end_abandoned(kept, abandoned_s), name="abandoned calls")
+        try:
+            yield kept
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+
+
+async def _end_abandoned(kept: CallKeeping, after_s: float) -> None:
+    every_s = min(max(after_s / _LOOKS_IN_LIMIT, _SHORTEST_LOOK_S), _LONGEST_LOOK_S)
+    while True:
+        await asyncio.sleep(every_s)
+        await kept.end_abandoned(after_s)
 
 
 def process_name() -> str:

@@ -32,6 +32,8 @@ class NativeSettings(BaseModel):
     """A sound file to speak to the agent; None runs the demo's script."""
     output: Path | None = None
     """Where the agent's speech goes as a WAV file, besides the recording."""
+    faults: Path | None = None
+    """A YAML file of what goes wrong at the built-in emulator, and when."""
     runs: Path = Path("runs")
     """Where the folder of this call is made."""
 

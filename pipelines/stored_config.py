@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -33,6 +34,7 @@ def config_of(record: Mapping[str, Any]) -> SessionConfig:
         ) from error
 
 
+@cache
 def _adapter() -> TypeAdapter[SessionConfig]:
     return TypeAdapter(SessionConfig)
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from crossfade.conversation.heard import heard_length
+from crossfade.conversation.heard import covered_length, spoken_length
 from crossfade.conversation.ledger import CUT
+from crossfade.conversation.pace import average_pace
 from crossfade.conversation.tools import ToolResult
 from crossfade.conversation.turns import AgentItem, AgentTurn, Entry, ToolRound, UserTurn
 from crossfade.transports.websocket_messages import HeardSpeech
@@ -58,6 +59,7 @@ def take_up(
     entries: Sequence[Entry],
     state: CallState,
     *,
+    unfinished: bool,
     heard: HeardSpeech | None,
     idempotent: frozenset[str] = frozenset(),
     now_s: float,
@@ -71,12 +73,13 @@ def take_up(
     Args:
         entries: As stored.
         state: As stored.
+        unfinished: Whether audio is kept that nobody began to answer.
         heard: What the client says that it heard last; it knows better than the store.
         idempotent: Tools that may be called again.
         now_s: On the clock of the entries.
     """
     kept: list[Entry] = []
-    owed, lost_tools = Owed.NOTHING, []
+    owed, lost_tools, pace = Owed.NOTHING, [], average_pace(entries)
     for entry in entries:
         match entry:
             case ToolRound(result=None):
@@ -87,7 +90,7 @@ def take_up(
                 kept.append(entry)
                 owed = Owed.REQUEST
             case AgentTurn(injected=False):
-                turn = _as_heard(entry, state, heard) if _being_played(entry) else entry
+                turn = _as_heard(entry, state, heard, pace) if _being_played(entry) else entry
                 kept.append(turn)
                 owed = _after_answer(turn, owed)
             case UserTurn():
@@ -95,7 +98,7 @@ def take_up(
                 owed = Owed.REQUEST if _awaits_answer(entry) else owed
             case _:
                 kept.append(entry)
-    if state.unfinished:
+    if unfinished:
         kept, owed = _without_unanswered(kept), Owed.NOTHING
     return TakenUp(entries=tuple(kept), owed=owed, lost_tools=tuple(lost_tools))
 
@@ -124,7 +127,9 @@ def _awaits_answer(turn: UserTurn) -> bool:
     return turn.committed or bool(turn.text.strip())
 
 
-def _as_heard(turn: AgentTurn, state: CallState, heard: HeardSpeech | None) -> AgentTurn:
+def _as_heard(
+    turn: AgentTurn, state: CallState, heard: HeardSpeech | None, pace: float | None
+) -> AgentTurn:
     """The turn as far as it was heard; whole, if that is all of it."""
     whole = turn.status == "completed"
     known = [item for item in turn.items if item.item_id in state.speech]
@@ -148,7 +153,9 @@ def _as_heard(turn: AgentTurn, state: CallState, heard: HeardSpeech | None) -> A
         if (whole or not last) and at and played_ms >= got.received_ms - HEARD_WHOLE_MS:
             items.append(replace(item, played_ms=got.received_ms, received_ms=got.received_ms))
             continue
-        items.append(_up_to(item, played_ms, got.received_ms, complete=whole or not last))
+        if whole or not last:
+            pace = spoken_length(item.text) * 1000 / max(1.0, got.received_ms)
+        items.append(_up_to(item, played_ms, pace))
         return replace(turn, items=tuple(items), status=CUT)
     return replace(turn, items=tuple(items), status=turn.status or CUT)
 
@@ -157,13 +164,10 @@ def _played_out(item: AgentItem) -> AgentItem:
     return item if item.played_ms is not None else replace(item, played_ms=item.received_ms)
 
 
-def _up_to(item: AgentItem, played_ms: float, received_ms: float, *, complete: bool) -> AgentItem:
-    length = heard_length(
-        item.text,
-        played_ms=played_ms,
-        received_ms=received_ms,
-        complete=complete,
-        timings=item.timings,
+def _up_to(item: AgentItem, played_ms: float, pace: float | None) -> AgentItem:
+    """The item to the word that is likeliest to have sounded last."""
+    length = covered_length(
+        item.text, received_ms=played_ms, timings=item.timings, characters_per_s=pace
     )
     return replace(item, text=item.text[:length], played_ms=played_ms, received_ms=played_ms)
 

@@ -1,7 +1,6 @@
 """What the store keeps of a served call besides its ledger: where both sides' sound stood. Pure."""
 
 import json
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,8 +10,7 @@ PLAYED_STEP_MS = 500
 """How exactly the store knows what was played; a client that re-attaches knows it better."""
 _WITHHELD_SAMPLES = 16
 """Of the lower rate: so much of what was received a StreamResampler has not passed on yet."""
-_MAGIC = b"CFS1"
-_HEAD = struct.Struct("<4sI")
+_FORM = "serve-1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,36 +23,31 @@ class SpeechPosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallState:
-    """Where a call stood, as its last process wrote it down."""
+    """Where a call stood, as its last process wrote it down; beside its unfinished audio."""
 
     start_sample: int = 0
-    """The number of the caller's sample with which `unfinished` begins."""
+    """The number of the caller's sample with which the unfinished audio begins."""
     attachments: int = 0
     """Clients that attached before; older tokens than that are worth nothing."""
     speech: Mapping[str, SpeechPosition] = field(default_factory=dict)
     """The agent's items that were being played, by id."""
-    unfinished: bytes = field(default=b"", repr=False)
-    """What the caller said and nobody began to answer, s16le mono."""
 
-    def encoded(self) -> bytes:
-        """As the store keeps it, in place of the unfinished audio: a head, and the samples."""
+    def encoded(self) -> str:
+        """As the store keeps it."""
         speech = {
             item: [round(at.received_ms), round(at.played_ms)] for item, at in self.speech.items()
         }
-        head = json.dumps([self.start_sample, self.attachments, speech]).encode()
-        head += b" " * (len(head) % SAMPLE_BYTES)
-        return _HEAD.pack(_MAGIC, len(head)) + head + self.unfinished
+        return json.dumps([_FORM, self.start_sample, self.attachments, speech])
 
     @classmethod
-    def decoded(cls, stored: bytes) -> "CallState":
+    def decoded(cls, stored: str) -> "CallState":
         """Read it; nothing that was not written here is understood, and gives an empty state."""
-        if len(stored) < _HEAD.size:
+        try:
+            form, start_sample, attachments, speech = json.loads(stored)
+        except (ValueError, TypeError):
             return cls()
-        magic, length = _HEAD.unpack_from(stored)
-        if magic != _MAGIC or len(stored) < _HEAD.size + length:
+        if form != _FORM:
             return cls()
-        body = _HEAD.size + length
-        start_sample, attachments, speech = json.loads(stored[_HEAD.size : body])
         return cls(
             start_sample=start_sample,
             attachments=attachments,
@@ -62,16 +55,14 @@ class CallState:
                 item: SpeechPosition(received_ms=received, played_ms=played)
                 for item, (received, played) in speech.items()
             },
-            unfinished=stored[body : len(stored) - (len(stored) - body) % SAMPLE_BYTES],
         )
 
 
 class StateKeeper:
     """Puts a call's state together such that it changes as seldom as it may.
 
-    The store appends what is added to the samples; a new head makes it write all of them again.
-    So the start of an utterance stays as it was first reckoned, and what was played is told by
-    steps.
+    The start of an utterance stays as it was first reckoned, while the samples behind it are
+    added to; and what was played is told by steps.
 
     Args:
         in_rate_hz: Rate of the caller's audio, in which samples are numbered.
@@ -98,7 +89,7 @@ class StateKeeper:
 
         Args:
             received_samples: Of the caller, so far.
-            unfinished: As it is now.
+            unfinished: The audio as it is now, s16le mono.
             attachments: So far.
             speech: The agent's items that are being played.
         """
@@ -113,14 +104,13 @@ class StateKeeper:
             start_sample=self._start_sample,
             attachments=attachments,
             speech={item: _in_steps(at) for item, at in speech.items()},
-            unfinished=unfinished,
         )
 
 
-def end_sample(state: CallState, *, in_rate_hz: int, audio_rate_hz: int) -> int:
-    """The number of the caller's sample behind the last one that the state has."""
-    samples = len(state.unfinished) // SAMPLE_BYTES
-    return state.start_sample + round(samples * in_rate_hz / audio_rate_hz)
+def end_sample(start_sample: int, unfinished: bytes, *, in_rate_hz: int, audio_rate_hz: int) -> int:
+    """The number of the caller's sample behind the last one of the unfinished audio."""
+    samples = len(unfinished) // SAMPLE_BYTES
+    return start_sample + round(samples * in_rate_hz / audio_rate_hz)
 
 
 def _in_steps(at: SpeechPosition) -> SpeechPosition:

@@ -16,6 +16,7 @@ from pipecat.frames.frames import (
 from pipecat.metrics.metrics import LLMUsageMetricsData
 from pipecat.processors.frame_processor import FrameProcessorSetup
 from pipecat.services.llm_service import FunctionCallParams, LLMService
+from pipecat.services.settings import LLMSettings
 from pipecat.services.stt_service import STTService
 from pipecat.services.tts_service import TTSService
 
@@ -86,7 +87,7 @@ class Cascade(Processor):
         llm: The text model.
         tts: The synthesiser.
         conversation: What was said; read, and never written.
-        instructions: What the agent shall be.
+        instructions: What the agent shall be; empty leaves the model its own.
         tools: What the model may call.
         rate_hz: Rate of the user's audio, mono.
         speech_rate_hz: Rate of the speech that it sends on, mono; the synthesiser's is converted.
@@ -107,8 +108,9 @@ class Cascade(Processor):
     ) -> None:
         super().__init__(name=name)
         self._conversation = conversation
+        self._instructions = instructions
         self._declared = tools
-        self._context = ContextBuilder(instructions, tools)
+        self._context = ContextBuilder(tools)
         self._rate_hz, self._speech_rate_hz = rate_hz, speech_rate_hz
         self._hearing = Hearing(
             stt, tell=self._tell, metrics=self.push_frame, error=self._upwards, soon=self._soon
@@ -185,6 +187,9 @@ class Cascade(Processor):
     async def _then(self, frame: Frame, direction: FrameDirection) -> None:
         match frame:
             case StartFrame():
+                if self._instructions:
+                    told = LLMSettings(system_instruction=self._instructions)
+                    self._llm.put(LLMUpdateSettingsFrame(delta=told))
                 early, self._early = self._early, []
                 for each in early:
                     await self.push_frame(each, UPSTREAM)
@@ -265,10 +270,14 @@ class Cascade(Processor):
         Args:
             said: The user's turn, which need not be in the ledger yet.
         """
-        if self._answering is not None:
+        failed = self._answering
+        if failed is not None and failed.failure is None:
             self._wanted = True
             return
         self._wanted = False
+        if failed is not None:
+            # A service may tell what went wrong, and then not that it is over.
+            await self._finish(failed)
         fresh, self._fresh = self._fresh, set()
         history: Sequence[HistoryItem]
         if said is None:
@@ -300,7 +309,7 @@ class Cascade(Processor):
         match frame:
             case LLMFullResponseStartFrame() if not answer.begun:
                 await self._begin(answer)
-            case LLMTextFrame():
+            case LLMTextFrame() if answer.begun:
                 for piece in answer.clauses.feed(frame.text):
                     await self._say(answer, piece)
             case FunctionCallsStartedFrame():
@@ -313,7 +322,7 @@ class Cascade(Processor):
                     )
                     for call in frame.function_calls
                 )
-            case LLMFullResponseEndFrame():
+            case LLMFullResponseEndFrame() if answer.begun:
                 await self._say(answer, answer.clauses.flush())
                 await self._written_to_end(answer)
 
@@ -403,7 +412,7 @@ class Cascade(Processor):
 
     async def _finish(self, answer: Answer) -> None:
         """An answer is spoken to its end."""
-        del self._answers[answer.id]
+        self._answers.pop(answer.id, None)
         if answer is self._speaking:
             self._speaking = None
         if answer.speaks:

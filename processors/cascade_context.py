@@ -14,7 +14,7 @@ from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
 
 from .tool_results import as_text
 
-RUNS_STILL = "It runs still. Its result will follow; do not call it again."
+RUNS_STILL = "It is still running. Its result will follow; do not call it again."
 """Stands for the result of a call that has none yet."""
 
 _Message = dict[str, Any]
@@ -43,12 +43,10 @@ class ContextBuilder:
     """Makes the context of each request anew from the conversation.
 
     Args:
-        instructions: What the agent shall be.
-        tools: What it may call.
+        tools: What the model may call.
     """
 
-    def __init__(self, instructions: str, tools: Sequence[ToolDeclaration]) -> None:
-        self._instructions = instructions
+    def __init__(self, tools: Sequence[ToolDeclaration]) -> None:
         self._tools = ToolsSchema([DeclaredTool(tool) for tool in tools]) if tools else None
 
     def build(
@@ -66,8 +64,6 @@ class ContextBuilder:
             fresh: Calls whose results are to be spoken of now; they are told last.
         """
         telling = _Telling(parts or {})
-        if self._instructions:
-            telling.messages.append({"role": "system", "content": self._instructions})
         answered = {item.call_id for item in history if isinstance(item, ToolResult)}
         for item in _fresh_last(history, fresh):
             telling.tell(item)
@@ -116,8 +112,7 @@ class _Telling:
 
     def tell_open(self, call: ToolCall) -> None:
         """Tell where a call stands that has no result yet."""
-        so_far = self._parts.get(call.id)
-        self._result(call.id, RUNS_STILL if so_far is None else f"So far: {as_text(so_far)}")
+        self._result(call.id, as_text(self._parts.get(call.id, RUNS_STILL)))
 
     def _call(self, call: ToolCall) -> None:
         if not call.response_id or call.response_id != self._response_id:

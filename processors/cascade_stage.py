@@ -75,9 +75,10 @@ class Stage:
         self._outbox.start(lambda: create_task(self._outbox.run(), name))
 
     async def start(self, frame: StartFrame) -> None:
-        """Start the service, and wait until it has."""
+        """Start the service, and wait until it has; one that could not be set up never may."""
         await self._pipeline.queue_frame(frame)
-        await self._started.wait()
+        if self.service.is_usable:
+            await self._started.wait()
 
     async def end(self, frame: EndFrame) -> None:
         """End the service, in good order if it can."""

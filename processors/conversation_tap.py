@@ -49,6 +49,26 @@ class ConversationTap(Processor):
     interruption comes, and the ledger must have them.
     """
 
+    hears = (
+        # The user's side
+        UserTurnStartProposedFrame,
+        UserStartedSpeakingFrame,
+        UserStoppedSpeakingFrame,
+        UserTurnCommittedFrame,
+        UserTranscriptFrame,
+        UserPartialTranscriptFrame,
+        InputTextRawFrame,
+        UserImageFrame,
+        # The agent's
+        ResponseStartFrame,
+        SpokenTextFrame,
+        ResponseEndFrame,
+        ToolCallsFrame,
+        ToolCancelFrame,
+        FunctionCallResultFrame,
+        SpeechPlayedFrame,
+    )
+
     def __init__(
         self, conversation: Conversation, side: TapSide, *, name: str | None = None
     ) -> None:

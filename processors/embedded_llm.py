@@ -22,13 +22,13 @@ from crossfade.frames.text import LLMTextFrame
 from crossfade.frames.tools import FunctionCallFromLLM
 
 from .base import FrameDirection
-from .cascade_context import RUNS_STILL
 
 KNOWN_FROM = 0.9
 """Of a sentence it knows this share of the words, or does not try to make sense of it."""
 SHORT_WORDS = 3
 """So few words may be a name that it does not know."""
-_BRAINS_KEPT = 4
+_RUNS_ON = "is still running"
+_VOCABULARIES_KEPT = 4
 
 
 class Request(Protocol):
@@ -82,7 +82,7 @@ class EmbeddedLLM(LLMService[Any]):
     def __init__(self, make_brain: MakeBrain, **options: Any) -> None:
         super().__init__(settings=_settings(), **options)
         self._make_brain = make_brain
-        self._brains: dict[bytes, tuple[Brain, frozenset[str]]] = {}
+        self._known: dict[bytes, frozenset[str]] = {}
 
     def can_generate_metrics(self) -> bool:
         """It can."""
@@ -129,26 +129,27 @@ class EmbeddedLLM(LLMService[Any]):
             await self.run_function_calls(calls)
 
     def _reply(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Reply:
-        instructions = " ".join(_text(m) for m in messages if m["role"] == "system")
-        brain, known = self._brain(tools, instructions)
+        instructions = getattr(self.settings, "system_instruction", None)
+        brain = self._make_brain(tools, instructions if isinstance(instructions, str) else "")
         if results := _newest_results(messages):
             return brain.after_tools(results)
         said = [(m["role"], _text(m)) for m in messages if m["role"] in ("user", "assistant")]
         said = [(role, text) for role, text in said if text]
         asked = said.pop()[1] if said and said[-1][0] == "user" else ""
+        known = self._known_words(tools, brain)
         return brain.reply(asked if _understood(asked, known) else "", said)
 
-    def _brain(
-        self, tools: list[dict[str, Any]], instructions: str
-    ) -> tuple[Brain, frozenset[str]]:
-        """The brain for these tools, and the words that it knows."""
-        key = orjson.dumps([tools, instructions])
-        if key not in self._brains:
-            while len(self._brains) >= _BRAINS_KEPT:
-                del self._brains[next(iter(self._brains))]
-            brain = self._make_brain(tools, instructions)
-            self._brains[key] = (brain, frozenset(_words(" ".join(set(brain.sentences())))))
-        return self._brains[key]
+    def prepare(self, tools: Sequence[Mapping[str, Any]]) -> None:
+        """Learn the words that belong to these tools, before somebody waits for it (30 ms)."""
+        self._known_words(tools, self._make_brain(tools, ""))
+
+    def _known_words(self, tools: Sequence[Mapping[str, Any]], brain: Brain) -> frozenset[str]:
+        key = orjson.dumps(list(tools))
+        if key not in self._known:
+            while len(self._known) >= _VOCABULARIES_KEPT:
+                del self._known[next(iter(self._known))]
+            self._known[key] = frozenset(_words(" ".join(set(brain.sentences()))))
+        return self._known[key]
 
 
 def _settings() -> LLMSettings:
@@ -182,9 +183,7 @@ def _newest_results(messages: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
         for call in message.get("tool_calls") or ()
     }
     return [
-        (names.get(message["tool_call_id"], ""), _text(message))
-        for message in reversed(newest)
-        if _text(message) != RUNS_STILL
+        (names.get(message["tool_call_id"], ""), _text(message)) for message in reversed(newest)
     ]
 
 

@@ -1,8 +1,9 @@
 """Results of tools in the form that a session understands. Pure."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from crossfade.conversation.tools import ToolCall, ToolDeclaration, ToolResult
 from crossfade.frames.tools import FunctionCallResultFrame, ToolCancelFrame, is_final
@@ -10,7 +11,7 @@ from crossfade.providers.commands import Delivery, Respond, SendText, SendToolRe
 from crossfade.providers.profiles import Profile
 
 from .tool_actions import ToolWire
-from .tool_results import as_text
+from .tool_results import as_text, sayable
 
 Request = SendToolResult | SendText | Respond
 
@@ -27,6 +28,8 @@ def tool_wire(profile: Profile) -> ToolWire:
 
 @dataclass(slots=True, kw_only=True)
 class _Call:
+    asked: str
+    """Its tool and its arguments, as logs may hold them."""
     name: str
     wire: ToolWire
     closed: bool = False
@@ -44,13 +47,15 @@ class ToolAnswers:
 
     def __init__(self, profile: Profile, tools: Sequence[ToolDeclaration]) -> None:
         self._wire = tool_wire(profile)
-        self._blocking = {tool.name for tool in tools if tool.blocking}
+        self._tools = {tool.name: tool for tool in tools}
         self._calls: OrderedDict[str, _Call] = OrderedDict()
 
     def called(self, calls: Sequence[ToolCall]) -> None:
         """The session's model made calls."""
         for call in calls:
-            self._calls[call.id] = self._new(call.name)
+            tool = self._tools.get(call.name)
+            shown = call if tool is None else tool.shown(call)
+            self._calls[call.id] = self._new(call.name, shown.arguments)
         while len(self._calls) > _MOST_CALLS:
             self._calls.popitem(last=False)
 
@@ -65,7 +70,7 @@ class ToolAnswers:
             open_calls: Whether it knows the open calls of the earlier one, and awaits them.
         """
         self._wire = tool_wire(profile)
-        self._blocking = {tool.name for tool in tools if tool.blocking}
+        self._tools = {tool.name: tool for tool in tools}
         for call in self._calls.values():
             call.wire = self._wire_of(call.name)
             call.closed |= not open_calls
@@ -73,16 +78,16 @@ class ToolAnswers:
     def result(self, frame: FunctionCallResultFrame) -> list[Request]:
         """Give a result, a part of it or its placeholder to the session."""
         call_id, final, ask = frame.tool_call_id, is_final(frame), bool(frame.run_llm)
-        call = self._calls.get(call_id) or self._new(frame.function_name)
+        call = self._calls.get(call_id) or self._new(frame.function_name, frame.arguments)
         if final:
             self._calls.pop(call_id, None)
         if call.closed:
-            words = _as_words(frame, final=final)
+            words = _as_words(call, frame, final=final)
             return [SendText(text=words, respond=ask, call_id=call_id)]
         error = frame.error
         output = ToolResult(
             call_id=call_id,
-            output=frame.result if error is None else error,
+            output=sayable(frame.result if error is None else error),
             is_error=error is not None,
         )
         # Who waits is answered once, by whatever comes first.
@@ -97,30 +102,37 @@ class ToolAnswers:
         return [answer, Respond()] if ask else [answer]
 
     def cancelled(self, frame: ToolCancelFrame) -> list[Request]:
-        """Tell the session that a call has no result, if it waits for one."""
-        call = self._calls.pop(frame.tool_call_id, None) or self._new(frame.function_name)
-        requests: list[Request] = [Respond()] if frame.run_llm else []
-        if call.closed or not frame.tell:
-            return requests
-        output = ToolResult(call_id=frame.tool_call_id, output=frame.reason, is_error=True)
-        silent = call.wire is ToolWire.PARTS
+        """Tell the session that a call has no result, and have it speak of the others."""
+        call_id, ask = frame.tool_call_id, bool(frame.run_llm)
+        call = self._calls.pop(call_id, None) or self._new(frame.function_name, {})
+        if not frame.tell:
+            # Asked without a word, not every model speaks of results that it was told silently.
+            words = f"[The tool call {call.asked} of before was taken back. Go on without it.]"
+            return [SendText(text=words, respond=True)] if ask else []
+        if call.closed:
+            words = f"[The tool call {call.asked} of before was cancelled: {frame.reason}]"
+            return [SendText(text=words, respond=ask, call_id=call_id)]
+        output = ToolResult(call_id=call_id, output=frame.reason, is_error=True)
+        silent = call.wire is ToolWire.PARTS and not ask
         delivery = Delivery.SILENT if silent else Delivery.WHEN_IDLE
-        return [SendToolResult(result=output, delivery=delivery), *requests]
+        answer = SendToolResult(result=output, delivery=delivery)
+        return [answer, Respond()] if ask else [answer]
 
-    def _new(self, name: str) -> _Call:
-        return _Call(name=name, wire=self._wire_of(name))
+    def _new(self, name: str, arguments: Mapping[str, Any]) -> _Call:
+        asked = f"{name}({as_text(dict(arguments))})"
+        return _Call(asked=asked, name=name, wire=self._wire_of(name))
 
     def _wire_of(self, name: str) -> ToolWire:
-        return ToolWire.WAITS if name in self._blocking else self._wire
+        tool = self._tools.get(name)
+        return ToolWire.WAITS if tool is not None and tool.blocking else self._wire
 
 
-def _as_words(frame: FunctionCallResultFrame, *, final: bool) -> str:
+def _as_words(call: _Call, frame: FunctionCallResultFrame, *, final: bool) -> str:
     """What a call gave, for a model that cannot be answered any more."""
-    asked = f"{frame.function_name}({as_text(dict(frame.arguments))})"
     if frame.error is not None:
-        return f"[The tool call {asked} of before failed: {frame.error}]"
+        return f"[The tool call {call.asked} of before failed: {as_text(frame.error)}]"
     what = "has its result now" if final else "is at this now, and runs on"
-    return f"[The tool call {asked} of before {what}: {as_text(frame.result)}]"
+    return f"[The tool call {call.asked} of before {what}: {as_text(frame.result)}]"
 
 
 __all__ = ["Request", "ToolAnswers", "tool_wire"]

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from docstring_parser import Docstring
-from pydantic import BaseModel, ConfigDict, Field, SecretBytes, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic import create_model as make_model
 from pydantic.fields import FieldInfo
 
 from crossfade.errors import SettingsError
+
+_MOST_PROBLEMS = 8
 
 
 class ToolArgumentsError(Exception):
@@ -55,33 +57,19 @@ def schema_of(arguments: type[BaseModel]) -> dict[str, Any]:
     return {"type": "object", "properties": {}, **schema}
 
 
-def secret_fields(arguments: type[BaseModel]) -> frozenset[str]:
-    """Names of the arguments that are declared as pydantic's secret types."""
-    return frozenset(
-        field.alias or name
-        for name, field in arguments.model_fields.items()
-        if any(secret in _types_in(field.annotation) for secret in (SecretStr, SecretBytes))
-    )
-
-
-def _types_in(annotation: Any) -> set[Any]:
-    """A type and those it is made of."""
-    found = {annotation} if isinstance(annotation, type) else set()
-    for part in getattr(annotation, "__args__", ()):
-        found |= _types_in(part)
-    return found
-
-
 def in_words(error: ValidationError, secrets: frozenset[str]) -> str:
     """What is wrong with arguments, for the model; secret ones are not quoted."""
     problems = []
-    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    for problem in found[:_MOST_PROBLEMS]:
         place = problem["loc"]
-        # The words of a check of one's own may quote what it checked.
-        secret = bool(place) and str(place[0]) in secrets
+        # The words of a check of one's own may quote what it checked, of the whole any argument.
+        secret = bool(secrets) if not place else str(place[0]) in secrets
         said = "is missing or not valid" if secret else problem["msg"]
         problems.append(f"{'.'.join(map(str, place)) or 'arguments'}: {said}")
+    if (more := len(found) - len(problems)) > 0:
+        problems.append(f"and {more} more")
     return "The arguments do not fit. " + "; ".join(problems) + ". Correct them and call again."
 
 
-__all__ = ["ToolArgumentsError", "arguments_of", "in_words", "schema_of", "secret_fields"]
+__all__ = ["ToolArgumentsError", "arguments_of", "in_words", "schema_of"]

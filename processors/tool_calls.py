@@ -29,15 +29,15 @@ from .tool_actions import (
     ToolWire,
 )
 from .tool_consent import Consent
-from .tool_entries import Group, OpenCall, Stage, consent_wanted, placeholder_of, text_of
+from .tool_entries import Group, OpenCall, Stage, text_of
+from .tool_floor import Floor, UserSound
 from .tool_policy import OnDuplicate, OnInterruption
 from .tool_runs import RunningTool, ToolRuns, signature
-from .tools import Tool, ToolArgumentsError
+from .tool_words import consent_wanted, error_of, placeholder_of, refusal_of
+from .tools import Tool
 
 MOST_CALLS = 256
 """Calls that are open at once; what goes beyond is refused."""
-ANSWER_DUE_MS = 3000.0
-"""How long the answer to the user, or to a result, is waited for before it counts as not coming."""
 _ENDED_KEPT = 512
 # Timers may fire a little early.
 _EARLY_MS = 0.01
@@ -60,10 +60,7 @@ class ToolCalls:
         self._ended: deque[str] = deque(maxlen=_ENDED_KEPT)
         self._runs = ToolRuns()
         self._consent = Consent()
-        self._response_id: str | None = None
-        self._user_speaks = False
-        self._agent_speaks = False
-        self._due_until_ms = 0.0
+        self._floor = Floor()
         self._now_ms = 0.0
         self._over = False
         self._actions: list[Action] = []
@@ -77,8 +74,9 @@ class ToolCalls:
         """When something is due by itself; None if nothing is."""
         times = [at for call in self._open.values() for at in self._times(call)]
         waiting = any(call.parts or call.stage is Stage.READY for call in self._open.values())
-        if waiting and self._due_until_ms > self._now_ms:
-            times.append(self._due_until_ms)
+        due_until_ms = self._floor.due_until_ms(self._now_ms)
+        if waiting and due_until_ms is not None:
+            times.append(due_until_ms)
         return min(times, default=None)
 
     # What the model does
@@ -114,31 +112,35 @@ class ToolCalls:
         return self.wake(now_ms)
 
     def response_started(self, response_id: str, now_ms: float) -> list[Action]:
-        # One at a time: whatever ran before is over, its end told or not.
-        self._response_id = response_id
-        self._due_until_ms = 0.0
-        # Who answers takes the user's turn for over. Not every wire tells of its end.
-        self._user_speaks = False
+        self._floor.response_started(response_id)
+        self._consent.response_began()
+        if self._floor.agent_speaks:
+            self._consent.agent_heard()
         return self.wake(now_ms)
 
     def response_ended(self, response_id: str, now_ms: float) -> list[Action]:
-        if response_id == self._response_id:
-            self._response_id = None
+        self._floor.response_ended(response_id)
         return self.wake(now_ms)
 
     # Who speaks
 
     def user_speaks(self, speaks: bool, now_ms: float) -> list[Action]:
-        if speaks and not self._user_speaks:
+        """The user's turn begins or ends, by whoever owns the turns."""
+        if self._floor.turn(speaks, now_ms):
             self._consent.user_spoke()
-        if self._user_speaks and not speaks:
-            self._due_until_ms = now_ms + ANSWER_DUE_MS
-        self._user_speaks = speaks
+        return self.wake(now_ms)
+
+    def user_sounds(self, sound: UserSound, now_ms: float) -> list[Action]:
+        """The user is heard on this machine."""
+        if self._floor.sound(sound, now_ms):
+            self._consent.user_spoke()
         return self.wake(now_ms)
 
     def agent_speaks(self, speaks: bool, now_ms: float) -> list[Action]:
         """The agent is heard, whoever put it into its mouth."""
-        self._agent_speaks = speaks
+        self._floor.agent_speaks = speaks
+        if speaks:
+            self._consent.agent_heard()
         return self.wake(now_ms)
 
     def interrupted(self, now_ms: float) -> list[Action]:
@@ -194,11 +196,14 @@ class ToolCalls:
         elif run is not None:
             self._runs.over(run_id)
             for entry in self._of(run):
-                self._settle(entry, why, why)
+                self._settle(entry, error_of(why), error_of(why))
         return self.wake(now_ms)
 
     def stopped(self, run_id: int, now_ms: float) -> list[Action]:
-        """A run that was to be stopped is over."""
+        """A run was cancelled, and is over. Calls that wait for it all the same have failed."""
+        run = self._runs.get(run_id)
+        if run is not None and not run.stopped:
+            return self.failed(run_id, f"{run.tool.name} was cancelled.", now_ms, hopeless=True)
         self._runs.over(run_id)
         return self.wake(now_ms)
 
@@ -255,7 +260,9 @@ class ToolCalls:
 
     def _start(self, entry: OpenCall, now_ms: float) -> None:
         call, tool = entry.call, entry.tool
-        refusal = self._refusal(entry)
+        refusal = refusal_of(call, tool, self._tools)
+        if refusal is None and len(self._open) > MOST_CALLS:
+            refusal = "Too many calls are open. Wait for their results, and call again."
         if refusal is not None or tool is None:
             self._settle(entry, refusal, refusal)
             return
@@ -275,22 +282,6 @@ class ToolCalls:
         else:
             self._join(entry, self._runs.add(tool, call.arguments, mark))
             self._actions += self._runs.due()
-
-    def _refusal(self, entry: OpenCall) -> str | None:
-        """Why a call cannot be run, in words that the model can act on."""
-        call, tool = entry.call, entry.tool
-        if tool is None:
-            names = ", ".join(sorted(self._tools)) or "none"
-            return f"There is no tool {call.name}. The tools are: {names}."
-        if call.unparsed is not None:
-            return "The arguments are not a JSON object. Call again with one."
-        if len(self._open) > MOST_CALLS:
-            return "Too many calls are open. Wait for their results, and call again."
-        try:
-            tool.check(call.arguments)
-        except ToolArgumentsError as error:
-            return str(error)
-        return None
 
     def _join(self, entry: OpenCall, run: RunningTool) -> None:
         run.call_ids.append(entry.call.id)
@@ -339,13 +330,13 @@ class ToolCalls:
             # Nothing can be told of it; what the others gave is spoken of when it ends.
             entry.group.owed = ask
         else:
-            output = entry.parts.pop() if known else placeholder_of(entry)
+            assert entry.tool is not None
+            output = entry.parts.pop() if known else placeholder_of(entry.tool)
             self._tell_part(entry, output, ask=ask, known=known)
 
     def _deliver(self, now_ms: float) -> None:
         """Tell what waited for silence."""
-        responds = self._response_id is not None
-        if self._user_speaks or responds or now_ms < self._due_until_ms:
+        if not self._floor.free(now_ms):
             return
         asked = False
         for entry in list(self._open.values()):
@@ -353,7 +344,7 @@ class ToolCalls:
                 ask = entry.result[1] is not None or entry.told != text_of(entry.result[0])
                 self._end(entry, *entry.result, ask=ask)
                 asked |= ask
-            elif entry.parts and not self._agent_speaks and self._takes_part(entry):
+            elif entry.parts and not self._floor.agent_speaks and self._takes_part(entry):
                 part = entry.parts.pop()
                 if text_of(part) == entry.told:
                     continue
@@ -364,7 +355,7 @@ class ToolCalls:
                 self._tell_part(entry, part, ask=ask, known=True)
                 asked |= ask
         if asked:
-            self._due_until_ms = now_ms + ANSWER_DUE_MS
+            self._floor.asked(now_ms)
 
     def _takes_part(self, entry: OpenCall) -> bool:
         wire = self._wire_of(entry)
@@ -380,6 +371,8 @@ class ToolCalls:
 
     def _cancel(self, entry: OpenCall, reason: str, *, tell: bool) -> None:
         ask = entry.group.answered(entry.call.id, real=False)
+        # Nothing is told that could wait; the answer to the user covers the other calls.
+        ask = ask and (tell or not self._floor.user_speaks)
         self._leave(entry)
         self._forget(entry)
         self._actions.append(Cancel(call=entry.call, reason=reason, tell=tell, ask=ask))
@@ -398,4 +391,4 @@ class ToolCalls:
         return ToolWire.WAITS if blocking else self._wire
 
 
-__all__ = ["ANSWER_DUE_MS", "MOST_CALLS", "ToolCalls"]
+__all__ = ["MOST_CALLS", "ToolCalls"]

@@ -20,8 +20,12 @@ from crossfade.frames.control import (
     InterruptionFrame,
     ResponseEndFrame,
     ResponseStartFrame,
+    SpeechConfirmedFrame,
+    SpeechDroppedFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
 )
 from crossfade.frames.tools import (
     FunctionCallInProgressFrame,
@@ -37,12 +41,19 @@ from .base import DOWNSTREAM, FrameDirection, Processor
 from .tool_actions import Action, Begin, Cancel, Drop, Note, Run, Stop, Tell, ToolWire
 from .tool_answers import tool_wire
 from .tool_calls import ToolCalls
+from .tool_floor import UserSound
 from .tool_policy import OnInterruption
 from .tool_threads import TooManyThreads
 from .tools import Tool, ToolArgumentsError
 
 CLEANUP_S = 2.0
 """How long tools may clean up when the conversation ends; what takes longer is left behind."""
+_SOUNDS: dict[type[Frame], UserSound] = {
+    VADUserStartedSpeakingFrame: UserSound.BEGAN,
+    SpeechConfirmedFrame: UserSound.CONFIRMED,
+    SpeechDroppedFrame: UserSound.DROPPED,
+    VADUserStoppedSpeakingFrame: UserSound.ENDED,
+}
 
 
 class ToolDispatcher(Processor):
@@ -59,6 +70,19 @@ class ToolDispatcher(Processor):
         tools: The tools, as declared to the session.
         wire: How the model takes answers.
     """
+
+    hears = (
+        ToolCallsFrame,
+        ToolCallTakenBackFrame,
+        ResponseStartFrame,
+        ResponseEndFrame,
+        UserStartedSpeakingFrame,
+        UserStoppedSpeakingFrame,
+        BotStartedSpeakingFrame,
+        BotStoppedSpeakingFrame,
+        SessionContinuedFrame,
+        *_SOUNDS,
+    )
 
     def __init__(
         self,
@@ -100,6 +124,8 @@ class ToolDispatcher(Processor):
                 calls.succeeded(tool_wire(frame.profile))
             case EndFrame() | CancelFrame():
                 self._decided(calls.hung_up())
+            case _ if sound := _SOUNDS.get(type(frame)):
+                self._decided(calls.user_sounds(sound, now_ms))
 
     async def forward(self, frame: Frame, direction: FrameDirection) -> None:
         ends = isinstance(frame, EndFrame | CancelFrame)
@@ -224,20 +250,21 @@ class ToolDispatcher(Processor):
                 await asyncio.sleep(run.after_ms / 1000)
             on_part = functools.partial(self._part, run.run_id)
             output = await run.tool.run(run.arguments, on_part)
-        except asyncio.CancelledError:
-            self._forget(run.run_id)
-            self._decided(self._calls.stopped(run.run_id, self._now_ms()))
-            self._act_soon()
-            raise
+        except asyncio.CancelledError as error:
+            if not _is_cancelled():
+                # What the tool waited for was cancelled, and not the tool.
+                self._broke(run, error)
+            else:
+                self._forget(run.run_id)
+                self._decided(self._calls.stopped(run.run_id, self._now_ms()))
+                self._act_soon()
+                raise
         except ToolArgumentsError as error:
             self._failed(run, str(error), hopeless=True)
         except TooManyThreads:
             self._failed(run, f"{name} is busy with other calls. Try again in a while.")
-        except Exception as error:
-            # Not with the logger's own traceback: that may print the values of secret arguments.
-            where = "".join(traceback.format_tb(error.__traceback__))
-            logger.error(f"the tool {name} failed: {type(error).__name__}: {error}\n{where}")
-            self._failed(run, f"{name} failed ({type(error).__name__}).")
+        except (Exception, SystemExit) as error:
+            self._broke(run, error)
         else:
             self._forget(run.run_id)
             self._decided(self._calls.returned(run.run_id, output, self._now_ms()))
@@ -246,6 +273,16 @@ class ToolDispatcher(Processor):
     def _part(self, run_id: int, value: Any) -> None:
         self._decided(self._calls.part(run_id, value, self._now_ms()))
         self._act_soon()
+
+    def _broke(self, run: Run, error: BaseException) -> None:
+        """A tool raised what is not meant for the model."""
+        name, kind = run.tool.name, type(error).__name__
+        # Not with the logger's own traceback: that may print the values of secret arguments. And
+        # an error's own words may quote them.
+        said = "" if run.tool.declaration.secrets else f": {error}"
+        where = "".join(traceback.format_tb(error.__traceback__))
+        logger.error(f"the tool {name} failed: {kind}{said}\n{where}")
+        self._failed(run, f"{name} failed ({kind}).")
 
     def _failed(self, run: Run, why: str, *, hopeless: bool = False) -> None:
         self._forget(run.run_id)
@@ -270,3 +307,9 @@ class ToolDispatcher(Processor):
         _, left = await asyncio.wait(tasks, timeout=CLEANUP_S)
         for task in left:
             logger.warning(f"{task.get_name()} goes on although it was cancelled; it is left alone")
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled this very task."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

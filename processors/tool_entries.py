@@ -62,27 +62,9 @@ class OpenCall:
     """With its error, once it is ready."""
 
 
-def placeholder_of(call: OpenCall) -> str:
-    """What the model is told while the call runs on."""
-    assert call.tool is not None
-    return call.tool.policy.placeholder or (
-        f"{call.call.name} is still running. Carry on with the conversation, and do not guess "
-        "the result: it follows by itself."
-    )
-
-
-def consent_wanted(name: str) -> str:
-    """What the model is told of a call that the caller has to agree to."""
-    return (
-        f"{name} has not been run: it needs the caller's consent. Tell the caller what you are "
-        "about to do, ask whether they want it, and wait for their answer. If they say yes, call "
-        "it again with the same arguments."
-    )
-
-
 def text_of(output: Any) -> str:
     """The same text for the same output."""
     return json.dumps(output, sort_keys=True, default=repr)
 
 
-__all__ = ["Group", "OpenCall", "Stage", "consent_wanted", "placeholder_of", "text_of"]
+__all__ = ["Group", "OpenCall", "Stage", "text_of"]

@@ -8,9 +8,12 @@ import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, cast
 
+from loguru import logger
+
 from crossfade.errors import SettingsError
 
 from .tool_policy import ToolPolicy
+from .tool_results import as_text
 from .tools import Tool, schema_tool
 
 _MISSING = "MCP servers need the package mcp: pip install 'crossfade[mcp]'"
@@ -36,7 +39,9 @@ async def mcp_tools(
 
     Args:
         server: What pipecat's MCPClient takes: StdioServerParameters, SseServerParameters or
-            StreamableHttpParameters; or an MCPClient of your own, for its filters.
+            StreamableHttpParameters; or an MCPClient of your own, for its filters. Such a
+            one does not tell of types that its tools' schemas refer to, and what is given for
+            them is not checked.
         only: Names of the tools to take; all if None.
         policy: How calls are treated.
         policies: The same for single tools, by name.
@@ -44,9 +49,12 @@ async def mcp_tools(
     Raises:
         SettingsError: The package mcp is not installed, or the server has no tool of that name.
     """
-    client = server if hasattr(server, "tools") else _client(server)
+    own = hasattr(server, "tools")
+    client = server if own else _client(server)
     try:
         listed = (await client.tools()).standard_tools
+        refers = any("$ref" in as_text(dict(schema.properties)) for schema in listed)
+        schemas = await _input_schemas(server) if refers and not own else {}
         by_name = {schema.name: schema for schema in listed}
         names = by_name.keys() if only is None else only
         wanted = (*names, *(policies or ()))
@@ -55,7 +63,11 @@ async def mcp_tools(
                 f"the MCP server has no tool {', '.join(missing)}; it has {', '.join(by_name)}"
             )
         yield [
-            _tool(by_name[name], (policies or {}).get(name) or policy or ToolPolicy())
+            _tool(
+                by_name[name],
+                schemas.get(name) or _parameters(by_name[name]),
+                (policies or {}).get(name) or policy or ToolPolicy(),
+            )
             for name in names
         ]
     finally:
@@ -70,16 +82,48 @@ def _client(server: Any) -> Any:
     return MCPClient(server_params=server)
 
 
-def _tool(schema: Any, policy: ToolPolicy) -> Tool:
+async def _input_schemas(server: Any) -> Mapping[str, Mapping[str, Any]]:
+    """The schemas of a server's tools, whole.
+
+    Pipecat's client keeps their properties alone, which may refer to the rest. So the server is
+    asked a second time, where they do.
+    """
+    from mcp.client.session_group import ClientSessionGroup
+
+    try:
+        async with ClientSessionGroup() as group:
+            await group.connect_to_server(server)
+            return {tool.name: dict(tool.input_schema) for tool in group.tools.values()}
+    except Exception as error:
+        logger.warning(f"some types of the MCP server's tools stay unknown: {error!r}")
+        return {}
+
+
+def _parameters(schema: Any) -> Mapping[str, Any]:
+    """The parameters as pipecat's client has them; what they refer to is not known."""
+    return {
+        "type": "object",
+        "properties": _without_references(dict(schema.properties)),
+        "required": list(schema.required),
+    }
+
+
+def _without_references(schema: Any) -> Any:
+    match schema:
+        case dict():
+            kept = {name: each for name, each in schema.items() if name != "$ref"}
+            return {name: _without_references(each) for name, each in kept.items()}
+        case list():
+            return [_without_references(each) for each in schema]
+    return schema
+
+
+def _tool(schema: Any, parameters: Mapping[str, Any], policy: ToolPolicy) -> Tool:
     return schema_tool(
         schema.name,
         functools.partial(_call, schema),
         description=schema.description or schema.name,
-        parameters={
-            "type": "object",
-            "properties": dict(schema.properties),
-            "required": list(schema.required),
-        },
+        parameters=parameters,
         policy=policy,
     )
 

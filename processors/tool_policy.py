@@ -46,10 +46,11 @@ class ToolPolicy:
     """A call that takes longer is cancelled, and the model is told. Waiting for a free place and
     all retries count."""
     acknowledge: str | tuple[str, ...] | None = PHRASES
-    """What the caller may be told when it takes a moment: a phrase, several, or nothing. The first
-    is said first, the others in turn while it lasts; with one alone, silence follows it."""
+    """What the caller may be told when it takes a moment. A tuple is all there is: its first is
+    said first, the others in turn while it lasts. A single phrase is said first, and the others of
+    `PHRASES` follow it. None is nothing."""
     acknowledge_after_ms: int = 300
-    """How long a call may take before that is due."""
+    """How long a call may take before that is due. A second of silence makes it due in any case."""
     on_interruption: OnInterruption = OnInterruption.FINISH
     on_duplicate: OnDuplicate = OnDuplicate.SHARE
     max_concurrency: int = 8
@@ -94,7 +95,9 @@ class ToolPolicy:
         """All that may be said while a call runs."""
         if self.acknowledge is None:
             return ()
-        return (self.acknowledge,) if isinstance(self.acknowledge, str) else self.acknowledge
+        if isinstance(self.acknowledge, str):
+            return (self.acknowledge, *(each for each in PHRASES[1:] if each != self.acknowledge))
+        return self.acknowledge
 
 
 class PolicyFields(TypedDict, total=False):

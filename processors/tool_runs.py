@@ -25,8 +25,9 @@ class RunningTool:
 
     id: int
     tool: Tool
-    arguments: Mapping[str, Any]
-    signature: str
+    # Errors quote a run, and must not quote a secret.
+    arguments: Mapping[str, Any] = field(repr=False)
+    signature: str = field(repr=False)
     call_ids: list[str] = field(default_factory=list)
     attempts: int = 0
     """How often it was begun; 0 while it waits for its turn."""
@@ -97,7 +98,9 @@ class ToolRuns:
         run.stopped = True
         if run.id in self._runs:
             return Stop(run_id=run.id)
-        self._queues[run.tool.name].remove(run)
+        queue = self._queues.get(run.tool.name, deque())
+        if run in queue:
+            queue.remove(run)
         return None
 
     def stop_all(self) -> list[Stop]:

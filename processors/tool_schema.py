@@ -38,6 +38,8 @@ def arguments_model(name: str, schema: Mapping[str, Any]) -> type[BaseModel]:
 class _Reader:
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
+        self._known: dict[tuple[str, int], Any] = {}
+        """What a reference comes to at a depth. A type may refer to itself in many places."""
 
     def model(self, name: str, schema: Mapping[str, Any], depth: int) -> type[BaseModel]:
         required = set(schema.get("required", ()))
@@ -59,7 +61,10 @@ class _Reader:
         if not isinstance(schema, Mapping) or depth > _DEEPEST:
             return Any
         if isinstance(reference := schema.get("$ref"), str):
-            return self.kind(name, self._find(reference), depth + 1)
+            if (reference, depth) not in self._known:
+                found = self.kind(name, self._find(reference), depth + 1)
+                self._known[reference, depth] = found
+            return self._known[reference, depth]
         if "const" in schema:
             return _one_of([schema["const"]])
         if "enum" in schema:

@@ -19,6 +19,10 @@ class TooManyThreads(Exception):
     """All threads are taken, perhaps by calls that hang."""
 
 
+class StrayExit(Exception):
+    """A function raised what would end its caller and not only itself, such as SystemExit."""
+
+
 class ToolThreads(Executor):
     """Runs each function in a daemon thread of its own.
 
@@ -72,11 +76,18 @@ async def in_thread(function: Callable[[], T], name: str) -> T:
 
     Raises:
         TooManyThreads: All threads of the process are taken.
+        StrayExit: It raised SystemExit, StopIteration or the like.
     """
     abandoned = False
 
     def run() -> T:
-        result = function()
+        try:
+            result = function()
+        except BaseException as error:
+            if isinstance(error, Exception) and not isinstance(error, StopIteration):
+                raise
+            stray = StrayExit(f"it raised {type(error).__name__}")
+            raise stray.with_traceback(error.__traceback__) from None
         if abandoned:
             logger.info(f"dropped the result of the tool {name}: its call was cancelled before")
         return result
@@ -88,4 +99,4 @@ async def in_thread(function: Callable[[], T], name: str) -> T:
         raise
 
 
-__all__ = ["MOST_THREADS", "TooManyThreads", "ToolThreads", "in_thread"]
+__all__ = ["MOST_THREADS", "StrayExit", "TooManyThreads", "ToolThreads", "in_thread"]

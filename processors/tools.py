@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -19,23 +19,15 @@ from .tool_arguments import (
     arguments_of,
     in_words,
     schema_of,
-    secret_fields,
 )
 from .tool_policy import OnDuplicate, OnInterruption, PolicyFields, ToolPolicy
 from .tool_results import capped, plain
 from .tool_schema import arguments_model
+from .tool_secrets import names_of, secret_names
 from .tool_threads import in_thread
 
 Handler = Callable[..., Any]
 """A plain function, an async one, or an async generator."""
-
-
-class _Kind(Enum):
-    """How a handler runs."""
-
-    THREAD = "in a worker thread"
-    ASYNC = "on the loop"
-    STREAM = "on the loop, giving parts of its result"
 
 
 class _Form(Enum):
@@ -87,20 +79,22 @@ class Tool:
             ToolArgumentsError: In words the model can act on.
         """
         call = self._bound(self.check(arguments), arguments)
-        match _kind(self.handler):
-            case _Kind.ASYNC:
-                result = await call()
-            case _Kind.THREAD:
-                result = await in_thread(call, self.name)
-            case _Kind.STREAM:
-                result = None
-                async with aclosing(call()) as values:
-                    async for value in values:
-                        result = self._finished(value)
-                        if on_part is not None:
-                            on_part(result)
-                return result
-        return self._finished(result)
+        begun = await in_thread(call, self.name) if _in_thread(self.handler) else call()
+        # A plain function may wrap an async one, and give what that one gives.
+        if inspect.isasyncgen(begun):
+            return await self._stream(begun, on_part)
+        return self._finished(await begun if inspect.isawaitable(begun) else begun)
+
+    async def _stream(
+        self, stream: AsyncGenerator[Any, Any], on_part: Callable[[Any], None] | None
+    ) -> Any:
+        result = None
+        async with aclosing(stream) as values:
+            async for value in values:
+                result = self._finished(value)
+                if on_part is not None:
+                    on_part(result)
+        return result
 
     def _bound(self, checked: BaseModel, arguments: Mapping[str, Any]) -> Handler:
         match self.form:
@@ -154,7 +148,8 @@ def tool(
 
     Raises:
         SettingsError: The function has no docstring, an untyped parameter or one without a name
-            of its own (`*args`), or is a generator that is not async.
+            of its own (`*args`), is a generator that is not async, or `secrets` names what is no
+            argument.
     """
     rules = replace(policy or ToolPolicy(), **fields)
 
@@ -191,7 +186,8 @@ def model_tool(
         **fields: As with `tool`.
 
     Raises:
-        SettingsError: Nothing describes it, or the handler is a generator that is not async.
+        SettingsError: Nothing describes it, the handler is a generator that is not async, or
+            `secrets` names what is no argument.
     """
     called = name or _name(handler)
     described = description or inspect.cleandoc(model.__doc__ or "") or inspect.getdoc(handler)
@@ -222,8 +218,8 @@ def schema_tool(
         **fields: As with `tool`.
 
     Raises:
-        SettingsError: It is no schema of an object, or the handler is a generator that is not
-            async.
+        SettingsError: It is no schema of an object, the handler is a generator that is not async,
+            or `secrets` names what is no argument.
     """
     if parameters.get("type", "object") != "object":
         raise SettingsError(f"the parameters of the tool {name} must be the schema of an object")
@@ -246,12 +242,20 @@ def _tool(
         raise SettingsError(
             f"the tool {name} is a generator; write `async def` to give its result in parts"
         )
+    names = names_of(arguments)
+    if unknown := policy.secrets - names.keys():
+        raise SettingsError(
+            f"the tool {name} has no argument {', '.join(sorted(unknown))} to keep secret; it has "
+            f"{', '.join(schema_of(arguments)['properties']) or 'none'}"
+        )
+    # Under whatever name the model gives it.
+    secrets = secret_names(arguments).union(*(names[secret] for secret in policy.secrets))
     declaration = ToolDeclaration(
         name=name,
         description=description,
         parameters=schema_of(arguments),
         blocking=policy.blocking,
-        secrets=policy.secrets | secret_fields(arguments),
+        secrets=secrets,
     )
     return Tool(
         declaration=declaration, handler=handler, arguments=arguments, policy=policy, form=form
@@ -266,11 +270,10 @@ def _inner(handler: Handler) -> Any:
     return handler if plain_function or inspect.isclass(handler) else type(handler).__call__
 
 
-def _kind(handler: Handler) -> _Kind:
+def _in_thread(handler: Handler) -> bool:
+    """Whether a handler is a plain function, which may block."""
     inner = _inner(handler)
-    if inspect.isasyncgenfunction(inner):
-        return _Kind.STREAM
-    return _Kind.ASYNC if inspect.iscoroutinefunction(inner) else _Kind.THREAD
+    return not (inspect.isasyncgenfunction(inner) or inspect.iscoroutinefunction(inner))
 
 
 def _name(function: Handler) -> str:

@@ -241,7 +241,8 @@ class GeminiLiveProtocol:
         return self._take_history() + self._due()
 
     def ended(self) -> list[Event]:
-        return []
+        # Of the turn that is being answered no more is told.
+        return self._hearing.turn_over()
 
     def keepalive(self) -> list[bytes]:
         # What comes first is to be the history, if that was announced.

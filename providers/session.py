@@ -396,6 +396,9 @@ class RealtimeSession:
         To be called when the user interrupts, also after Interruption and in the playout's tail,
         when no response runs any more. What comes of the response is dropped from now on.
 
+        Of an answer that broke off with its connection, and plays on while the next one serves,
+        the ledger is shortened alone: the model that serves learns of it at the next handover.
+
         Args:
             played_ms: For each item that was not wholly played, how much of its audio was; 0 for
                 those that wait.

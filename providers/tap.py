@@ -39,10 +39,9 @@ class KeylessTap:
 
     def message(self, direction: WireDirection, message: str | bytes) -> None:
         text = message.encode(errors="replace") if isinstance(message, str) else message
-        if any(one in text for one in self._spellings):
-            for one in self._spellings:
-                text = text.replace(one, _BLANK)
-            message = text
+        for one in self._spellings:
+            if one in text:
+                message = text = text.replace(one, _BLANK)
         self._tap.message(direction, message)
 
 

@@ -26,9 +26,15 @@ from .websocket_messages import (
 from .websocket_output import WebSocketOutput
 from .websocket_socket import ClientSocket
 
+_NO_SILENCE_EVERY_S = 0.4
+"""Sound that is missing for a second counts as silence."""
+
 
 class WebSocketInput(InputTransport):
     """The microphone of whichever client is attached, each sample once and in order.
+
+    Without a client, frames without samples go into the chain: a dead line is not taken for
+    silence, which would end the turn of who was speaking.
 
     Args:
         rate_hz: Rate of the audio, mono.
@@ -55,6 +61,24 @@ class WebSocketInput(InputTransport):
         self.lost_samples = 0
         """Those that no client could keep until it was attached again."""
         self.user_speaks = False
+        self._no_silence: asyncio.TimerHandle | None = None
+
+    def wait_for_client(self, waits: bool) -> None:
+        """Whether no client is there, so that nothing can be heard."""
+        if self._no_silence is not None:
+            self._no_silence.cancel()
+            self._no_silence = None
+        if waits:
+            loop = asyncio.get_running_loop()
+            self._no_silence = loop.call_later(_NO_SILENCE_EVERY_S, self._hear_nothing)
+
+    def _hear_nothing(self) -> None:
+        if self.open:
+            self.hear(b"")
+            self.wait_for_client(True)
+
+    async def finish(self) -> None:
+        self.wait_for_client(False)
 
     def position(self, at_sample: int) -> None:
         """The next sound begins with this sample of the call."""
@@ -137,11 +161,6 @@ class WebSocketTransport(BaseTransport):
         return self._input.lost_samples * 1000 / self.in_rate_hz
 
     @property
-    def ready(self) -> bool:
-        """Whether the chain runs, so that no audio would be dropped."""
-        return self._input.open and self._output.open
-
-    @property
     def quiet(self) -> bool:
         """Whether nobody speaks."""
         return not (self._input.user_speaks or self._output.speaking)
@@ -158,6 +177,7 @@ class WebSocketTransport(BaseTransport):
             self._leave(CloseCode.REPLACED, "another client attached to the call")
         self._socket, self.detached_since_s = socket, None
         self._input.position(self._input.received_samples)
+        self._input.wait_for_client(False)
         socket.write(ready(self._output.stream + 1), text=True)
         self._output.attach(socket, reports=hello.reports, heard=hello.heard)
         socket.deliver_to(lambda message, text: self._receive(socket, message, text))
@@ -188,6 +208,7 @@ class WebSocketTransport(BaseTransport):
     def _forget(self) -> None:
         self._socket = None
         self._output.detach()
+        self._input.wait_for_client(True)
         self.detached_since_s = asyncio.get_running_loop().time()
 
     def _receive(self, socket: ClientSocket, message: bytes, text: bool) -> None:

@@ -116,6 +116,7 @@ class CallClient:
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._heard_before = False
+        self._hangs_up = False
         self.attached_to: str | None = None
         """The server's address; None while there is none."""
         self.attachments = 0
@@ -164,7 +165,8 @@ class CallClient:
         await asyncio.shield(self._task)
 
     async def hang_up(self) -> None:
-        """End the call, and wait until it is over."""
+        """End the call, and wait until it is over; without a line, the next one is told."""
+        self._hangs_up = True
         if self._socket is not None:
             with contextlib.suppress(WebSocketException):
                 await self._socket.send(write_message("bye").decode())
@@ -277,6 +279,8 @@ class CallClient:
         self._reported = (ready["stream"], 0)
         start = self.microphone.send_again_from(ready["received_samples"])
         await socket.send(write_message("microphone", from_sample=start).decode())
+        if self._hangs_up:
+            await socket.send(write_message("bye").decode())
         self._socket, self.attached_to = socket, url
         self.attachments += 1
         self._heard_before = True

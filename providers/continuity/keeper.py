@@ -8,6 +8,7 @@ from crossfade.errors import ConnectionLost, CrossfadeError
 from crossfade.providers.commands import Command, EndTurn, Respond, SendText
 from crossfade.providers.continuity.attempts import Attempts
 from crossfade.providers.continuity.causes import silent
+from crossfade.providers.continuity.doubts import Doubts
 from crossfade.providers.continuity.line import Line
 from crossfade.providers.continuity.liveness import Liveness
 from crossfade.providers.continuity.machine import Happening, Service, Step, advance
@@ -21,15 +22,16 @@ from crossfade.providers.events import (
     ResponseDone,
     ResponseStarted,
     SpeechDone,
+    SpeechStarted,
+    SpeechStopped,
     UserTurnCommitted,
 )
 
 if TYPE_CHECKING:
     from crossfade.providers.continuity.lines import Lines
 
-# The caller's own ear may take a shorter noise for speech, but hardly two in a row.
-_SURELY_SPEECH_S = 0.5
-_MOST_DOUBTS = 3
+# So long after one beside a silent line was refused, the next is tried.
+_RETRY_S = 2.0
 
 
 class Keeper:
@@ -54,9 +56,8 @@ class Keeper:
         self._handle = ""
         self._wished = False
         self._waits_for_quiet = False
-        self._doubts = 0
-        self._heard_s = self._speaks_since_s = 0.0
-        self._unheard = 0
+        self._doubts = Doubts()
+        self._heard_s = 0.0
 
     def start(self) -> None:
         """A connection serves: keep it so."""
@@ -91,12 +92,11 @@ class Keeper:
 
     def user_speaks(self, speaks: bool, now_s: float) -> None:
         if speaks:
-            self._speaks_since_s = now_s
+            self._doubts.ear_began(now_s)
+            self._liveness.speaks(now_s)
         else:
-            self._unheard += 1
-            long = now_s - self._speaks_since_s >= _SURELY_SPEECH_S
-            if long or self._unheard > 1 or self._lines.talk.owed.user_speaks:
-                self._liveness.spoke(now_s)
+            brief = self._doubts.ear_ended(now_s) and not self._lines.talk.owed.user_speaks
+            self._liveness.spoke(now_s, brief=brief)
         self.nudge()
 
     def heard(self) -> None:
@@ -108,14 +108,21 @@ class Keeper:
         match event:
             case ResponseStarted():
                 self._liveness.began(now_s)
-                self._unheard = self._doubts = 0
+                self._doubts.answered()
                 self.nudge()
+            case SpeechStarted() | SpeechStopped():
+                # It was told late: the user has finished, and it should tell so.
+                if not self._lines.user_has_floor:
+                    self._liveness.spoke(now_s)
+                    self.nudge()
             case UserTurnCommitted():
                 self._liveness.asked(now_s)
-                self._unheard = 0
+                self._doubts.taken_up()
                 self.nudge()
-            case SpeechDone():
-                self._liveness.rests(now_s)
+            case SpeechDone(response_id=response_id):
+                sound_s = self._lines.talk.owed.received_ms(response_id) / 1000
+                self._liveness.rests(now_s, sound_s)
+                self.nudge()
             case ResponseDone():
                 self._liveness.ended(now_s)
         if self._waits_for_quiet:
@@ -214,10 +221,10 @@ class Keeper:
         self._attempts.serves(self._lines.last.place, now_s)
         self._liveness.renewed(now_s)
         talk = self._lines.talk
-        # What several sessions in a row have left unanswered is no question.
-        if talk.owed.expects and self._doubts < _MOST_DOUBTS:
+        spoken = talk.uplink.owes and not self._lines.user_has_floor
+        if talk.owed.expects and self._doubts.of_a_question:
             self._liveness.asked(now_s)
-        elif talk.uplink.owes and not self._doubts and not self._lines.user_has_floor:
+        elif spoken and self._doubts.of_speech:
             self._liveness.spoke(now_s)
         self._wished = False
         self._why = Handover.ROTATION
@@ -272,24 +279,29 @@ class Keeper:
     def _suspicious(self, line: Line, now_s: float) -> bool:
         if not self._liveness.suspicious(now_s):
             return False
-        # What waits to be read, or for the user to finish, is not missing.
-        if line.connection.unread_bytes or self._lines.user_has_floor:
+        talk = self._lines.talk
+        # What waits to be read, or for the user to finish, is not missing; nor what was a noise.
+        if line.connection.unread_bytes or not (talk.owed.expects or talk.uplink.owes):
             self._liveness.told(now_s)
-            return False
-        return True
+        elif self._lines.user_has_floor:
+            self._liveness.held(now_s)
+        else:
+            return True
+        return False
 
     async def _doubt(self, line: Line, now_s: float) -> None:
         """The line may be dead: have another one serve, unless it tells something meanwhile."""
+        self._lines.talk.uplink.doubted()
         if self._state is Service.SERVING and line.profile.parallel_sessions:
             self._why = Handover.RECONNECT
             if not await self._open(line.place):
-                self._liveness.spoke(asyncio.get_running_loop().time())
+                self._liveness.postponed(asyncio.get_running_loop().time() + _RETRY_S)
                 return
         self._liveness.doubted(asyncio.get_running_loop().time())
         if self._heard_s > now_s:
             self._dismiss()
             return
-        self._doubts += 1
+        self._doubts.gave_up()
         error = silent(self._settings.silent_s)
         self._attempts.lost(error, now_s)
         self._give_up(error)
@@ -300,7 +312,7 @@ class Keeper:
         assert line is not None
         self._happens(Happening.NEEDLESS)
         self._lines.farewell(line)
-        self._doubts = 0
+        self._doubts.dispelled()
         self._why = Handover.ROTATION
 
     async def _await_moment(self, line: Line, now_s: float) -> None:

@@ -289,7 +289,7 @@ class Lines:
             code = getattr(lost, "code", None) or getattr(lost, "close_code", None)
             message = str(lost).removesuffix(_ADVICE)
             events.append(LineLost(message=message, code=None if code is None else str(code)))
-        ends = self.talk.cut(self._unserved_since_s)
+        ends = self.talk.cut(self._unserved_since_s, well=lost is None)
         self._unfiled = bool(ends) and not self.talk.written_here
         self._told.extend([*events, *ends])
         line.connection.wake()
@@ -381,6 +381,8 @@ class Lines:
     def _understood(self, line: Line, events: Sequence[Event]) -> list[Event]:
         """Give the events as the caller shall have them, with all that follows from them noted."""
         told: list[Event] = []
+        if any(not isinstance(event, _HOUSEKEEPING) for event in events):
+            self._keeper.heard()
         for event in events:
             if isinstance(event, AudioChunk):
                 self.talk.speech(event)
@@ -395,8 +397,6 @@ class Lines:
             if (shown := self.talk.told(line, event, now_s)) is not None:
                 told.append(shown)
             self._keeper.told(event, now_s)
-        if any(not isinstance(event, _HOUSEKEEPING) for event in events):
-            self._keeper.heard()
         return told
 
     def _sent(self, command: Command) -> bool:

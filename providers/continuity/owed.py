@@ -4,7 +4,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from enum import Enum
 
-from crossfade.conversation.heard import heard_length
+from crossfade.conversation.heard import covered_length
 from crossfade.conversation.tools import ToolCall
 from crossfade.providers.commands import (
     Command,
@@ -59,12 +59,10 @@ class _Item:
 
     @property
     def words(self) -> int:
-        """How much of its text reached the caller: characters."""
-        if not self.spoken:
+        """How much of its text reached the caller: characters, as the ledger counts them."""
+        if not self.spoken or self.done:
             return len(self.text)
-        return heard_length(
-            self.text, played_ms=self.received_ms, received_ms=self.received_ms, complete=False
-        )
+        return covered_length(self.text, received_ms=self.received_ms)
 
 
 @dataclass(slots=True)
@@ -82,6 +80,10 @@ class _Response:
     def whole(self) -> bool:
         """Whether only its end was not told any more."""
         return bool(self.items) and all(item.done for item in self.items.values())
+
+    @property
+    def received_ms(self) -> float:
+        return sum(item.received_ms for item in self.items.values())
 
     @property
     def end(self) -> ResponseStatus:
@@ -111,6 +113,9 @@ class Owed:
 
     def __init__(self, *, tells_speech: bool = True) -> None:
         self.tells_speech = tells_speech
+        self.tells_turns = True
+        """Whether the provider tells of the user's turns at all; else whatever it begins to say is
+        the answer to all that was said."""
         self.user_speaks = False
         """By the provider, or by the marks of the caller."""
         self.asides: deque[Say | RespondAside] = deque(maxlen=_MOST_ASIDES)
@@ -140,6 +145,11 @@ class Owed:
         """Whether the provider is to tell something soon."""
         running = bool(self._responses)
         return running or bool(self._debts and not self.user_speaks) or bool(self.asides)
+
+    def received_ms(self, response_id: str) -> float:
+        """How much speech of a response has come, while it runs."""
+        response = self._responses.get(response_id)
+        return 0.0 if response is None else response.received_ms
 
     # What the caller asks for
 
@@ -278,7 +288,7 @@ class Owed:
         if Debt.TURN in response.pays:
             # A turn's answer drops the phrases that wait.
             self._drop_phrases()
-        return Debt.TURN in response.pays
+        return Debt.TURN in response.pays or not self.tells_turns
 
     def _interrupt(self) -> None:
         for response in self._responses.values():

@@ -80,6 +80,11 @@ class Spoken:
         return max(self.done_to, turn.start - int(_ONSET_S * self._second))
 
     @property
+    def has_ear(self) -> bool:
+        """Whether the caller's own ear tells who speaks: it has done so before."""
+        return self._ear
+
+    @property
     def nobody_tells(self) -> bool:
         """Whether any of the audio may be speech: neither the provider nor an ear tells of it."""
         return not self.speech_events and not self._ear
@@ -192,6 +197,11 @@ class Spoken:
                 turn.stage = _Stage.ENDED
                 if turn.by is _Teller.EAR:
                     turn.by = _Teller.PROVIDER
+
+    def doubt_anew(self, now: int) -> None:
+        """Another session is tried for what nobody has made anything of."""
+        for turn in self._turns:
+            turn.doubt_from = now
 
     def forget_noise(self, now: int) -> None:
         """Take for noise what nobody has made anything of."""

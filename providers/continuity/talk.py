@@ -43,6 +43,7 @@ from crossfade.providers.events import (
     UserTranscript,
     UserTurnCommitted,
 )
+from crossfade.providers.profiles import Profile
 from crossfade.providers.sound_format import SoundFormat
 from crossfade.providers.validation import check_command
 
@@ -50,7 +51,7 @@ from crossfade.providers.validation import check_command
 _MOST_HELD = 4096
 _MOST_CALLS = 256
 # Speech that only the caller's own ear heard outlives two connections that told nothing of it.
-_DOUBTS = 3.0
+_DOUBTS = 4.0
 
 
 class Talk:
@@ -172,9 +173,10 @@ class Talk:
         if self._ledger is not None:
             self._ledger.told(event, now_s)
 
-    def cut(self, now_s: float) -> list[Event]:
-        """No connection serves: give the ends of what ran."""
-        self.uplink.unserved()
+    def cut(self, now_s: float, *, well: bool) -> list[Event]:
+        """No connection serves: give the ends of what ran; `well` says that the one that did was
+        alive until now."""
+        self.uplink.unserved(well=well)
         events = self.owed.cut()
         for event in events:
             self.file(event, now_s)
@@ -189,7 +191,7 @@ class Talk:
             line: It was told the history.
             unfinished: The user's audio; if the caller marks the turns, of one that goes on.
         """
-        self.uplink.speech_events = self.owed.tells_speech = line.profile.speech_events
+        self._know(line.profile)
         if not unfinished:
             return
         if line.config.turn_detection is TurnDetection.CALLER:
@@ -214,7 +216,7 @@ class Talk:
         owed, uplink, profile = self.owed, self.uplink, line.profile
         debt, replayed_ms = owed.debt, 0.0
         errors: list[Event] = []
-        uplink.speech_events = owed.tells_speech = profile.speech_events
+        self._know(profile)
         # Of a line that dies again everything stays owed.
         with suppress(ConnectionLost):
             commands = self._seed(line, rest=debt is Debt.REST)
@@ -257,17 +259,25 @@ class Talk:
 
     def _replay(self, line: Line) -> float:
         """Send the user's audio that is kept; give how much, in ms."""
-        second = self._sound.input_second_bytes
         line.began_bytes = self.uplink.replay_from_bytes
         replayed_bytes = 0
-        for piece in self.uplink.replay():
-            if isinstance(piece, TurnMark):
-                line.send(StartTurn() if piece is TurnMark.START else EndTurn())
+        audio: list[bytes] = []
+        for piece in [*self.uplink.replay(), None]:
+            if isinstance(piece, bytes):
+                audio.append(piece)
                 continue
-            replayed_bytes += len(piece)
-            for at in range(0, len(piece), second):
-                line.replay_audio(piece[at : at + second])
+            replayed_bytes += self._replay_audio(line, b"".join(audio))
+            audio.clear()
+            if piece is not None:
+                line.send(StartTurn() if piece is TurnMark.START else EndTurn())
         return self._sound.input_ms(replayed_bytes)
+
+    def _replay_audio(self, line: Line, audio: bytes) -> int:
+        """Send audio in seconds: the pieces in which it came are more than may wait."""
+        second = self._sound.input_second_bytes
+        for at in range(0, len(audio), second):
+            line.replay_audio(audio[at : at + second])
+        return len(audio)
 
     def _send(self, line: Line, command: Command) -> list[Event]:
         try:
@@ -277,6 +287,11 @@ class Talk:
         except SettingsError as error:
             return [ProviderError(message=str(error), severity=Severity.REQUEST)]
         return []
+
+    def _know(self, profile: Profile) -> None:
+        """Another model serves: what it tells of the user."""
+        self.uplink.speech_events = self.owed.tells_speech = profile.speech_events
+        self.owed.tells_turns = profile.speech_events or profile.user_transcripts
 
     def _answered(self) -> None:
         self.uplink.answered()

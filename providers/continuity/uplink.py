@@ -3,6 +3,8 @@
 from crossfade.providers.continuity.kept_audio import KeptAudio, TurnMark
 from crossfade.providers.continuity.spoken import Spoken
 
+# The caller's own ear hears speech no later than so long after its first sound.
+_EAR_S = 0.5
 # While little is to be kept, it is cut back twice a second.
 _CUT_BACK_S = 0.5
 
@@ -36,7 +38,8 @@ class UplinkBuffer:
     ) -> None:
         self._sample_bytes = sample_bytes
         self._keep = self._whole(int(keep_s * bytes_per_s))
-        self._preroll = self._whole(int(preroll_s * bytes_per_s))
+        self._preroll = self._before_gap = self._whole(int(preroll_s * bytes_per_s))
+        self._ear = min(self._preroll, self._whole(int(_EAR_S * bytes_per_s)))
         self._cut_back = int(_CUT_BACK_S * bytes_per_s)
         self._kept = KeptAudio()
         self._spoken = Spoken(bytes_per_s, doubt_s, speech_events=speech_events)
@@ -129,10 +132,22 @@ class UplinkBuffer:
         self._spoken.answered(self._kept.end_bytes)
         self._changed()
 
-    def unserved(self) -> int:
-        """Note that no connection serves; give how many bytes of unanswered turns are lost."""
+    def doubted(self) -> None:
+        """Note that another connection is tried, for this one tells nothing: no speech that it
+        should have told of is taken for noise meanwhile."""
+        self._spoken.doubt_anew(self._kept.end_bytes)
+        self._changed()
+
+    def unserved(self, *, well: bool = False) -> int:
+        """Note that no connection serves; give how many bytes of unanswered turns are lost.
+
+        Args:
+            well: The one that did was well until now: nobody had spoken, but for a word that
+                the caller's ear, if it listens, has not heard yet.
+        """
         if self._gap_from is None:
             self._gap_from = self._kept.end_bytes
+            self._before_gap = self._ear if well and self._spoken.has_ear else self._preroll
         return self._count_loss()
 
     def served(self) -> int:
@@ -187,8 +202,10 @@ class UplinkBuffer:
         spoken, end = self._spoken, self._kept.end_bytes
         wanted = spoken.done_to
         if not self._all_wanted:
-            since = end if self._gap_from is None else self._gap_from
-            wanted = max(wanted, since - self._preroll)
+            if self._gap_from is None:
+                wanted = max(wanted, end - self._preroll)
+            else:
+                wanted = max(wanted, self._gap_from - self._before_gap)
         turn_from = spoken.wanted_from
         return wanted if turn_from is None else self._whole(min(wanted, turn_from))
 

@@ -39,13 +39,16 @@ def test_what_never_came_is_all_lost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "rest", "came"),
+    ("heard_ms", "rest", "came"),
     [
-        ("one two ", "three four", (0, 1)),
-        ("one two three", "two three four", (9, 0)),
-        ("one", "three four", (0, 5)),
-        ("one two", "", (0, 11)),
+        (800, "three four", (0, 0)),
+        (1000, "three four", (200, 0)),
+        (500, "three four", (0, 300)),
+        (700, "", (0, 1100)),
+        (700, "something else", (0, 1100)),
     ],
 )
-def test_words_that_came_twice_or_never(told: str, rest: str, came: tuple[int, int]) -> None:
-    assert overlap(told, rest, "one two three four") == came
+def test_words_that_were_heard_twice_or_never(
+    heard_ms: float, rest: str, came: tuple[float, float]
+) -> None:
+    assert overlap(heard_ms, rest, "one two three four", 1800) == came

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.conversation.heard import WordTiming, heard_length
+from crossfade.conversation.heard import WordTiming, covered_length, heard_length
 
 TEN_WORDS = "aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii jjjj"
 
@@ -70,3 +70,46 @@ def test_more_played_is_never_less_heard_and_words_stay_whole(
     assert not before or not before.isspace()
     if before and after and before < "\u2e80" and after < "\u2e80":
         assert after.isspace()
+
+
+def covered(text: str, received_ms: float, pace: float | None = None) -> str:
+    return text[: covered_length(text, received_ms=received_ms, characters_per_s=pace)]
+
+
+def test_what_broke_off_ends_at_the_nearest_word_end() -> None:
+    # 13 characters a second by the typical pace.
+    assert covered(TEN_WORDS, 1000.0) == "aaaa bbbb cccc"
+    assert covered(TEN_WORDS, 880.0) == "aaaa bbbb"
+    assert covered(TEN_WORDS, 60_000.0) == TEN_WORDS
+    assert covered(TEN_WORDS, 1000.0, pace=19.0) == "aaaa bbbb cccc dddd"
+    assert covered("今日は東京は晴れです", 1000.0) == "今日は東"
+
+
+def test_too_little_sound_for_half_a_word_is_no_word_whatever_the_voice() -> None:
+    assert covered(TEN_WORDS, 150.0) == ""
+    assert covered(TEN_WORDS, 150.0, pace=100.0) == ""
+    assert covered(TEN_WORDS, 160.0) == "aaaa"
+    assert covered(TEN_WORDS, 160.0, pace=1.0) == "aaaa"
+
+
+def test_known_word_ends_decide_what_broke_off() -> None:
+    timings = [
+        WordTiming(end_character=4, end_ms=900.0),
+        WordTiming(end_character=9, end_ms=1500.0),
+    ]
+    assert covered_length(TEN_WORDS, received_ms=1600.0, timings=timings) == 9
+    assert covered_length(TEN_WORDS, received_ms=1400.0, timings=timings) == 4
+
+
+@given(
+    text=st.text(max_size=200),
+    received_ms=st.floats(0, 60_000),
+    pace=st.none() | st.floats(1, 100),
+)
+def test_all_who_know_text_and_sound_agree_whether_anything_came(
+    text: str, received_ms: float, pace: float | None
+) -> None:
+    length = len(covered(text, received_ms, pace))
+    assert bool(length) is bool(covered(text, received_ms))
+    assert not text[:length][-1:].isspace()
+    assert length >= len(covered(text, received_ms / 2, pace))

@@ -7,7 +7,7 @@ import pytest
 from crossfade.conversation.heard import WordTiming
 from crossfade.conversation.history import Speaker, Utterance
 from crossfade.conversation.ledger import Conversation
-from crossfade.conversation.pace import sure_pace
+from crossfade.conversation.pace import average_pace
 from crossfade.conversation.tools import ToolCall, ToolResult
 from crossfade.conversation.turns import AgentTurn, ToolRound, UserTurn
 from crossfade.conversation.usage import Usage
@@ -243,18 +243,18 @@ def test_the_transcript_tells_the_call_in_seconds_from_its_start() -> None:
     ]
 
 
-def cut_after_two_seconds() -> Conversation:
-    """A slow voice says 18 characters in two seconds, for sure."""
+def cut_after_some_words() -> Conversation:
+    """Of a voice that is not known, 1.4 s are likely to hold 18 characters."""
     conversation = Conversation()
     conversation.user_text("Count.", 0.5)
     conversation.response_started("r1", False, 1.0)
     conversation.agent_text("r1", "a1", "One two three four five six")
-    conversation.response_ended("r1", "cut", received_ms={"a1": 2000.0})
+    conversation.response_ended("r1", "cut", received_ms={"a1": 1400.0})
     return conversation
 
 
 def test_a_cut_answer_keeps_what_its_sound_covers_and_the_rest_follows() -> None:
-    conversation = cut_after_two_seconds()
+    conversation = cut_after_some_words()
     conversation.response_started("r2", False, 3.0)
     conversation.agent_text("r2", "a2", "four five six")
     conversation.response_ended("r2", "completed")
@@ -273,14 +273,14 @@ def test_a_cut_answer_keeps_what_its_sound_covers_and_the_rest_follows() -> None
 
 
 def test_an_answer_to_another_turn_continues_nothing() -> None:
-    conversation = cut_after_two_seconds()
+    conversation = cut_after_some_words()
     conversation.user_started("u2", 3.0)
     conversation.response_started("r2", False, 4.0)
     assert agents(conversation)[1].continues is None
 
 
 def test_what_is_injected_meanwhile_is_not_the_rest() -> None:
-    conversation = cut_after_two_seconds()
+    conversation = cut_after_some_words()
     conversation.response_started("i1", True, 3.0)
     conversation.agent_text("i2", "a", "One moment.")
     conversation.response_started("i2", True, 3.0)
@@ -304,15 +304,23 @@ def test_a_voice_that_is_known_is_cut_at_its_own_pace() -> None:
     conversation.response_started("r1", False, 1.0)
     conversation.agent_text("r1", "a1", "One two three four five six seven eight nine ten")
     conversation.response_ended("r1", "cut", received_ms={"a1": 2000.0})
-    # 20 characters a second, less a tenth, for 1.8 s.
-    assert agents(conversation)[1].text == "One two three four five six"
+    # 20 characters a second for 2 s: the end of "eight" is nearest, at 39.
+    assert agents(conversation)[1].text == "One two three four five six seven eight"
 
 
-def test_the_slowest_of_the_latest_answers_counts_and_short_ones_do_not() -> None:
+def test_the_pace_is_the_average_of_the_latest_answers_that_are_not_short() -> None:
     conversation = Conversation()
     for number, (length, received_ms) in enumerate([(60, 3000.0), (45, 3000.0), (5, 1000.0)]):
         conversation.agent_text(f"r{number}", f"a{number}", "x" * length)
         conversation.response_ended(f"r{number}", "completed")
         conversation.agent_played(f"a{number}", received_ms, received_ms)
-    assert sure_pace(conversation.entries) == pytest.approx(13.5)
-    assert sure_pace(()) is None
+    assert average_pace(conversation.entries) == pytest.approx(17.5)
+    assert average_pace(()) is None
+
+
+def test_a_cut_answer_that_is_interrupted_then_was_surely_heard_by_the_slow_pace_only() -> None:
+    conversation = cut_after_some_words()
+    conversation.agent_played("a1", 1100.0, 1400.0, interrupted=True)
+    first = agents(conversation)[0]
+    # 10 characters a second for 0.9 s.
+    assert (first.heard, first.text) == ("One two", "One two three four")

@@ -4,7 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from crossfade.conversation.heard import WordTiming
+from crossfade.conversation.heard import (
+    TYPICAL_CHARACTERS_PER_S,
+    WordTiming,
+    spoken_length,
+)
 from crossfade.conversation.history import Notice, Speaker, Utterance
 from crossfade.conversation.ledger import Conversation
 from crossfade.conversation.records import from_record, to_record
@@ -254,8 +258,8 @@ def test_a_cut_answer_and_its_rest_are_the_whole(
     cut = conversation.entries[0]
     assert isinstance(cut, AgentTurn)
     assert whole.startswith(cut.text)
-    # No faster than a slow voice, and with some doubt.
-    assert len(cut.text) <= max(0.0, received_ms - 200) / 100
+    # No more than half a word beyond what a typical voice says.
+    assert spoken_length(cut.text) <= received_ms / 1000 * TYPICAL_CHARACTERS_PER_S + 5
 
     conversation.response_started("r2", False, 2.0)
     conversation.agent_text("r2", "a2", whole[len(cut.text) :])

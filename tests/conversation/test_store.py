@@ -286,6 +286,58 @@ def test_a_deleted_call_stays_deleted_while_it_runs(url: str) -> None:
     in_store(url, main)
 
 
+def test_calls_that_nobody_serves_are_ended_as_failed_after_a_while(url: str) -> None:
+    async def main(store: CallStore) -> None:
+        await store.write([began("lost", audio=AudioChange(anew=True, part=0, chunk=b"ab"))])
+        await store.write([began("served")], owner="me", lease_s=60)
+        await store.write([began("over", ended=CallStatus.ENDED, ended_at=STARTED_AT)])
+        assert await store.end_abandoned(60) == ()
+        assert await store.abandoned() == ("lost",)
+        assert await store.end_abandoned(-1) == ("lost",)
+        assert await store.end_abandoned(-1) == ()
+        lost = await store.load_call("lost")
+        assert lost is not None
+        assert (lost.status, lost.unfinished) == (CallStatus.FAILED, b"")
+        assert lost.ended_at is not None
+        statuses = {one.id: one.status for one in await store.calls()}
+        assert statuses["served"] is CallStatus.RUNNING
+        assert statuses["over"] is CallStatus.ENDED
+
+    in_store(url, main)
+
+
+def test_who_takes_an_abandoned_call_has_it_or_finds_it_ended(url: str) -> None:
+    async def main(store: CallStore) -> None:
+        names = [f"call-{number}" for number in range(20)]
+        await store.write([began(name) for name in names])
+
+        async def taken(name: str) -> bool:
+            await store.take(name, "me", 60)
+            found = await store.load_call(name)
+            return found is not None and found.status is CallStatus.RUNNING
+
+        *took, ended = await asyncio.gather(*map(taken, names), store.end_abandoned(-1))
+        has = {name for name, mine in zip(names, took, strict=True) if mine}
+        running = {one.id for one in await store.calls(status=CallStatus.RUNNING)}
+        assert isinstance(ended, tuple)
+        assert has == running == set(names) - set(ended)
+
+    in_store(url, main)
+
+
+def test_a_call_that_goes_on_with_another_model_has_its_name_and_rate(url: str) -> None:
+    async def main(store: CallStore) -> None:
+        await store.write([began()])
+        other = call(spec="gemini:m", audio_rate_hz=16000, started_at=0.0)
+        await store.write([CallChanges(call_id="a", changed=other)])
+        stored = await store.load_call("a")
+        assert stored is not None
+        assert (stored.spec, stored.audio_rate_hz) == ("gemini:m", 16000)
+        assert stored.started_at == STARTED_AT
+
+    in_store(url, main)
+
+
 def test_retention_deletes_what_is_old_and_not_served(url: str) -> None:
     async def main(store: CallStore) -> None:
         ended = {"ended": CallStatus.ENDED, "ended_at": STARTED_AT}

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,16 @@ from typing import Any
 from crossfade.audio.resample import resample
 from crossfade.audio.sound_file import read_sound
 from crossfade.emulators.backends.scripted import ScriptedBackend
+from crossfade.emulators.gemini import GeminiEmulator
 from crossfade.emulators.openai import OpenAIEmulator
+from crossfade.pipelines.endpoint import Endpoint
 from crossfade.pipelines.serve import run_server
 from crossfade.pipelines.serve_settings import ServeSettings
+from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
 from tests.project import ROOT
 
-STORY = (
-    "Once upon a time there was a keeper of a lighthouse who lived on an island far out at sea, "
-    "and every evening he lit the lamp."
-)
+Service = OpenAIEmulator | GeminiEmulator
+STORY = "Once upon a time there was a keeper of a lighthouse far out at sea."
 SCENARIO = f"""
 otherwise: I have nothing more to say.
 turns:
@@ -64,9 +65,21 @@ class Serving:
 
 @contextlib.asynccontextmanager
 async def serving(
-    folder: Path, emulator: OpenAIEmulator, *, store: str | None = None, **options: Any
+    folder: Path,
+    emulator: Service,
+    *,
+    store: str | None = None,
+    route: Sequence[RouteEndpoint] = (),
+    **options: Any,
 ) -> AsyncIterator[Serving]:
     """Run `crossfade serve` in this loop."""
+    gemini = isinstance(emulator, GeminiEmulator)
+    provider = Endpoint(
+        spec="gemini:gemini-3.8-live" if gemini else "openai:gpt-realtime-2.1",
+        base_url=emulator.url,
+        api_key="emulated",
+        description="Talking to the test's emulator.",
+    )
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[None] = loop.create_future()
     listening: asyncio.Future[str] = loop.create_future()
@@ -77,10 +90,10 @@ async def serving(
         if line.startswith("listening on "):
             listening.set_result(line.split()[2])
 
-    settings = ServeSettings(
-        port=0, base_url=emulator.url, store=store, runs=folder / "runs", **options
+    settings = ServeSettings(port=0, store=store, runs=folder / "runs", **options)
+    task = asyncio.create_task(
+        run_server(settings, announce=announce, stop=lambda: stop, provider=provider, route=route)
     )
-    task = asyncio.create_task(run_server(settings, announce=announce, stop=lambda: stop))
     both: set[asyncio.Future[Any]] = {task, listening}
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     if not listening.done():

@@ -141,6 +141,25 @@ def test_a_call_that_another_process_began_is_not_written_again() -> None:
     assert [row.position for row in taken(journal).entries] == [1]
 
 
+def test_a_call_that_goes_on_with_another_model_tells_its_name_once_it_is_written() -> None:
+    stored = StoredCall(
+        id="a",
+        spec="gemini:m",
+        config={},
+        status=CallStatus.RUNNING,
+        started_at=0.0,
+        started_at_s=0.0,
+        ended_at=None,
+        entries=(),
+    )
+    journal = CallJournal(CALL, Conversation(), stored=stored)
+    changes = taken(journal)
+    assert changes.changed == CALL
+    journal.failed(changes)
+    assert taken(journal).changed == CALL
+    assert journal.take() is None
+
+
 def test_the_end_is_told_last_and_again_until_it_was_written() -> None:
     ledger = Conversation()
     journal = CallJournal(CALL, ledger, unfinished=lambda: b"ab")

@@ -10,7 +10,7 @@ from crossfade.audio.pcm import to_float
 from crossfade.audio.resample import resample
 from crossfade.observability.turns import from_recording
 from crossfade.pipelines.demo import demo_line
-from crossfade.pipelines.native_call import one_line
+from crossfade.pipelines.scripted_call import one_line
 from crossfade.transports.script import AfterSilence
 from tests.clock import run
 

@@ -95,6 +95,26 @@ def test_unfinished_audio_is_kept_at_most_200_ms_apart() -> None:
     run(main())
 
 
+def test_a_write_that_nobody_waits_for_any_more_is_still_made() -> None:
+    async def main() -> None:
+        store = FakeStore()
+        async with JournalWriter(store) as writer:
+            ledger, journal = opened(writer)
+            ledger.user_text("hello", now_s())
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.005):
+                    await writer.flush()
+            await asyncio.sleep(0.01)
+            assert store.positions("a") == {0}
+            ledger.user_text("and then", now_s())
+            # Ends in the middle of the next one.
+            await asyncio.sleep(0.095)
+        assert store.positions("a") == {0, 1}
+        assert journal.waits == 0
+
+    run(main())
+
+
 def test_a_store_that_is_down_costs_states_and_nothing_else() -> None:
     async def main() -> None:
         store, told = FakeStore(), list[JournalState]()

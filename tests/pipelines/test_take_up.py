@@ -1,5 +1,7 @@
 """What another process makes of a stored conversation."""
 
+from dataclasses import replace
+
 import pytest
 
 from crossfade.conversation.history import Speaker, Utterance
@@ -34,10 +36,18 @@ def state(received_ms: float = 4000, played_ms: float = 0) -> CallState:
 def taken(
     *entries: Entry,
     state: CallState | None = None,
+    unfinished: bool = False,
     heard: HeardSpeech | None = None,
     idempotent: frozenset[str] = frozenset(),
 ) -> TakenUp:
-    return take_up(entries, state or CallState(), heard=heard, idempotent=idempotent, now_s=9)
+    return take_up(
+        entries,
+        state or CallState(),
+        unfinished=unfinished,
+        heard=heard,
+        idempotent=idempotent,
+        now_s=9,
+    )
 
 
 def test_a_call_at_rest_goes_on_as_it_is() -> None:
@@ -49,17 +59,17 @@ def test_an_answer_is_kept_as_far_as_the_client_heard_it_and_its_rest_is_owed() 
     up = taken(QUESTION, answer(), state=state(), heard=heard(2200))
     (item,) = up.entries[1].items  # type: ignore[union-attr]
     assert up.entries[1].status == CUT  # type: ignore[union-attr]
-    # Half of it, but for 200 ms that are doubtful.
-    assert item.text == "one two three four five"
+    # 26 of the 48 characters, to the nearest word.
+    assert item.text == "one two three four five six"
     assert up.owed is Owed.REST
     history = Conversation.restored(up.entries).history()
-    assert history[-1] == Utterance(speaker=Speaker.AGENT, text="one two three four five")
+    assert history[-1] == Utterance(speaker=Speaker.AGENT, text=item.text)
 
 
 def test_without_the_clients_word_the_store_knows_it_by_and_large() -> None:
     up = taken(QUESTION, answer(), state=state(played_ms=2000))
     (item,) = up.entries[1].items  # type: ignore[union-attr]
-    assert item.text == "one two three four"
+    assert item.text == "one two three four five"
     assert up.owed is Owed.REST
 
 
@@ -81,6 +91,14 @@ def test_an_answer_that_still_comes_is_cut_even_if_all_that_came_was_heard() -> 
     assert up.owed is Owed.REST
 
 
+def test_of_an_answer_that_still_comes_the_pace_tells_what_was_heard() -> None:
+    item = AgentItem(item_id="i0", text=WORDS, played_ms=2400.0, received_ms=2400.0)
+    before = replace(answer(response_id="r0"), items=(item,))
+    up = taken(before, QUESTION, answer(None), state=state(1500), heard=heard(1200))
+    # At 20 characters a second, as in the answer before.
+    assert up.entries[-1].text == "one two three four five"  # type: ignore[union-attr]
+
+
 def test_an_answer_of_which_nothing_was_heard_is_asked_for_again() -> None:
     up = taken(QUESTION, answer(), state=state(), heard=heard(900, "an earlier one"))
     assert up.owed is Owed.REQUEST
@@ -93,8 +111,7 @@ def test_a_question_that_nobody_answered_is_owed_its_answer() -> None:
 
 
 def test_a_question_whose_sound_is_kept_is_heard_again_and_not_told() -> None:
-    unfinished = CallState(unfinished=bytes(640))
-    up = taken(answer(played_ms=4000), QUESTION, answer_begun(), state=unfinished)
+    up = taken(answer(played_ms=4000), QUESTION, answer_begun(), unfinished=True)
     assert up.entries == (answer(played_ms=4000),)
     assert up.owed is Owed.NOTHING
 
@@ -105,7 +122,7 @@ def answer_begun() -> AgentTurn:
 
 def test_typed_words_stay() -> None:
     typed = UserTurn(started_at_s=1, text="hello", final=True, committed=True, typed=True)
-    assert taken(typed, state=CallState(unfinished=bytes(2))).entries == (typed,)
+    assert taken(typed, unfinished=True).entries == (typed,)
 
 
 @pytest.mark.parametrize(

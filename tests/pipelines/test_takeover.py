@@ -19,7 +19,8 @@ def test_calls_go_on_when_their_server_is_killed(kind: str, tmp_path: Path) -> N
         assert len(result.kills) == 1
         # The machine may be busy; the benchmark measures it.
         assert 0 < result.worst_ms < 10_000
-    assert max(kill.missing_characters for kill in answer.kills) == 0
+    # Words are found in the sound by their share of the characters.
+    assert max(kill.missing_ms for kill in answer.kills) < 500
     assert question.lost_ms <= GOAL_LOST_MS
     assert question.doubled_ms <= GOAL_LOST_MS
     assert len(content([answer, question])["results"]) == 2

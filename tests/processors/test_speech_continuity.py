@@ -95,12 +95,12 @@ def test_a_cut_answer_is_played_on_and_filed_as_far_as_its_sound_goes() -> None:
         tap = ConversationTap(conversation, TapSide.AGENT)
         async with running(node(session), tap) as chain:
             session.feed(ResponseStarted(response_id="r"), text("One two three four five six"))
-            session.feed(*[audio("r")] * 100, CALL, done("r", ResponseStatus.CUT))
+            session.feed(*[audio("r")] * 70, CALL, done("r", ResponseStatus.CUT))
             await settled(200)
             (end,) = chain.last.frames(ResponseEndFrame)
-            assert (end.status, end.received_ms) == ("cut", {"a": 2000.0})
+            assert (end.status, end.received_ms) == ("cut", {"a": 1400.0})
             assert len(chain.last.frames(TTSStoppedFrame)) == 1
-            assert len(chain.last.audio) == 100
+            assert len(chain.last.audio) == 70
             assert not chain.last.frames(ErrorFrame)
         (turn,) = conversation.entries
         assert isinstance(turn, AgentTurn)

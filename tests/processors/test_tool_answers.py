@@ -101,14 +101,52 @@ def test_an_error_is_told_as_one() -> None:
     assert (answer.result.output, answer.result.is_error) == ("It failed.", True)
 
 
+CANCELLED = ToolCancelFrame("look", "c", reason="Interrupted.", tell=True)
+ASKED = '[The tool call look({"city":"Rome"}) of before'
+
+
 def test_a_cancelled_call_is_closed_in_silence_if_the_model_waits_for_it() -> None:
-    told = ToolCancelFrame("look", "c", reason="Interrupted.", tell=True)
-    assert sent(answers(TALKS_ON).cancelled(told)) == ("Interrupted.", True, Delivery.SILENT)
-    untold = ToolCancelFrame("look", "c", run_llm=True)
-    assert answers(TALKS_ON).cancelled(untold) == [Respond()]
+    (answer,) = answers(TALKS_ON).cancelled(CANCELLED)
+    assert sent([answer]) == ("Interrupted.", True, Delivery.SILENT)
+
+
+def test_the_last_call_of_a_response_that_is_cancelled_has_the_model_speak_of_the_others() -> None:
+    last = ToolCancelFrame("look", "c", reason="Interrupted.", tell=True, run_llm=True)
+    answer, ask = answers(TALKS_ON).cancelled(last)
+    assert sent([answer]) == ("Interrupted.", True, Delivery.WHEN_IDLE)
+    assert ask == Respond()
+
+
+def test_what_is_taken_back_is_not_answered_and_the_others_are_asked_for_in_words() -> None:
+    assert answers(TALKS_ON).cancelled(ToolCancelFrame("look", "c")) == []
+    last = ToolCancelFrame("look", "c", run_llm=True)
+    words = f"{ASKED} was taken back. Go on without it.]"
+    assert answers(TALKS_ON).cancelled(last) == [SendText(text=words, respond=True)]
+
+
+def test_a_call_that_cannot_be_answered_any_more_is_cancelled_in_words() -> None:
     waited = answers(WAITS)
     waited.result(frame("soon", final=False))
-    assert waited.cancelled(told) == []
+    words = f"{ASKED} was cancelled: Interrupted.]"
+    told = [SendText(text=words, respond=False, call_id="c")]
+    assert waited.cancelled(CANCELLED) == told
+    succeeded = answers(TALKS_ON)
+    succeeded.succeed(TALKS_ON, (), open_calls=False)
+    assert succeeded.cancelled(CANCELLED) == told
+
+
+def test_words_of_a_call_hold_no_secret() -> None:
+    secretive = ToolDeclaration(name="look", description="Look.", secrets=frozenset({"city"}))
+    made = answers(WAITS, secretive)
+    made.result(frame("soon", final=False))
+    (told,) = made.cancelled(CANCELLED)
+    assert isinstance(told, SendText)
+    assert 'look({"city":"[secret]"})' in told.text
+
+
+def test_what_no_wire_takes_is_told_as_text() -> None:
+    output, _, _ = sent(answers(TALKS_ON).result(frame({"half": "a\ud800b", "far": 2**70})))
+    assert output == '{"half":"a\ufffdb","far":1180591620717411303424}'
 
 
 def test_a_session_that_is_resumed_still_waits_for_its_calls() -> None:

@@ -20,14 +20,16 @@ from crossfade.processors.tool_actions import (
     Tell,
     ToolWire,
 )
-from crossfade.processors.tool_calls import ANSWER_DUE_MS, MOST_CALLS, ToolCalls
+from crossfade.processors.tool_calls import MOST_CALLS, ToolCalls
 from crossfade.processors.tool_consent import VALID_MS
-from crossfade.processors.tool_runs import MOST_WAITING
+from crossfade.processors.tool_floor import ANSWER_DUE_MS, UserSound
+from crossfade.processors.tool_runs import MOST_WAITING, RunningTool
+from crossfade.processors.tool_words import MOST_ERROR_CHARACTERS
 from crossfade.processors.tools import OnDuplicate, OnInterruption, Tool, tool
 
 
 def make(name: str, **policy: Any) -> Tool:
-    @tool(name=name, **{"acknowledge": "Wait.", **policy})
+    @tool(name=name, **{"acknowledge": ("Wait.",), **policy})
     async def do(what: str = "") -> str:
         """Do."""
         return what
@@ -128,6 +130,37 @@ def test_what_comes_late_for_a_model_that_waited_waits_for_silence() -> None:
     assert brief(calls.wake(1600 + ANSWER_DUE_MS)) == [("a", "r", True, True)]
 
 
+def late_result(calls: ToolCalls) -> None:
+    """A result waits to be told as text."""
+    (run,) = of(calls.called(calls_of("a"), 0), Run)
+    calls.wake(1000)
+    calls.user_sounds(UserSound.BEGAN, 1100)
+    assert brief(calls.returned(run.run_id, "r", 1300)) == []
+
+
+def test_what_is_heard_of_the_user_here_has_a_late_result_wait_too() -> None:
+    """Not every wire tells of the user's turns."""
+    calls = decider(make("a"), wire=ToolWire.WAITS)
+    late_result(calls)
+    assert brief(calls.user_sounds(UserSound.CONFIRMED, 1400)) == []
+    assert brief(calls.user_sounds(UserSound.ENDED, 1600)) == []
+    assert calls.wake_at_ms == 1600 + ANSWER_DUE_MS
+    calls.response_started("answer", 2000)
+    assert brief(calls.response_ended("answer", 2500)) == [("a", "r", True, True)]
+
+
+def test_no_answer_is_waited_for_to_what_was_no_speech_or_was_answered_already() -> None:
+    calls = decider(make("a"), wire=ToolWire.WAITS)
+    late_result(calls)
+    assert brief(calls.user_sounds(UserSound.DROPPED, 1400)) == [("a", "r", True, True)]
+    calls = decider(make("a"), wire=ToolWire.WAITS)
+    late_result(calls)
+    # The provider was quicker than local voice activity.
+    calls.response_started("answer", 1500)
+    assert brief(calls.response_ended("answer", 1600)) == []
+    assert brief(calls.user_sounds(UserSound.ENDED, 1700)) == [("a", "r", True, True)]
+
+
 def test_an_answer_that_begins_ends_the_wait_for_it() -> None:
     calls = decider(make("a"), wire=ToolWire.WAITS)
     (run,) = of(calls.called(calls_of("a"), 0), Run)
@@ -188,6 +221,38 @@ def test_the_rest_of_a_response_is_spoken_of_when_its_last_call_is_taken_back() 
     assert (cancel.ask, cancel.tell) == (True, False)
 
 
+def test_nobody_is_asked_to_speak_over_the_user_when_a_call_is_taken_back() -> None:
+    calls = decider(make("a"), make("b"))
+    first, _ = of(calls.called(calls_of("a", "b"), 0), Run)
+    calls.returned(first.run_id, 1, 10)
+    calls.user_sounds(UserSound.BEGAN, 15)
+    (cancel,) = of(calls.taken_back("b", 20), Cancel)
+    assert (cancel.ask, cancel.tell) == (False, False)
+
+
+def test_a_run_that_nobody_stopped_and_is_cancelled_has_failed() -> None:
+    calls = decider(make("a", deadline_ms=4000))
+    (run,) = of(calls.called(calls_of("a"), 0), Run)
+    calls.wake(1000)
+    assert brief(calls.stopped(run.run_id, 1500)) == [("a", "a was cancelled.", True, True)]
+    assert calls.wake_at_ms is None
+
+
+def test_a_run_that_is_quoted_quotes_no_argument() -> None:
+    run = RunningTool(id=1, tool=make("a"), arguments={"pin": "4711"}, signature='{"pin": "4711"}')
+    assert "4711" not in repr(run)
+
+
+def test_what_is_told_of_an_error_is_bounded() -> None:
+    calls = decider(make("a"))
+    (run,) = of(calls.called(calls_of("a 1"), 0), Run)
+    ((_, failed, _, _),) = brief(calls.failed(run.run_id, "x" * 1_000_000, 10))
+    unknown = ToolCall(id="u", name="y" * 1_000_000, arguments={})
+    ((_, refused, _, _),) = brief(calls.called([unknown], 20))
+    for told in (failed, refused):
+        assert len(told) < MOST_ERROR_CHARACTERS + 200
+
+
 def test_an_interruption_cancels_by_policy_and_tells() -> None:
     calls = decider(make("a", on_interruption=OnInterruption.CANCEL), make("b"))
     calls.called(calls_of("a", "b"), 0)
@@ -232,29 +297,83 @@ def test_what_gave_a_part_of_its_result_is_not_run_again() -> None:
     assert not of(calls.failed(run.run_id, "a failed.", 10), Run)
 
 
-def test_a_call_that_needs_consent_runs_when_the_caller_has_spoken() -> None:
+def agent_asks(calls: ToolCalls, now_ms: float) -> None:
+    """A response that is heard."""
+    calls.response_started(f"question {now_ms}", now_ms)
+    calls.agent_speaks(True, now_ms)
+    calls.response_ended(f"question {now_ms}", now_ms)
+    calls.agent_speaks(False, now_ms)
+
+
+def user_says(calls: ToolCalls, now_ms: float) -> None:
+    """What the caller says is heard on this machine alone."""
+    calls.user_sounds(UserSound.BEGAN, now_ms)
+    calls.user_sounds(UserSound.CONFIRMED, now_ms)
+    calls.user_sounds(UserSound.ENDED, now_ms)
+
+
+def user_takes_a_turn(calls: ToolCalls, now_ms: float) -> None:
+    calls.user_speaks(True, now_ms)
+    calls.user_speaks(False, now_ms)
+
+
+def user_says_without_confirmation(calls: ToolCalls, now_ms: float) -> None:
+    calls.user_sounds(UserSound.BEGAN, now_ms)
+    calls.user_sounds(UserSound.ENDED, now_ms)
+
+
+@pytest.mark.parametrize("answer", [user_says, user_takes_a_turn, user_says_without_confirmation])
+def test_a_call_that_needs_consent_runs_when_the_caller_has_answered(
+    answer: Callable[[ToolCalls, float], None],
+) -> None:
     calls = decider(make("pay", confirm=True))
     asked = calls.called(calls_of("pay 1", what="5"), 0)
     assert not of(asked, Run)
     assert "caller's consent" in brief(asked)[0][1]
+    agent_asks(calls, 5)
     # Nobody said anything: the model asks itself.
     assert not of(calls.called(calls_of("pay 2", what="5"), 10), Run)
-    calls.user_speaks(True, 20)
+    answer(calls, 20)
     # Something else was asked about.
     assert not of(calls.called(calls_of("pay 3", what="500"), 30), Run)
     assert of(calls.called(calls_of("pay 4", what="5"), 40), Run)
     # It holds once.
-    assert not of(calls.called(calls_of("pay 5", what="5 "), 50), Run)
+    assert not of(calls.called(calls_of("pay 5", what="5"), 50), Run)
+
+
+def test_what_the_caller_says_before_they_are_asked_is_no_consent() -> None:
+    calls = decider(make("pay", confirm=True))
+    calls.agent_speaks(True, 0)
+    calls.called(calls_of("pay 1"), 5)
+    # The agent was interrupted before it could ask.
+    user_says(calls, 10)
+    calls.agent_speaks(False, 11)
+    calls.response_started("question", 20)
+    user_says(calls, 30)
+    assert not of(calls.called(calls_of("pay 2"), 40), Run)
+    calls.agent_speaks(True, 50)
+    user_says(calls, 60)
+    assert of(calls.called(calls_of("pay 3"), 70), Run)
+
+
+def test_a_cough_is_no_consent() -> None:
+    calls = decider(make("pay", confirm=True))
+    calls.called(calls_of("pay 1"), 0)
+    agent_asks(calls, 5)
+    for sound in (UserSound.BEGAN, UserSound.DROPPED, UserSound.ENDED):
+        calls.user_sounds(sound, 10)
+    assert not of(calls.called(calls_of("pay 2"), 20), Run)
 
 
 def test_an_old_question_is_asked_again() -> None:
     calls = decider(make("pay", confirm=True))
     calls.called(calls_of("pay 1"), 0)
-    calls.user_speaks(True, 20)
+    agent_asks(calls, 10)
+    user_says(calls, 20)
     late_ms = VALID_MS + 1
     assert not of(calls.called(calls_of("pay 2"), late_ms), Run)
-    calls.user_speaks(False, late_ms + 1)
-    calls.user_speaks(True, late_ms + 2)
+    agent_asks(calls, late_ms + 1)
+    user_says(calls, late_ms + 2)
     assert of(calls.called(calls_of("pay 3"), late_ms + 3), Run)
 
 
@@ -269,7 +388,7 @@ def test_too_many_open_calls_are_refused() -> None:
 
 
 def test_each_slow_call_brings_what_may_be_said_of_it() -> None:
-    calls = decider(make("a", acknowledge=None), make("b", acknowledge="B."), make("c"))
+    calls = decider(make("a", acknowledge=None), make("b", acknowledge=("B.",)), make("c"))
     calls.called(calls_of("a", "b", "c"), 0)
     slow = of(calls.wake(300), Note)
     assert [note.phase for note in slow] == [ToolPhase.SLOW] * 3
@@ -341,6 +460,10 @@ class Story:
     def user(self, number: int) -> None:
         self.take(self.calls.user_speaks(number % 2 == 0, self.now_ms))
 
+    def sound(self, number: int) -> None:
+        sound = list(UserSound)[number % len(UserSound)]
+        self.take(self.calls.user_sounds(sound, self.now_ms))
+
     def agent(self, number: int) -> None:
         self.take(self.calls.agent_speaks(number % 2 == 0, self.now_ms))
 
@@ -358,6 +481,7 @@ class Story:
         for number in range(6):
             self.response_over(number)
         self.user(1)
+        self.take(self.calls.user_sounds(UserSound.ENDED, self.now_ms))
         self.agent(1)
         while (wake_at_ms := self.calls.wake_at_ms) is not None:
             assert self.now_ms < 1e6, "it never comes to an end"
@@ -374,6 +498,7 @@ STEPS = st.sampled_from(
         Story.taken_back,
         Story.interrupted,
         Story.user,
+        Story.sound,
         Story.agent,
         Story.response,
         Story.response_over,

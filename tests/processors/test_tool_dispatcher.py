@@ -1,10 +1,12 @@
 """Running tools beside a conversation."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from loguru import logger
 from pipecat.observers.function_call_observer import FunctionCallObserver
 from pydantic import SecretStr
 
@@ -114,8 +116,8 @@ def test_a_call_that_outlasts_its_timeout_runs_on_until_its_deadline() -> None:
 
 def test_a_slow_call_is_told_of_when_it_may_be_acknowledged_and_a_quick_one_is_not() -> None:
     async def scenario() -> None:
-        slow = sleeper("slow", 3, "s", acknowledge="Hold on.", acknowledge_after_ms=500)
-        quick = sleeper("quick", 0.4, "q", acknowledge="Hold on.", acknowledge_after_ms=500)
+        slow = sleeper("slow", 3, "s", acknowledge=("Hold on.",), acknowledge_after_ms=500)
+        quick = sleeper("quick", 0.4, "q", acknowledge=("Hold on.",), acknowledge_after_ms=500)
         async with running(ToolDispatcher([slow, quick])) as chain:
             await chain.down(calls("quick", "slow"))
             await asyncio.sleep(0.49)
@@ -157,6 +159,86 @@ def test_what_a_tool_raises_is_told_by_its_kind_only() -> None:
             ]
 
     run(scenario())
+
+
+@tool
+async def gives_up() -> None:
+    """Be cancelled by what it waits for."""
+    raise asyncio.CancelledError
+
+
+@tool
+async def quits() -> None:
+    """Quit."""
+    sys.exit(3)
+
+
+@tool
+def quits_its_thread() -> None:
+    """Quit."""
+    sys.exit(3)
+
+
+@tool
+def stops() -> None:
+    """Stop."""
+    raise StopIteration
+
+
+@pytest.mark.parametrize(
+    ("broken", "kind"),
+    [
+        (gives_up, "CancelledError"),
+        (quits, "SystemExit"),
+        (quits_its_thread, "StrayExit"),
+        (stops, "StrayExit"),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_what_a_tool_raises_ends_its_call_and_nothing_else(broken: Tool, kind: str) -> None:
+    async def scenario() -> None:
+        async with running(ToolDispatcher([broken, sleeper("look", 0, "seen")])) as chain:
+            await chain.down(calls(broken.name))
+            await asyncio.sleep(0.5)
+            error = {"error": f"{broken.name} failed ({kind})."}
+            assert results(chain) == [(broken.name, error, True)]
+            await chain.down(calls("look"))
+            await asyncio.sleep(0.1)
+            assert finals(chain)[1:] == [("look", "seen", True)]
+            assert not chain.errors
+
+    run(scenario())
+
+
+def test_no_log_quotes_the_error_of_a_tool_that_takes_a_secret() -> None:
+    @tool
+    async def unlock(pin: SecretStr) -> None:
+        """Unlock."""
+        raise ValueError(f"{pin.get_secret_value()} is wrong")
+
+    @tool
+    async def look(city: str) -> None:
+        """Look."""
+        raise ValueError(f"{city} is too far")
+
+    logged: list[str] = []
+
+    async def scenario() -> None:
+        async with running(ToolDispatcher([unlock, look])) as chain:
+            await chain.down(calls("unlock", pin="4711-0815"))
+            await chain.down(calls("look", city="Oslo"))
+            await asyncio.sleep(0.1)
+            assert len(results(chain)) == 2
+
+    sink = logger.add(logged.append, level=0)
+    try:
+        run(scenario())
+    finally:
+        logger.remove(sink)
+    ours = "".join(line for line in logged if "failed" in line)
+    assert "4711" not in ours
+    assert "the tool unlock failed: ValueError\n" in ours
+    assert "the tool look failed: ValueError: Oslo is too far" in ours
 
 
 def test_a_call_that_runs_at_the_end_is_cancelled() -> None:

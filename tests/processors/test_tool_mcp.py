@@ -22,6 +22,7 @@ class Client:
     def __init__(self) -> None:
         self.called: list[Any] = []
         self.closed = False
+        self.properties: dict[str, Any] = {"a": {"type": "integer"}, "b": {"type": "integer"}}
 
     async def tools(self) -> Any:
         async def handler(params: Any) -> None:
@@ -31,7 +32,7 @@ class Client:
         schema = SimpleNamespace(
             name="add",
             description="Add two numbers.",
-            properties={"a": {"type": "integer"}, "b": {"type": "integer"}},
+            properties=self.properties,
             required=["a", "b"],
             handler=handler,
         )
@@ -87,10 +88,32 @@ def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     run(main())
 
 
+def test_of_a_client_of_ones_own_what_its_schemas_refer_to_is_not_checked() -> None:
+    """Pipecat's client leaves it out; a reference to nothing would be refused by the model."""
+
+    async def main() -> None:
+        client = Client()
+        client.properties = {"a": {"$ref": "#/$defs/A"}, "b": {"anyOf": [{"$ref": "#/$defs/B"}]}}
+        async with mcp_tools(client) as (add,):
+            assert add.declaration.parameters["properties"] == {"a": {}, "b": {"anyOf": [{}]}}
+            assert await add.run({"a": {"x": 1}, "b": 2}) == "5"
+
+    run(main())
+
+
 SERVER = """
 from mcp.server.mcpserver import MCPServer
+from pydantic import BaseModel
 
 server = MCPServer("sums")
+
+class Place(BaseModel):
+    city: str
+
+@server.tool()
+def find(place: Place) -> str:
+    "Find a place."
+    return place.city
 
 @server.tool()
 def add(a: int, b: int) -> int:
@@ -112,8 +135,14 @@ def test_a_real_server_in_a_child_process(tmp_path: Path) -> None:
         server = mcp.StdioServerParameters(
             command=sys.executable, args=[str(script)], env=dict(os.environ)
         )
-        async with mcp_tools(server) as (add,):
+        async with mcp_tools(server) as tools:
+            find, add = sorted(tools, key=lambda each: each.name, reverse=True)
             assert add.declaration.description == "Add two numbers."
             assert await add.run({"a": 2, "b": 3}) == "5"
+            place = find.declaration.parameters["$defs"]["Place"]
+            assert place["properties"]["city"]["type"] == "string"
+            with pytest.raises(ToolArgumentsError, match="city"):
+                find.check({"place": {"town": "Rome"}})
+            assert await find.run({"place": {"city": "Rome"}}) == "Rome"
 
     asyncio.run(asyncio.wait_for(main(), 30))

@@ -1,17 +1,29 @@
 """Declaring tools, checking arguments, running handlers."""
 
 import asyncio
+import dataclasses
+import functools
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date
 from typing import Annotated, Any, Literal, get_type_hints
 
 import pytest
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Secret,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from crossfade.conversation.tools import ToolCall
 from crossfade.errors import SettingsError
-from crossfade.processors.tool_policy import PolicyFields
+from crossfade.processors.tool_policy import PHRASES, PolicyFields
+from crossfade.processors.tool_schema import arguments_model
 from crossfade.processors.tools import (
     OnInterruption,
     Tool,
@@ -268,3 +280,164 @@ def test_every_field_of_a_policy_can_be_given_as_a_keyword() -> None:
     assert isinstance(quick, Tool)
     assert quick.policy.on_interruption is OnInterruption.CANCEL
     assert quick.policy.timeout_ms == 9
+
+
+class Login(BaseModel):
+    user: str
+    pin: SecretStr
+
+
+@dataclasses.dataclass
+class Badge:
+    number: Secret[int]
+
+
+class Alias(BaseModel):
+    """Unlock."""
+
+    model_config = ConfigDict(populate_by_name=True)
+    pin: SecretStr = Field(alias="PIN")
+
+
+class Choice(BaseModel):
+    """Unlock."""
+
+    pin: SecretStr = Field(validation_alias=AliasChoices("PIN", "Pin"))
+
+
+def takes(kind: Any) -> Tool:
+    def unlock(door: str, pin: Any) -> None:
+        """Unlock a door."""
+
+    unlock.__annotations__["pin"] = kind
+    return tool(unlock)
+
+
+@pytest.mark.parametrize(
+    ("unlock", "given"),
+    [
+        (takes(Secret[int]), {"pin": 4711}),
+        (takes(Login), {"pin": {"user": "u", "pin": "4711"}}),
+        (takes(list[Login] | None), {"pin": [{"user": "u", "pin": "4711"}]}),
+        (takes(dict[str, Badge]), {"pin": {"a": {"number": 4711}}}),
+        (model_tool(Alias, print), {"PIN": "4711"}),
+        (model_tool(Alias, print), {"pin": "4711"}),
+        (model_tool(Choice, print), {"Pin": "4711"}),
+        (model_tool(Choice, print), {"PIN": "4711"}),
+    ],
+)
+def test_an_argument_that_holds_a_secret_is_secret_under_all_its_names(
+    unlock: Tool, given: dict[str, Any]
+) -> None:
+    call = ToolCall(id="c", name="unlock", arguments={"door": "front", **given})
+    shown = unlock.declaration.shown(call).arguments
+    assert shown == {"door": "front", **dict.fromkeys(given, "[secret]")}
+    assert unlock.name in ("unlock", "print")
+
+
+@pytest.mark.parametrize("name", ["pim", "PIN"])
+def test_a_secret_that_is_no_argument_is_refused(name: str) -> None:
+    schema = {"properties": {"pin": {"type": "string"}}}
+    with pytest.raises(SettingsError, match=f"no argument {name} to keep secret; it has pin"):
+        schema_tool("s", print, description="S.", parameters=schema, secrets=frozenset({name}))
+
+
+def test_a_check_of_the_whole_does_not_quote_a_secret() -> None:
+    class Unlock(BaseModel):
+        """Unlock."""
+
+        pin: SecretStr
+
+        @model_validator(mode="after")
+        def check(self) -> "Unlock":
+            raise ValueError(f"{self.pin.get_secret_value()} is wrong")
+
+    with pytest.raises(ToolArgumentsError) as told:
+        model_tool(Unlock, print).check({"pin": "4711"})
+    assert "4711" not in str(told.value)
+
+
+def test_of_many_wrong_arguments_the_first_are_told() -> None:
+    @tool
+    def add(numbers: list[int]) -> int:
+        """Add."""
+        return sum(numbers)
+
+    with pytest.raises(ToolArgumentsError, match="and 19992 more") as told:
+        add.check({"numbers": ["x"] * 20_000})
+    assert len(str(told.value)) < 2000
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("a\ud800b", "a\ufffdb"),
+        ({"x\udfff": ["\ud83d\ude00", "\ud83d"]}, {"x\ufffd": ["\U0001f600", "\ufffd"]}),
+        ("whole \U0001f600", "whole \U0001f600"),
+        ({(1, 2): ("x", 3)}, {"1,2": ["x", 3]}),
+    ],
+)
+def test_half_a_character_is_replaced_in_a_result(given: Any, told: Any) -> None:
+    @tool
+    async def look() -> Any:
+        """Look."""
+        return given
+
+    assert run(look.run({})) == told
+
+
+def test_a_number_that_no_wire_takes_is_a_failure() -> None:
+    @tool
+    async def look() -> int:
+        """Look."""
+        return 2**70
+
+    with pytest.raises(TypeError):
+        run(look.run({}))
+
+
+def plainly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a function of any kind in a plain one."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **named: Any) -> Any:
+        return function(*args, **named)
+
+    return wrapper
+
+
+def test_a_plain_wrapper_of_an_async_function_is_awaited() -> None:
+    @tool
+    @plainly
+    async def look() -> str:
+        """Look."""
+        await asyncio.sleep(0)
+        return "seen"
+
+    @tool
+    @plainly
+    async def count() -> AsyncIterator[int]:
+        """Count."""
+        yield 1
+        yield 2
+
+    parts: list[Any] = []
+    assert run(look.run({})) == "seen"
+    assert run(count.run({}, parts.append)) == 2
+    assert parts == [1, 2]
+
+
+def test_a_type_that_refers_to_itself_in_many_places_is_read_in_no_time() -> None:
+    node = {"type": "object", "properties": {f"c{i}": {"$ref": "#/$defs/N"} for i in range(5)}}
+    root = {"properties": {"root": {"$ref": "#/$defs/N"}}, "$defs": {"N": node}}
+    model = arguments_model("t", root)
+    model.model_validate({"root": {"c0": {"c1": {}}}})
+    with pytest.raises(ValueError, match="c1"):
+        model.model_validate({"root": {"c0": {"c1": 5}}})
+
+
+def test_a_single_phrase_is_followed_by_others_and_several_are_all_there_is() -> None:
+    assert ToolPolicy(acknowledge="Wait.").phrases == ("Wait.", *PHRASES[1:])
+    assert ToolPolicy(acknowledge=PHRASES[1]).phrases == PHRASES[1:]
+    assert ToolPolicy(acknowledge=("Wait.",)).phrases == ("Wait.",)
+    assert ToolPolicy(acknowledge=None).phrases == ()

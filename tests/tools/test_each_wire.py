@@ -6,16 +6,11 @@ from typing import Any
 
 import pytest
 
-from crossfade.audio.resample import resample
 from crossfade.emulators.backends.backend import Call
-from crossfade.emulators.faults.moments import State
-from crossfade.emulators.gemini.faults import CallCancellation
 from crossfade.errors import SettingsError
-from crossfade.frames.control import InterruptionFrame
-from crossfade.pipelines.demo import demo_line
-from crossfade.processors.tools import OnDuplicate, OnInterruption, Tool, tool
+from crossfade.frames.control import BotStartedSpeakingFrame
+from crossfade.processors.tools import OnDuplicate, Tool, tool
 from crossfade.providers import SessionConfig, connect
-from crossfade.transports.script import AfterSilence
 from tests.clock import run
 from tests.tools.wires import ASK, Told, Wire, call, script, talk
 
@@ -318,13 +313,15 @@ def test_arguments_that_are_no_json_are_told_of() -> None:
 
 
 @each_wire
-def test_a_late_result_waits_until_the_model_does_not_speak(wire: Wire) -> None:
+@pytest.mark.parametrize("speed", [1, 20])
+def test_a_late_result_waits_until_the_model_does_not_speak(wire: Wire, speed: float) -> None:
+    """Neither while it generates its words, nor while the last of them are heard."""
     long = "I can tell you a lot about this while we wait, so please listen to me for long. " * 2
     long += "Yes."
 
     async def main() -> None:
         scenario = script([call("look")], long, "It is done.")
-        async with talk(wire, [sleeper("look", 3)], scenario) as made:
+        async with talk(wire, [sleeper("look", 3)], scenario, speed=speed) as made:
             await made.say()
             await asyncio.sleep(2)
             if wire is not BLOCKING:
@@ -334,90 +331,60 @@ def test_a_late_result_waits_until_the_model_does_not_speak(wire: Wire) -> None:
             assert made.spoken()[:2] == [long, "It is done."]
             assert not [turn for turn in made.turns("agent") if turn["interrupted"]]
             assert [turn["result"] for turn in made.turns("tool")] == ["done"]
-
-    run(main())
-
-
-@pytest.mark.parametrize("wire", [GEMINI, BLOCKING], ids=lambda wire: wire.name)
-def test_a_call_that_the_provider_takes_back_is_cancelled_and_not_answered(wire: Wire) -> None:
-    cleaned_up = False
-
-    @tool
-    async def look() -> str:
-        """Look."""
-        nonlocal cleaned_up
-        try:
-            await asyncio.sleep(5)
-        finally:
-            cleaned_up = True
-        return "done"
-
-    async def main() -> None:
-        fault = CallCancellation(at=State.TOOL_PENDING, after_ms=500)
-        async with talk(wire, [look], script([call("look")], "Yes."), faults=[fault]) as made:
-            await made.say()
-            await asyncio.sleep(3)
-            assert cleaned_up
-            assert made.told == []
-            await made.say("Hello?")
-            await asyncio.sleep(2)
-            assert made.spoken() == ["Yes."]
+            first, *others = later("look", "done")[wire]
+            meanwhile = [] if wire is BLOCKING else [Told("text", "And meanwhile?")]
+            asked = [ASK] if wire is OPENAI else []
+            assert made.told == [first, *meanwhile, *asked, *others]
 
     run(main())
 
 
 @each_wire
-def test_an_interruption_cancels_what_is_of_no_use_then_and_the_rest_goes_on(wire: Wire) -> None:
-    async def main() -> None:
-        useless = sleeper("useless", 1.6, on_interruption=OnInterruption.CANCEL)
-        tools = [useless, sleeper("useful", 1.6)]
-        async with talk(wire, tools, script([call("useless"), call("useful")], "So.")) as made:
-            await made.say()
-            await asyncio.sleep(0.5)
-            await made.chain.down(InterruptionFrame())
-            await asyncio.sleep(4)
-            why = {"error": "The user interrupted it."}
-            words = "[The tool call useful({}) of before has its result now: done]"
-            assert (
-                made.told
-                == {
-                    OPENAI: [Told("result", why), *later("useful", "done")[OPENAI]],
-                    GEMINI: [Told("result", why, "SILENT"), *later("useful", "done")[GEMINI]],
-                    BLOCKING: [
-                        *(Told("result", why), Told("result", "useful runs"), Told("text", words))
-                    ],
-                }[wire]
-            )
-            assert [turn["is_error"] for turn in made.turns("tool")] == [True, False]
-
-    run(main())
-
-
-@each_wire
-@pytest.mark.parametrize(("takes_s", "late"), [(0.9, False), (1.6, True)])
+@pytest.mark.parametrize(
+    ("takes_s", "speaks_at_s", "late"), [(0.9, 0.5, False), (1.6, 0.5, True), (3.4, 3.0, True)]
+)
 def test_a_result_during_the_users_speech_is_told_and_nothing_of_the_speech_is_lost(
-    wire: Wire, takes_s: float, late: bool
+    wire: Wire, takes_s: float, speaks_at_s: float, late: bool
 ) -> None:
     """A model that waits gets the user's audio only when it has its answer."""
-    question = demo_line("weather_tokyo", AfterSilence(after_s=0)).sound
-    pcm = resample(question.pcm, question.rate_hz, 16000)
 
     async def main() -> None:
         scenario = script([call("look")], "It is done.", "Well.")
         async with talk(wire, [sleeper("look", takes_s)], scenario, hears=True) as made:
             await made.say()
-            await asyncio.sleep(0.5)
-            sound = pcm + bytes(3 * 32000)
-            await made.hear(sound)
+            await asyncio.sleep(speaks_at_s)
+            before = len(made.chain.first.frames(BotStartedSpeakingFrame))
+            began_s, ended_s = await made.hear_line("weather_tokyo", 0)
+            # Nobody talks over the user.
+            assert len(made.chain.first.frames(BotStartedSpeakingFrame)) == before
+            assert not [one for one in made.told if one.kind == "text"]
+            await made.hear(bytes(4 * 32000))
             expected = later("look", "done")[wire] if late else answered("done")[wire]
             # The answer to the user covers the result; nobody asks for another one.
             spoken = [one for one in expected if one != ASK]
             assert [one for one in made.told if one != ASK] == spoken
             assert made.told.count(ASK) == 0
             heard_s = made.received.audio_bytes / (48000 if wire is OPENAI else 32000)
-            assert heard_s == pytest.approx(len(sound) / 32000, abs=0.05)
+            assert heard_s == pytest.approx(ended_s - began_s + 4, abs=0.05)
             await asyncio.sleep(5)
             assert "It is done." in made.spoken()
+
+    run(main())
+
+
+@each_wire
+def test_a_result_with_half_a_character_is_told_and_holds_nobody_up(wire: Wire) -> None:
+    async def main() -> None:
+        tools = [sleeper("look", 0.1, {"half": "a\ud800b"})]
+        async with talk(wire, tools, script([call("look")], "It is done."), hears=True) as made:
+            await made.say()
+            await asyncio.sleep(1)
+            assert made.told == answered({"half": "a\ufffdb"})[wire]
+            assert made.spoken() == ["It is done."]
+            await made.hear(bytes(32000))
+            heard_s = made.received.audio_bytes / (48000 if wire is OPENAI else 32000)
+            assert heard_s == pytest.approx(1, abs=0.05)
+            assert not made.chain.errors
 
     run(main())
 

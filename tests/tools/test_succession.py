@@ -1,7 +1,7 @@
 """A tool that runs while the session behind the conversation is replaced."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -11,8 +11,8 @@ from crossfade.emulators.backends.scenario import Scenario, Turn
 from crossfade.emulators.faults.moments import State
 from crossfade.emulators.faults.script import Fault, RefuseHandshake, RefuseKey, Reset
 from crossfade.frames.continuity import SessionContinuedFrame
-from crossfade.frames.control import ErrorFrame
-from crossfade.processors.tools import Tool, tool
+from crossfade.frames.control import ErrorFrame, InterruptionFrame
+from crossfade.processors.tools import OnInterruption, Tool, tool
 from crossfade.providers.continuity.settings import Continuity
 from crossfade.providers.events import Handover
 from tests.clock import run
@@ -61,12 +61,23 @@ class Looker:
 
 
 def results(told: Sequence[Told]) -> list[Told]:
-    """Where the result was told, in whatever form."""
+    """Where the result was told, or a part of it."""
     return [one for one in told if one.kind != "ask" and "seen" in str(one.what)]
 
 
-def check(made: Talk, looker: Looker, why: Handover) -> None:
-    """The call went on, and the tool's result was told and spoken of once."""
+def in_its_form(wire: Wire) -> Told:
+    """The result as a session takes it that was told of the open call as a call, or in words."""
+    words = "[The tool call look({}) of before has its result now: seen]"
+    return Told("result", "seen") if wire is Wire.OPENAI else Told("text", words)
+
+
+def seeded(wire: Wire) -> Told:
+    """The result as a part of the history."""
+    return Told("result", "seen") if wire is Wire.OPENAI else Told("text", "[look({}) gave: seen]")
+
+
+def check(made: Talk, looker: Looker, why: Handover, *forms: Told) -> None:
+    """The call went on, and the tool's result was told and spoken of once, in such a form."""
     (continued,) = made.chain.last.frames(SessionContinuedFrame)
     assert continued.why is why
     assert not made.chain.last.frames(ErrorFrame)
@@ -74,7 +85,8 @@ def check(made: Talk, looker: Looker, why: Handover) -> None:
     (round_,) = made.turns("tool")
     assert (round_["result"], round_["is_error"]) == ("seen", False)
     assert not results(made.told)
-    assert [len(results(told)) for told in made.successors if results(told)] == [1]
+    ((told,),) = [results(told) for told in made.successors if results(told)]
+    assert told in forms
     assert ["Seen" in words for words in made.spoken()].count(True) == 1
     assert "Seen" in made.spoken()[-1]
 
@@ -97,7 +109,62 @@ def test_a_call_that_runs_meanwhile_gives_its_result_to_the_successor_once(
                 await asyncio.sleep(LASTS_S / 2 - 0.8 * takes_s)
             await made.say()
             await asyncio.sleep(takes_s + 4)
-            check(made, looker, why)
+            check(made, looker, why, in_its_form(fallback or wire))
+
+    run(main())
+
+
+@each_wire
+def test_a_part_that_comes_after_a_succession_is_told_in_a_form_that_the_successor_takes(
+    wire: Wire,
+) -> None:
+    @tool(name="look", acknowledge=None, placeholder="look runs")
+    async def look() -> AsyncIterator[str]:
+        """Look."""
+        await asyncio.sleep(3)
+        yield "half seen"
+        await asyncio.sleep(30)
+
+    async def main() -> None:
+        async with talk(wire, [look], SCRIPT, faults=[DIES]) as made:
+            await made.say()
+            await asyncio.sleep(8)
+            assert not made.chain.last.frames(ErrorFrame)
+            words = "[The tool call look({}) of before is at this now, and runs on: half seen]"
+            part = Told("part", "half seen") if wire is Wire.OPENAI else Told("text", words)
+            (told,) = [results(told) for told in made.successors if results(told)]
+            assert told == [part]
+
+    run(main())
+
+
+@each_wire
+def test_a_call_that_is_cancelled_after_a_succession_is_told_of(wire: Wire) -> None:
+    @tool(acknowledge=None, placeholder="look runs", on_interruption=OnInterruption.CANCEL)
+    async def look() -> None:
+        """Look."""
+        await asyncio.sleep(30)
+
+    async def main() -> None:
+        async with talk(wire, [look], SCRIPT, faults=[DIES]) as made:
+            await made.say()
+            await asyncio.sleep(3.5)
+            await made.chain.down(InterruptionFrame())
+            await asyncio.sleep(2)
+            await made.say("Are you there?")
+            await asyncio.sleep(2)
+            why = "The user interrupted it."
+            words = f"[The tool call look({{}}) of before was cancelled: {why}]"
+            (told,) = made.successors
+            (cancelled,) = [one for one in told if why in str(one.what)]
+            assert (
+                cancelled
+                == {
+                    Wire.OPENAI: Told("result", {"error": why}),
+                    Wire.GEMINI: Told("text", words),
+                    Wire.BLOCKING: Told("text", f"{words}\nAre you there?"),
+                }[wire]
+            )
 
     run(main())
 
@@ -114,7 +181,8 @@ def test_a_result_that_comes_while_no_session_serves_is_told_to_the_next_once(
         async with talk(wire, [looker.tool], SCRIPT, faults=faults) as made:
             await made.say()
             await asyncio.sleep(12)
-            check(made, looker, Handover.RECONNECT)
+            # The line may be back just before.
+            check(made, looker, Handover.RECONNECT, seeded(wire), in_its_form(wire))
 
     run(main())
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, NamedTuple
 
+from crossfade.audio.resample import resample
 from crossfade.conversation.ledger import Conversation
 from crossfade.emulators.backends.backend import Call, Trigger
 from crossfade.emulators.backends.scenario import Scenario, Turn
@@ -19,6 +20,7 @@ from crossfade.emulators.openai import OpenAIEmulator
 from crossfade.emulators.openai.timing import Timing as OpenAITiming
 from crossfade.emulators.received import Entry, Received
 from crossfade.frames.text import InputTextRawFrame
+from crossfade.pipelines.demo import demo_line
 from crossfade.processors.conversation_tap import ConversationTap, TapSide
 from crossfade.processors.playout import Playout
 from crossfade.processors.playout_queue import PlayoutQueue
@@ -33,6 +35,7 @@ from crossfade.providers import RealtimeSession, SessionConfig, connect
 from crossfade.providers.continuity.route import Endpoint
 from crossfade.providers.continuity.settings import Continuity
 from crossfade.transports.paced_output import PacedOutput
+from crossfade.transports.script import AfterSilence
 from tests.processors.chain import Chain, running
 
 
@@ -106,6 +109,19 @@ class Talk:
         """The user writes something."""
         await self.chain.down(InputTextRawFrame(text))
 
+    async def hear_line(self, name: str, silence_s: float = 1.0) -> tuple[float, float]:
+        """The user speaks a line of the demo and is silent; when that began and ended, in s.
+
+        By the loop's clock.
+        """
+        line = demo_line(name, AfterSilence(after_s=0)).sound
+        pcm = resample(line.pcm, line.rate_hz, 16000)
+        began_s = asyncio.get_running_loop().time()
+        await self.hear(pcm)
+        ended_s = asyncio.get_running_loop().time()
+        await self.hear(bytes(round(silence_s * 32000)))
+        return began_s, ended_s
+
     async def hear(self, pcm: bytes) -> None:
         """The user speaks, or is silent, in 16 kHz and at the pace of sound."""
         for at in range(0, len(pcm), 640):
@@ -115,7 +131,12 @@ class Talk:
     @property
     def told(self) -> list[Told]:
         """What the model was told, and asked, in order, but for the first thing that was typed."""
-        told = [one for entry in self.received for one in told_by(entry)]
+        return [one for _, one in self.told_at]
+
+    @property
+    def told_at(self) -> list[tuple[float, Told]]:
+        """The same, each with when the model had it, by the loop's clock in s."""
+        told = [(entry.at_s, one) for entry in self.received for one in told_by(entry)]
         return told[2:] if self.wire is Wire.OPENAI else told[1:]
 
     def spoken(self) -> list[str]:
@@ -178,6 +199,7 @@ async def talk(
     lasts_s: float | None = None,
     continuity: Continuity | None = ALWAYS_ON,
     fallback: Wire | None = None,
+    speed: float = 20,
 ) -> AsyncIterator[Talk]:
     """Talk with a model that follows a script.
 
@@ -191,11 +213,12 @@ async def talk(
         lasts_s: How long a connection of the provider lasts, if not as long as is usual.
         continuity: How the session outlives its connections.
         fallback: Which model takes over when the first fails; it follows the same script.
+        speed: How many times faster than it is heard the model generates its speech.
     """
     known = tools if declared is None else declared
     config = SessionConfig(tools=[tool.declaration for tool in known])
     async with contextlib.AsyncExitStack() as stack:
-        emulators = [emulator(wire, scenario, faults, lasts_s)]
+        emulators = [emulator(wire, scenario, faults, lasts_s, speed)]
         await stack.enter_async_context(emulators[0])
         route = []
         if fallback is not None:
@@ -233,16 +256,20 @@ async def talk(
 
 
 def emulator(
-    wire: Wire, scenario: Scenario, faults: Sequence[Fault] = (), lasts_s: float | None = None
+    wire: Wire,
+    scenario: Scenario,
+    faults: Sequence[Fault] = (),
+    lasts_s: float | None = None,
+    speed: float = 20,
 ) -> OpenAIEmulator | GeminiEmulator:
     """A provider that follows a script."""
     backend = ScriptedBackend(scenario)
     if wire is Wire.OPENAI:
-        timing = OpenAITiming(speed=20)
+        timing = OpenAITiming(speed=speed)
         if lasts_s is not None:
             timing = replace(timing, session_seconds=lasts_s)
         return OpenAIEmulator(backend, faults=faults, timing=timing)
-    gemini_timing = GeminiTiming(speed=20)
+    gemini_timing = GeminiTiming(speed=speed)
     if lasts_s is not None:
         gemini_timing = replace(
             gemini_timing, connection_seconds=lasts_s, go_away_ms=(lasts_s - 1) * 1000

@@ -6,11 +6,17 @@ import pytest
 
 from crossfade.errors import ConnectionLost
 from crossfade.frames.audio import TTSStartedFrame, TTSStoppedFrame
-from crossfade.frames.control import InterruptionFrame
+from crossfade.frames.control import (
+    InterruptionFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
 from crossfade.frames.text import SpokenTextFrame, TextType, UserTranscriptFrame
+from crossfade.processors.voice_activity import VoiceActivity
 from crossfade.transports.websocket_client import CallClient
 from crossfade.transports.websocket_messages import CloseCode
 from tests.clock import run
+from tests.pipelines.serving import question
 from tests.transports.websocket_line import MS, Line, line
 
 
@@ -40,6 +46,44 @@ class Ear:
 async def answer(served: Line, length_ms: int, item_id: str = "item") -> None:
     await served.down(TTSStartedFrame(context_id=f"of {item_id}"))
     served.say(agent(length_ms), item_id)
+
+
+def test_a_dead_line_in_mid_sentence_is_not_the_end_of_the_turn() -> None:
+    async def scenario() -> None:
+        ears = VoiceActivity(rate_hz=16000)
+        async with line(ears) as served, CallClient([served.url]) as client:
+            await client.attached()
+            client.speak(question())
+            await asyncio.sleep(1)
+            client.urls = ["ws://127.0.0.1:1/ws"]
+            client.cut_line()
+            await asyncio.sleep(4)
+            assert len(served.probe.frames(VADUserStartedSpeakingFrame)) == 1
+            assert not served.probe.frames(VADUserStoppedSpeakingFrame)
+            client.urls = [served.url]
+            await asyncio.sleep(3)
+            assert len(served.probe.frames(VADUserStoppedSpeakingFrame)) == 1
+            assert served.transport.lost_ms == 0
+
+    run(scenario())
+
+
+def test_who_hangs_up_while_the_line_is_dead_is_heard_by_the_next_one() -> None:
+    async def scenario() -> None:
+        async with line() as served, CallClient([served.url]) as client:
+            await client.attached()
+            client.urls = ["ws://127.0.0.1:1/ws"]
+            client.cut_line()
+            await asyncio.sleep(0.5)
+            ending = asyncio.create_task(client.hang_up())
+            await asyncio.sleep(0.5)
+            client.urls = [served.url]
+            async with asyncio.timeout(3):
+                await served.transport.hung_up()
+            served.transport.close(CloseCode.OVER, "the call is over")
+            await ending
+
+    run(scenario())
 
 
 def test_both_sides_hear_each_other() -> None:

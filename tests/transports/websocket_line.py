@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from crossfade.frames.audio import SpeechPlayedFrame
 from crossfade.frames.control import Frame
-from crossfade.processors.base import DOWNSTREAM, UPSTREAM
+from crossfade.processors.base import DOWNSTREAM, UPSTREAM, Processor
 from crossfade.processors.playout import Playout
 from crossfade.processors.playout_queue import PlayoutQueue
 from crossfade.processors.playout_tracker import PlayoutTracker
@@ -59,13 +59,15 @@ class Line:
 
 
 @contextlib.asynccontextmanager
-async def line(**options: Any) -> AsyncIterator[Line]:
+async def line(*custom: Processor, **options: Any) -> AsyncIterator[Line]:
+    """Run a chain; `custom` stands behind the input."""
     transport = WebSocketTransport(**options)
     probe, playout = Probe("node"), Playout(rate_hz=24000)
     worker = PipelineWorker(
         Pipeline(
             [
                 transport.input(),
+                *custom,
                 probe,
                 PlayoutQueue(playout),
                 transport.output(),

@@ -193,3 +193,13 @@ def test_phrases_wait_until_they_begin_or_somebody_interrupts() -> None:
     owed.asked(Say(text="Again."))
     owed.asked(Interrupt(played_ms={}))
     assert list(owed.asides) == [aside]
+
+
+def test_who_tells_of_no_turns_has_answered_with_its_first_sound() -> None:
+    owed = told(STARTED)
+    assert not speak(owed, 100)
+    owed = Owed(tells_speech=False)
+    owed.tells_turns = False
+    owed.told(STARTED)
+    assert speak(owed, 100)
+    assert not speak(owed, 100)

@@ -18,7 +18,15 @@ from crossfade.providers.events import (
     UserTurnCommitted,
 )
 from tests.clock import run
-from tests.providers.continuity.calls import GEMINI, LONG, OPENAI, answered, calling, emulator_of
+from tests.providers.continuity.calls import (
+    GEMINI,
+    LONG,
+    OPENAI,
+    answered,
+    calling,
+    emulator_of,
+    speech,
+)
 
 WIRES = (OPENAI, GEMINI)
 
@@ -63,6 +71,36 @@ def test_not_while_something_plays_or_somebody_seems_to_speak(spec: str) -> None
             caller.session.user_speaking(False)
             await caller.send(bytes(2 * caller.session.input_rate_hz * 20))
             await caller.until(SessionContinued)
+
+    run(main())
+
+
+def test_while_a_word_begins_that_the_ear_has_not_heard_yet() -> None:
+    async def main() -> None:
+        # OpenAI hears it at once, and is not left then.
+        emulator = emulator_of(GEMINI)
+        async with emulator, calling(GEMINI, emulator) as caller:
+            session = caller.session
+            second = bytes(2 * session.input_rate_hz)
+            await caller.say()
+            await caller.until_answered()
+            session.playing = True
+            session.rotate()
+            await caller.send(second)
+            session.playing = False
+            # The moment is quiet 0.3 s later.
+            await caller.send(second[: len(second) // 5])
+            loud = speech(800, session.input_rate_hz, seed=9)
+            onset = len(loud) // 4
+            await caller.send(loud[:onset])
+            continued = await caller.until(SessionContinued, timeout_s=0.1)
+            assert 300 <= continued.replayed_ms <= 700
+            session.user_speaking(True)
+            await caller.send(loud[onset:])
+            session.user_speaking(False)
+            await caller.send(second)
+            await caller.until_answered(2)
+            assert answered(emulator, loud) == 1
 
     run(main())
 

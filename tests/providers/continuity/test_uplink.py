@@ -296,6 +296,33 @@ def test_another_session_takes_the_turn_up_again() -> None:
     assert not call.buffer.owes
 
 
+@pytest.mark.parametrize("listens", [True, False])
+def test_of_a_connection_that_was_well_only_a_word_that_just_begins_is_heard_again(
+    listens: bool,
+) -> None:
+    call = Call()
+    if listens:
+        call.buffer.hint_stopped()
+    call.speak(5)
+    call.buffer.unserved(well=True)
+    call.speak(0.1)
+    begin, end = call.replayed()
+    assert end - begin == (0.6 if listens else PREROLL_S + 0.1) * SECOND
+
+
+def test_what_another_session_is_tried_for_is_no_noise_meanwhile() -> None:
+    call = Call(speech_events=False)
+    call.buffer.hint_started()
+    call.speak(1)
+    call.buffer.hint_stopped()
+    call.speak(DOUBT_S - 2)
+    call.buffer.doubted()
+    call.speak(DOUBT_S - 1)
+    assert call.buffer.owes
+    call.speak(2)
+    assert not call.buffer.owes
+
+
 class Uplink(RuleBasedStateMachine):
     """Turns by the provider's word, or by the caller's marks, on a line that comes and goes."""
 

@@ -1,0 +1,195 @@
+"""The cascaded pipeline in Python: recogniser, text model and synthesiser in a call over any
+transport."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.llm_service import LLMService
+from pipecat.services.stt_service import STTService
+from pipecat.services.tts_service import TTSService
+from pipecat.transports.base_transport import BaseTransport
+
+from crossfade.conversation.ledger import Conversation
+from crossfade.conversation.tools import ToolDeclaration
+from crossfade.observability.call import CallRecord
+from crossfade.observability.live_events import Listener
+from crossfade.processors.cascade import Cascade
+from crossfade.processors.tool_prompt import with_tool_instruction
+from crossfade.processors.tools import Tool
+from crossfade.processors.turn_taking import TurnOwner
+from crossfade.transports.script import Script
+from crossfade.transports.scripted_caller import ScriptedCaller
+
+from .answer_file import check_answer_file
+from .assembly import Call, EndOfTurnRule, new_conversation
+from .cascade_services import EMBEDDED, Choice, Role, check_embedded, make_service
+from .cascaded_settings import CascadedSettings
+from .embedded_speech import embedded_llm, embedded_stt, embedded_tts
+from .sample_tools import get_weather
+from .scripted_call import Outcome, hold_call, script_for
+
+SPEECH_RATE_HZ = 24000
+"""The rate of a cascade's speech."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The three services of one call."""
+
+    stt: STTService
+    llm: LLMService[Any]
+    tts: TTSService
+
+
+def cascaded_call(
+    services: Services,
+    *,
+    transport: BaseTransport,
+    record: CallRecord,
+    instructions: str = "",
+    tools: Sequence[Tool] = (),
+    tool_instruction: bool = True,
+    conversation: Conversation | None = None,
+    end_of_turn: EndOfTurnRule = "silence",
+    in_rate_hz: int = 16000,
+    out_rate_hz: int = 24000,
+    custom: Sequence[FrameProcessor] = (),
+) -> Call:
+    """Put a call together around three services; `Call.run` then runs it.
+
+    The services connect when it is run, and are its own: each serves one call.
+
+    Args:
+        services: Any of pipecat's.
+        transport: Any pipecat transport, mono, at the two rates.
+        record: Keeps what happens.
+        instructions: What the agent shall be.
+        tools: What the model may call.
+        tool_instruction: Whether the model is told how to talk while tools run.
+        conversation: What was said before, if the call goes on from elsewhere.
+        end_of_turn: What ends the user's turn: silence, or what the Smart Turn model takes for an
+            end.
+        in_rate_hz: Rate of the caller's audio.
+        out_rate_hz: Rate of the agent's audio.
+        custom: Processors of your own, before the speech node.
+
+    Raises:
+        SettingsError: Two tools have the same name.
+    """
+    if tools and tool_instruction:
+        instructions = with_tool_instruction(instructions)
+    conversation = conversation or new_conversation()
+    node = Cascade(
+        stt=services.stt,
+        llm=services.llm,
+        tts=services.tts,
+        conversation=conversation,
+        instructions=instructions,
+        tools=[tool.declaration for tool in tools],
+        rate_hz=in_rate_hz,
+        speech_rate_hz=SPEECH_RATE_HZ,
+    )
+    return Call(
+        transport=transport,
+        node=node,
+        node_rate_hz=SPEECH_RATE_HZ,
+        record=record,
+        conversation=conversation,
+        tools=tools,
+        turn_owner=TurnOwner.LOCAL,
+        end_of_turn=end_of_turn,
+        in_rate_hz=in_rate_hz,
+        out_rate_hz=out_rate_hz,
+        custom=custom,
+    )
+
+
+@contextlib.asynccontextmanager
+async def services_of(
+    settings: CascadedSettings, tools: Sequence[ToolDeclaration]
+) -> AsyncIterator[tuple[Services, str]]:
+    """Make the services that are asked for, and a line that names them.
+
+    Raises:
+        SettingsError: One is not known, or something that it needs is missing.
+        ProviderFault: An embedded one does not start.
+    """
+    choices = _choices(settings)
+    for role, choice in choices.items():
+        if choice.name == EMBEDDED:
+            check_embedded(role, choice)
+    made = {
+        role: make_service(role, choice)
+        for role, choice in choices.items()
+        if choice.name != EMBEDDED
+    }
+    async with contextlib.AsyncExitStack() as stack:
+        if Role.STT not in made:
+            made[Role.STT] = await embedded_stt(stack, tools)
+        if Role.LLM not in made:
+            made[Role.LLM] = embedded_llm(tools)
+        if Role.TTS not in made:
+            made[Role.TTS] = await embedded_tts(stack, SPEECH_RATE_HZ)
+        services = Services(stt=made[Role.STT], llm=made[Role.LLM], tts=made[Role.TTS])
+        yield services, " → ".join(str(choice) for choice in choices.values())
+
+
+def _choices(settings: CascadedSettings) -> dict[Role, Choice]:
+    return {
+        Role.STT: Choice(name=settings.stt, model=settings.stt_model),
+        Role.LLM: Choice(
+            name=settings.chosen_llm, model=settings.llm_model, url=settings.llm_base_url
+        ),
+        Role.TTS: Choice(name=settings.tts, model=settings.tts_model, voice=settings.voice),
+    }
+
+
+async def run_cascaded(
+    settings: CascadedSettings,
+    *,
+    announce: Callable[[str], None],
+    listener: Listener,
+    script: Script | None = None,
+) -> Outcome:
+    """Make the call that the command asks for: the input file, or the demo's script.
+
+    Args:
+        settings: Which services to use and where to keep what.
+        announce: Told in one line what the call runs through, and then where its record lies.
+        listener: Told what happens while the call runs.
+        script: What the caller says, if it is neither of these.
+
+    Raises:
+        CrossfadeError: As `services_of` and `Call.run`; the record is valid then, too.
+    """
+    if settings.output is not None:
+        check_answer_file(settings.output)
+    script = script or script_for(settings.input)
+    async with services_of(settings, [get_weather.declaration]) as (services, description):
+        announce(f"A cascade: {description}.")
+
+        @contextlib.asynccontextmanager
+        async def make(caller: ScriptedCaller, record: CallRecord) -> AsyncIterator[Call]:
+            yield cascaded_call(
+                services,
+                transport=caller,
+                record=record,
+                instructions=settings.instructions,
+                tools=[get_weather],
+            )
+
+        return await hold_call(
+            make,
+            script,
+            model=description,
+            runs=settings.runs,
+            output=settings.output,
+            announce=announce,
+            listener=listener,
+        )
+
+
+__all__ = ["SPEECH_RATE_HZ", "Services", "cascaded_call", "run_cascaded", "services_of"]

@@ -1,0 +1,47 @@
+"""What the cascaded pipeline is told on the command line, checked before anything runs."""
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from .settings import INSTRUCTIONS
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+_EMBEDDED = "embedded"
+
+
+class CascadedSettings(BaseModel):
+    """Settings of one call through the cascaded pipeline."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stt: str = _EMBEDDED
+    """A name, or an import path MODULE:CLASS; so for the others."""
+    llm: str | None = None
+    """None takes OpenAI where there is a key or an address, else the embedded one."""
+    tts: str = _EMBEDDED
+    stt_model: str | None = None
+    llm_model: str | None = None
+    llm_base_url: str | None = None
+    """Of a server that speaks OpenAI's Chat Completions, such as http://localhost:11434/v1."""
+    tts_model: str | None = None
+    voice: str | None = None
+    instructions: str = INSTRUCTIONS
+    input: Path | None = None
+    """A sound file to speak to the agent; None runs the demo's script."""
+    output: Path | None = None
+    """Where the agent's speech goes as a WAV file, besides the recording."""
+    runs: Path = Path("runs")
+    """Where the folder of this call is made."""
+
+    @property
+    def chosen_llm(self) -> str:
+        """The text model's name."""
+        if self.llm is not None:
+            return self.llm
+        openai = self.llm_base_url is not None or os.environ.get(KEY_VARIABLE)
+        return "openai" if openai else _EMBEDDED
+
+
+__all__ = ["KEY_VARIABLE", "CascadedSettings"]

@@ -1,0 +1,258 @@
+"""What only a cascade does: the context that its model gets, late words, services that fail."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from pipecat.processors.frame_processor import FrameProcessorSetup
+from pipecat.services.openai.llm import OpenAILLMService
+
+from crossfade.conversation.ledger import Conversation
+from crossfade.frames.audio import SpeechFrame
+from crossfade.frames.control import InterruptionFrame, ResponseEndFrame, ResponseStartFrame
+from crossfade.frames.images import UserImageFrame
+from crossfade.frames.text import InputTextRawFrame, SpokenTextFrame, UserTranscriptFrame
+from crossfade.frames.tools import AcknowledgeFrame
+from crossfade.processors.cascade import Cascade
+from crossfade.processors.embedded_llm import EmbeddedLLM
+from crossfade.processors.embedded_stt import EmbeddedSTT
+from crossfade.processors.embedded_tts import EmbeddedTTS
+from crossfade.processors.tools import tool
+from tests.clock import run
+
+from .fakes import HEARD, Brain, Calls, Line, PacedVoice, Recogniser, made_by
+from .loopback_llm import LoopbackLLM
+from .nodes import INSTRUCTIONS, Kind, cascade, in_chain
+
+LONG = "Once upon a time there was a very long answer. " * 8
+
+
+def new_ledger() -> Conversation:
+    return Conversation(started_at_s=asyncio.get_running_loop().time())
+
+
+def told(request: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(m["role"], m.get("content") or "") for m in request["messages"]]
+
+
+def test_the_model_is_told_an_interrupted_answer_as_it_was_heard() -> None:
+    async def scenario() -> None:
+        async with LoopbackLLM([LONG, "Good."]).serving() as server:
+            ledger = new_ledger()
+            llm = OpenAILLMService(api_key="unused", base_url=server.url)
+            node = cascade(llm, ledger, recogniser=Recogniser("tell me a story", "stop it"))
+            async with in_chain(node, Kind.LOOPBACK, ledger) as talking:
+                await talking.speak()
+                await asyncio.sleep(4)
+                await talking.speak()
+                await asyncio.sleep(3)
+            (cut,) = [t for t in ledger.to_dict()["turns"] if t.get("interrupted")]
+            assert told(server.asked[1]) == [
+                ("system", INSTRUCTIONS),
+                ("user", "tell me a story"),
+                ("assistant", cut["heard"]),
+                ("user", "stop it"),
+            ]
+
+    run(scenario())
+
+
+def test_speech_begins_with_the_first_clause_while_the_model_still_writes() -> None:
+    async def scenario() -> None:
+        async with LoopbackLLM(["In Tokyo, right now, " + "it is nice " * 40]).serving() as server:
+            ledger = new_ledger()
+            voice = PacedVoice()
+            llm = OpenAILLMService(api_key="unused", base_url=server.url)
+            node = cascade(llm, ledger, voice=voice)
+            async with in_chain(node, Kind.LOOPBACK, ledger) as talking:
+                await talking.speak()
+                await asyncio.sleep(0.5)
+                assert talking.below.down(SpeechFrame)
+                assert voice.said == ["In Tokyo, right now, "]
+                assert len(talking.below.down(SpokenTextFrame)) == 1
+
+    run(scenario())
+
+
+def test_a_tool_that_runs_is_known_to_the_model_and_its_result_comes_last() -> None:
+    @tool
+    async def look() -> str:
+        """Look."""
+        await asyncio.sleep(4)
+        return "seen"
+
+    async def scenario() -> None:
+        lines: list[Line] = [Calls((("look", {}),)), "Still looking.", "It is seen."]
+        async with LoopbackLLM(lines).serving() as server:
+            ledger = new_ledger()
+            llm = OpenAILLMService(api_key="unused", base_url=server.url)
+            node = cascade(llm, ledger, [look], Recogniser("look", "and now"))
+            async with in_chain(node, Kind.LOOPBACK, ledger, [look]) as talking:
+                await talking.speak()
+                await asyncio.sleep(1)
+                await talking.speak()
+                await asyncio.sleep(8)
+            _, meanwhile, after = map(told, server.asked)
+            assert [role for role, _ in meanwhile[-3:]] == ["assistant", "tool", "user"]
+            assert "still running" in meanwhile[-2][1]
+            assert after[-3:] == [
+                ("assistant", "Still looking."),
+                ("assistant", ""),
+                ("tool", "seen"),
+            ]
+            assert [t["name"] for t in ledger.to_dict()["turns"] if t["role"] == "tool"] == ["look"]
+
+    run(scenario())
+
+
+def test_a_phrase_is_said_beside_the_conversation_and_not_into_an_answer() -> None:
+    async def scenario() -> None:
+        ledger, brain = new_ledger(), Brain([LONG])
+        node = cascade(EmbeddedLLM(made_by(brain)), ledger)
+        async with in_chain(node, Kind.EMBEDDED, ledger) as talking:
+            await talking.chain.up(AcknowledgeFrame(call_id="c", text="One moment."))
+            await asyncio.sleep(3)
+            (start,) = talking.below.down(ResponseStartFrame)
+            assert start.injected
+            assert all(f.origin and f.origin.injected for f in talking.below.down(SpeechFrame))
+            await talking.speak()
+            await asyncio.sleep(1)
+            await talking.chain.up(AcknowledgeFrame(call_id="c", text="One moment."))
+            await asyncio.sleep(3)
+            assert [f.injected for f in talking.below.down(ResponseStartFrame)] == [True, False]
+            assert ("assistant", "One moment.") not in brain.asked[0][1]
+
+    run(scenario())
+
+
+def test_a_request_that_fails_ends_its_response_and_the_next_one_is_answered() -> None:
+    class Failing(Brain):
+        def reply(self, user_text: str, history: Any = ()) -> Any:
+            if not self.asked:
+                self.asked.append((user_text, history))
+                raise RuntimeError("out of order")
+            return super().reply(user_text, history)
+
+    async def scenario() -> None:
+        ledger = new_ledger()
+        node = cascade(EmbeddedLLM(made_by(Failing(["Fine."]))), ledger)
+        async with in_chain(node, Kind.EMBEDDED, ledger) as talking:
+            await talking.speak()
+            await asyncio.sleep(1)
+            (end,) = talking.below.down(ResponseEndFrame)
+            assert end.status == "failed"
+            assert "out of order" in (end.reason or "")
+            await talking.speak()
+            await asyncio.sleep(3)
+            assert talking.texts("agent") == ["Fine."]
+            assert len(talking.chain.errors) == 1
+
+    run(scenario())
+
+
+def test_a_turn_without_words_is_told_and_not_answered() -> None:
+    async def scenario() -> None:
+        ledger, brain = new_ledger(), Brain(["Yes?"])
+        node = cascade(EmbeddedLLM(made_by(brain)), ledger, recogniser=Recogniser("", HEARD))
+        async with in_chain(node, Kind.EMBEDDED, ledger) as talking:
+            await talking.speak()
+            await asyncio.sleep(2)
+            assert not brain.asked
+            await talking.speak()
+            await asyncio.sleep(2)
+            said = [frame.text for frame in talking.above.up(UserTranscriptFrame)]
+            assert said == ["", HEARD]
+            assert len(brain.asked) == 1
+
+    run(scenario())
+
+
+def test_words_that_take_far_too_long_are_answered_nevertheless() -> None:
+    async def scenario() -> None:
+        ledger, brain = new_ledger(), Brain(["Finally."])
+        recogniser = Recogniser(finish_s=6)
+        node = cascade(EmbeddedLLM(made_by(brain)), ledger, recogniser=recogniser)
+        async with in_chain(node, Kind.EMBEDDED, ledger) as talking:
+            await talking.speak()
+            await asyncio.sleep(10)
+            # What was made out in time is answered; nothing is said twice.
+            assert len(talking.above.up(UserTranscriptFrame)) == 1
+            assert len(brain.asked) == 1
+
+    run(scenario())
+
+
+def test_a_service_that_cannot_be_set_up_is_told_once_and_is_not_usable() -> None:
+    class Broken(EmbeddedTTS):
+        async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
+            raise RuntimeError("no such voice")
+
+    async def scenario() -> None:
+        ledger = new_ledger()
+        tts = Broken(PacedVoice())
+        node = Cascade(
+            stt=EmbeddedSTT(Recogniser()),
+            llm=EmbeddedLLM(made_by(Brain(["Well."]))),
+            tts=tts,
+            conversation=ledger,
+        )
+        async with in_chain(node, Kind.EMBEDDED, ledger) as talking:
+            await asyncio.sleep(1)
+            (error,) = talking.chain.errors
+            assert "no such voice" in error.error
+            assert error.processor is tts
+            assert not tts.is_usable
+
+    run(scenario())
+
+
+def test_an_interruption_by_the_application_leaves_the_node_ready() -> None:
+    async def scenario() -> None:
+        ledger, brain = new_ledger(), Brain([LONG, "Yes."])
+        node = cascade(EmbeddedLLM(made_by(brain)), ledger)
+        async with in_chain(node, Kind.EMBEDDED, ledger) as talking:
+            await talking.speak()
+            await asyncio.sleep(1)
+            await talking.chain.down(InterruptionFrame())
+            await talking.chain.down(InputTextRawFrame("Still there?"))
+            await asyncio.sleep(3)
+            ends = [end.status for end in talking.below.down(ResponseEndFrame)]
+            assert ends == ["interrupted", "completed"]
+
+    run(scenario())
+
+
+def test_a_picture_is_in_the_next_request() -> None:
+    async def scenario() -> None:
+        async with LoopbackLLM(["A dot."]).serving() as server:
+            ledger = new_ledger()
+            llm = OpenAILLMService(api_key="unused", base_url=server.url)
+            async with in_chain(cascade(llm, ledger), Kind.LOOPBACK, ledger) as talking:
+                await talking.chain.down(UserImageFrame(data=b"\x89PNG", media_type="image/png"))
+                await talking.speak()
+                await asyncio.sleep(3)
+                assert not talking.below.down(UserImageFrame)
+            (request,) = server.asked
+            parts = [m["content"] for m in request["messages"] if isinstance(m["content"], list)]
+            assert parts[0][0]["type"] == "image_url"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("rate_hz", [16000, 22050])
+def test_the_voice_is_brought_to_the_rate_of_the_chain(rate_hz: int) -> None:
+    async def scenario() -> None:
+        ledger = new_ledger()
+        voice = PacedVoice(rate_hz=rate_hz)
+        node = cascade(EmbeddedLLM(made_by(Brain(["Hello there."]))), ledger, voice=voice)
+        async with in_chain(node, Kind.EMBEDDED, ledger) as talking:
+            await talking.speak()
+            await asyncio.sleep(3)
+            speech = talking.below.down(SpeechFrame)
+            assert {frame.sample_rate for frame in speech} == {24000}
+            (end,) = talking.below.down(ResponseEndFrame)
+            # 65 ms a character, spaces too.
+            (received_ms,) = end.received_ms.values()
+            assert received_ms == pytest.approx(12 * 65, abs=70)
+
+    run(scenario())

@@ -1,0 +1,138 @@
+"""Whose words are whose, whenever they come."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossfade.processors.cascade_turn import Heard, HeardTurns, Partial, Said
+
+
+def said(heard: list[Heard]) -> list[tuple[str, str, bool]]:
+    return [(h.item_id, h.text, h.answer) for h in heard if isinstance(h, Said)]
+
+
+def test_a_turn_is_told_once_with_all_its_words() -> None:
+    turns = HeardTurns()
+    turns.onset()
+    turns.began()
+    assert turns.heard("what is", final=False) == [Partial(item_id="user_1", text="what is")]
+    turns.heard("what is the weather", final=True)
+    assert turns.heard("in", final=False)[-1].text == "what is the weather in"
+    turns.fell_silent()
+    assert turns.ended() == []
+    assert said(turns.heard("in Tokyo", final=True, finalized=True)) == [
+        ("user_1", "what is the weather in Tokyo", True)
+    ]
+    assert not turns.has_floor
+    assert turns.ended() == turns.late() == []
+
+
+def test_words_that_are_complete_before_the_turn_ends_are_not_waited_for() -> None:
+    turns = HeardTurns()
+    turns.onset()
+    turns.began()
+    turns.fell_silent()
+    turns.heard("yes", final=True)
+    assert said(turns.ended()) == [("user_1", "yes", True)]
+
+
+def test_words_from_before_a_pause_are_no_end() -> None:
+    turns = HeardTurns()
+    turns.onset()
+    turns.began()
+    turns.fell_silent()
+    turns.heard("well", final=True, finalized=True)
+    turns.onset()
+    turns.fell_silent()
+    assert turns.ended() == []
+    assert said(turns.heard("yes", final=True)) == [("user_1", "well yes", True)]
+
+
+def test_what_only_is_partial_counts_when_time_is_up() -> None:
+    turns = HeardTurns()
+    turns.began()
+    turns.heard("hello the", final=False)
+    turns.ended()
+    assert said(turns.late()) == [("user_1", "hello the", True)]
+
+
+def test_words_that_come_far_too_late_are_still_answered() -> None:
+    turns = HeardTurns()
+    turns.began()
+    turns.ended()
+    assert turns.late() == []
+    assert not turns.has_floor
+    assert said(turns.heard("hello", final=True)) == [("user_1", "hello", True)]
+
+
+def test_a_turn_without_words_is_told_when_the_next_begins() -> None:
+    turns = HeardTurns()
+    turns.began()
+    turns.ended()
+    turns.late()
+    assert said(turns.onset()) == [("user_1", "", False)]
+    turns.began()
+    turns.heard("hello", final=True, finalized=True)
+    assert said(turns.ended()) == [("user_2", "hello", True)]
+
+
+def test_a_turn_that_is_overtaken_by_the_next_is_told_and_not_answered() -> None:
+    turns = HeardTurns()
+    turns.began()
+    turns.heard("wait", final=True)
+    turns.ended()
+    turns.onset()
+    assert said(turns.began()) == [("user_1", "wait", False)]
+
+
+def test_a_cough_leaves_no_words_behind() -> None:
+    turns = HeardTurns()
+    turns.onset()
+    turns.heard("the", final=False)
+    turns.dropped()
+    assert turns.heard("the", final=True, finalized=True) == []
+    turns.onset()
+    assert turns.began() == []
+
+
+def test_words_of_an_onset_belong_to_the_turn_that_it_becomes() -> None:
+    turns = HeardTurns()
+    turns.onset()
+    turns.heard("stop", final=False)
+    assert turns.began() == [Partial(item_id="user_1", text="stop")]
+
+
+def test_late_words_of_an_answered_turn_go_to_the_next() -> None:
+    turns = HeardTurns()
+    turns.began()
+    turns.fell_silent()
+    turns.heard("tell me", final=True)
+    turns.ended()
+    turns.heard("about Rome", final=True)
+    turns.onset()
+    turns.began()
+    turns.heard("please", final=True, finalized=True)
+    assert said(turns.ended()) == [("user_2", "about Rome please", True)]
+
+
+WORD = st.tuples(st.just("heard"), st.sampled_from(["", "a", "b"]), st.booleans(), st.booleans())
+STEPS = st.lists(
+    st.sampled_from(["onset", "dropped", "fell_silent", "began", "ended", "late"]) | WORD,
+    max_size=40,
+)
+
+
+@given(STEPS)
+def test_in_any_order_each_turn_is_told_once_and_in_order(steps: list[object]) -> None:
+    turns, told, began = HeardTurns(), [], 0
+    for step in steps:
+        match step:
+            case (_, str() as text, bool() as final, bool() as finalized):
+                told += said(turns.heard(text, final=final, finalized=finalized))
+            case "began" if not turns.has_floor or turns.waiting:
+                told += said(turns.began())
+                began += 1
+            case str() as name if name != "began":
+                told += said(getattr(turns, name)())
+    numbers = [int(item_id.removeprefix("user_")) for item_id, _, _ in told]
+    assert numbers == list(range(1, len(told) + 1))
+    assert began - 1 <= len(told) <= began
