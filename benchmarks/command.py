@@ -248,6 +248,9 @@ def continuity(
         int | None, typer.Option(min=1, help="Run so many, spread evenly over all.")
     ] = None,
     wire: Annotated[list[str] | None, typer.Option(help="Of this wire alone.")] = None,
+    late: Annotated[
+        bool, typer.Option(help="Instead, cells in which the caller's words come late.")
+    ] = False,
     hours: Annotated[
         float | None, typer.Option(min=0.05, help="One long call instead, a fault a minute.")
     ] = None,
@@ -266,21 +269,22 @@ def continuity(
         elif hours is not None:
             held = _long_call(hours, wire, json, results)
         else:
-            held = _matrix(cells, wire, json, results)
+            held = _matrix(cells, wire, late, json, results)
         if not held:
             raise typer.Exit(1)
 
 
 def _matrix(
-    cells: int | None, wires: list[str] | None, json: Path | None, results: Path | None
+    cells: int | None, wires: list[str] | None, late: bool, json: Path | None, results: Path | None
 ) -> bool:
-    from .continuity import WIRES, content, measure, problems, table
+    from .continuity import ALL_WIRES, content, measure, problems, table
 
     console = Console()
     with console.status("calling") as status:
         found = measure(
             count=cells,
-            wires=wires or WIRES,
+            wires=wires or ALL_WIRES,
+            late=late,
             tell=lambda cell: status.update(f"{cell.wire}, {cell.fault}, {cell.state}"),
         )
     console.print(table(found))

@@ -2,8 +2,10 @@
 
 A cell holds if the call goes on to its end without a long pause; if each turn of the caller that
 was answered, by the last connection that did, has all samples of the caller's line, once and in
-order; and if the transcript is that of a call that nothing disturbed: the same turns of the caller,
-the same rounds with tools, and of the agent the same words, none twice and all of them heard.
+order; if the caller was played what the agent's connections said, all of it and once but for a
+little at a cut; and if the transcript is that of a call that nothing disturbed: the same turns of
+the caller, the same rounds with tools, and of the agent the same words, none twice and all of them
+heard.
 """
 
 import functools
@@ -14,17 +16,33 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from crossfade.emulators.faults import RefuseHandshake
+from crossfade.emulators.moshi.ogg_opus import check_available
 from crossfade.errors import SettingsError
+from crossfade.offline.voice import sentences
 from crossfade.providers.continuity.settings import Continuity
 
 from .continuity_call import FIRST_ANSWER, IN_RATES_HZ, SPEED, CallTaken, set_up, take_call
-from .continuity_cells import ROTATE_AFTER_S, CallState, Cell, cells, chosen
+from .continuity_cells import (
+    ROTATE_AFTER_S,
+    CallState,
+    Cell,
+    cells,
+    chosen,
+    late_cells,
+    lossy_cells,
+)
 from .continuity_check import check_conversation, check_sound
+from .continuity_lossy import check_likeness
+from .continuity_played import LONGEST_HOLE_MS, LONGEST_REPEAT_MS, Played, check_played
 
 WIRES = ("openai", "gemini")
+LOSSY = "moshi"
+"""Its sound is compared by likeness, and nothing else."""
+ALL_WIRES = (*WIRES, LOSSY)
 PROCESSES = 2
 LONGEST_PAUSE_S = 15.0
 """So much longer a call may last: to notice that a line is dead, and to begin anew."""
@@ -32,6 +50,16 @@ _IDLE_MS = 400.0
 """After the answer has sounded; the caller speaks again 1.2 s after it."""
 _FIRST_ANSWER_MS = 5070.0
 _USUAL = Continuity()
+# As short as 80 columns ask.
+_HEADINGS = {
+    CallState.IDLE: "idle",
+    CallState.USER_SPEAKING: "user",
+    CallState.THINKING: "think",
+    CallState.AGENT_SPEAKING: "agent",
+    CallState.TOOL_PENDING: "tool",
+    CallState.ROTATING: "rotate",
+    CallState.RECONNECTING: "reconn",
+}
 _LONG_S = 3600.0
 
 
@@ -45,6 +73,10 @@ class CellResult:
     held: bool
     lost_ms: float
     doubled_ms: float
+    repeated_ms: float
+    """Of the agent's sound, said again at cuts."""
+    missing_ms: float
+    """Of the agent's sound, never said at cuts."""
     why: str
     """Why it did not hold; empty where it did."""
     duration_s: float
@@ -62,17 +94,30 @@ class Matrix:
         return sum(cell.held for cell in self.cells)
 
 
-def matrix(wires: Sequence[str]) -> list[Cell]:
+def matrix(wires: Sequence[str], *, late: bool = False) -> list[Cell]:
     """The cells of some wires, in order.
 
+    Args:
+        wires: Of these.
+        late: Those in which the caller's words come late, instead of all others.
+
     Raises:
-        SettingsError: A wire is not one of `WIRES`.
+        SettingsError: A wire is not one of `ALL_WIRES`, the library of Moshi's is missing, or
+            late words are asked of Moshi alone.
     """
-    if unknown := set(wires) - set(WIRES):
+    if unknown := set(wires) - set(ALL_WIRES):
         raise SettingsError(
-            f"{', '.join(sorted(unknown))}: no such wire; name {' or '.join(WIRES)}"
+            f"{', '.join(sorted(unknown))}: no such wire; name {' or '.join(ALL_WIRES)}"
         )
-    return [cell for wire in wires for cell in cells(wire, idle_ms=_idle_ms(wire))]
+    if LOSSY in wires:
+        check_available()
+    exact = [wire for wire in wires if wire != LOSSY]
+    if late and not exact:
+        raise SettingsError(f"{LOSSY} tells no words of the caller, late or not; name another wire")
+    if late:
+        return [cell for wire in exact for cell in late_cells(wire)]
+    lossy = lossy_cells() if LOSSY in wires else ()
+    return [*(cell for wire in exact for cell in cells(wire, idle_ms=_idle_ms(wire))), *lossy]
 
 
 def _idle_ms(wire: str) -> float:
@@ -84,7 +129,8 @@ def _idle_ms(wire: str) -> float:
 def measure(
     *,
     count: int | None = None,
-    wires: Sequence[str] = WIRES,
+    wires: Sequence[str] = ALL_WIRES,
+    late: bool = False,
     tell: Callable[[CellResult], None] = lambda _: None,
 ) -> Matrix:
     """Run cells in two processes.
@@ -92,12 +138,13 @@ def measure(
     Args:
         count: So many, spread evenly over all; None is all.
         wires: Of these.
+        late: Of those instead in which the caller's words come late.
         tell: Told of each cell that is done, in order.
 
     Raises:
         SettingsError: A wire is not known.
     """
-    wanted = chosen(matrix(wires), count)
+    wanted = chosen(matrix(wires, late=late), count)
     spawn = multiprocessing.get_context("spawn")
     done: list[CellResult] = []
     with ProcessPoolExecutor(PROCESSES, mp_context=spawn, initializer=set_up) as pool:
@@ -123,7 +170,13 @@ def run_cell(cell: Cell, continuity: Continuity | None = _USUAL) -> CellResult:
         before_s = session_s - cell.forced_s
         continuity = Continuity(rotate_before_s=before_s, force_before_s=before_s)
     started_s = time.process_time()
-    taken = take_call(cell.wire, cell.faults, continuity=continuity, session_seconds=session_s)
+    taken = take_call(
+        cell.wire,
+        cell.faults,
+        continuity=continuity,
+        session_seconds=session_s,
+        transcript_delay_ms=cell.transcript_delay_ms,
+    )
     cpu_s = time.process_time() - started_s
     return judged(cell, taken, undisturbed(cell.wire), cpu_s=cpu_s)
 
@@ -138,7 +191,11 @@ def undisturbed(wire: str) -> CallTaken:
 
 def judged(cell: Cell, taken: CallTaken, plain: CallTaken, *, cpu_s: float = 0.0) -> CellResult:
     """Whether a cell holds."""
-    sound = check_sound(taken.said, taken.lines, taken.sessions)
+    rate_hz = IN_RATES_HZ[cell.wire]
+    if cell.wire == LOSSY:
+        sound = check_likeness(taken.said, taken.lines, taken.sessions, rate_hz)
+    else:
+        sound = check_sound(taken.said, taken.lines, taken.sessions)
     why = [] if taken.failure is None else [taken.failure]
     if taken.struck < sum(not isinstance(fault, RefuseHandshake) for fault in cell.faults):
         why.append("not every fault struck")
@@ -147,8 +204,12 @@ def judged(cell: Cell, taken: CallTaken, plain: CallTaken, *, cpu_s: float = 0.0
     late_s = taken.duration_s - plain.duration_s
     if late_s > LONGEST_PAUSE_S:
         why.append(f"the call stood still for {late_s:.0f} s")
-    why += [*sound.why, *check_conversation(taken.transcript, plain.transcript)]
-    samples_a_ms = IN_RATES_HZ[cell.wire] / 1000
+    why += sound.why
+    played = Played(repeated_ms=0.0, missing_ms=0.0, why=[])
+    if cell.wire != LOSSY:
+        played = check_played(taken.played, taken.rendered, _script(plain))
+        why += [*played.why, *check_conversation(taken.transcript, plain.transcript)]
+    samples_a_ms = rate_hz / 1000
     return CellResult(
         wire=cell.wire,
         fault=cell.fault,
@@ -156,42 +217,47 @@ def judged(cell: Cell, taken: CallTaken, plain: CallTaken, *, cpu_s: float = 0.0
         held=not why and not sound.lost and not sound.doubled,
         lost_ms=round(sound.lost / samples_a_ms, 3),
         doubled_ms=round(sound.doubled / samples_a_ms, 3),
+        repeated_ms=played.repeated_ms,
+        missing_ms=played.missing_ms,
         why="; ".join(why),
         duration_s=round(taken.duration_s, 2),
         cpu_s=round(cpu_s, 2),
     )
 
 
+def _script(plain: CallTaken) -> list[str]:
+    """The sentences that the agent says in a call."""
+    texts = [entry["text"] for entry in plain.transcript if entry["role"] == "agent"]
+    return [sentence for text in texts for sentence in sentences(text)]
+
+
 def table(result: Matrix) -> Table:
     """How many cells hold, by fault and state, and wire."""
+    held = f"{result.held} of {len(result.cells)}"
     shown = Table(
-        title=f"Calls that went on as if nothing had happened: {result.held} of {len(result.cells)}"
+        title=f"Calls that went on as if nothing had happened: {held}",
+        box=box.SIMPLE_HEAD,
+        padding=0,
     )
-    for heading in ("wire", "fault"):
+    for heading in ("wire", "fault", *_HEADINGS.values()):
         shown.add_column(heading, no_wrap=True)
-    states = [state.value for state in CallState]
-    for state in states:
-        shown.add_column(state, justify="right", min_width=5)
     rows: dict[tuple[str, str], dict[str, CellResult]] = {}
     for cell in result.cells:
         rows.setdefault((cell.wire, cell.fault), {})[cell.state] = cell
     for (wire, fault), found in rows.items():
-        shown.add_row(wire, fault, *(_mark(found.get(state)) for state in states))
+        shown.add_row(wire, fault, *(_mark(found.get(state.value)) for state in _HEADINGS))
     return shown
 
 
 def _mark(cell: CellResult | None) -> str:
-    if cell is None:
-        return ""
-    if cell.held:
-        return "yes"
-    return f"NO -{cell.lost_ms:g} +{cell.doubled_ms:g}" if cell.lost_ms or cell.doubled_ms else "NO"
+    return "" if cell is None else "yes" if cell.held else "NO"
 
 
 def problems(result: Matrix) -> list[str]:
     """A line for each cell that did not hold."""
     return [
-        f"{cell.wire}, {cell.fault}, {cell.state}: {cell.why}"
+        f"{cell.wire}, {cell.fault}, {cell.state}: lost {cell.lost_ms:g} ms, doubled "
+        f"{cell.doubled_ms:g} ms: {cell.why}"
         for cell in result.cells
         if not cell.held
     ]
@@ -201,8 +267,9 @@ def content(result: Matrix) -> dict[str, Any]:
     """The result for a file."""
     return {
         "measurement": "calls over the whole chain on the virtual clock, each with a fault of its "
-        "connection: the caller's samples in the turns that were answered, and the transcript, "
-        "beside those of a call that nothing disturbed",
+        "connection: the caller's samples in the turns that were answered, the agent's samples "
+        "that were played, and the transcript, beside those of a call that nothing disturbed",
+        "bounds_at_a_cut": {"repeated_ms": LONGEST_REPEAT_MS, "missing_ms": LONGEST_HOLE_MS},
         "held": result.held,
         "of": len(result.cells),
         "first_answer": FIRST_ANSWER,

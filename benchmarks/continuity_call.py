@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossfade.emulators.backends import ScriptedBackend
-from crossfade.emulators.backends.backend import Call, Trigger
+from crossfade.emulators.backends.backend import SPEECH_RATE_HZ, Call, Trigger
 from crossfade.emulators.backends.scenario import Scenario, Turn
 from crossfade.emulators.faults import Fault
 from crossfade.emulators.gemini import GeminiEmulator
 from crossfade.emulators.gemini import Timing as GeminiTiming
+from crossfade.emulators.moshi import MoshiEmulator
 from crossfade.emulators.openai import OpenAIEmulator
 from crossfade.emulators.openai import Timing as OpenAITiming
 from crossfade.emulators.turn_detection import energy_scorer
@@ -28,12 +29,18 @@ from crossfade.providers import SessionConfig
 from crossfade.providers.continuity.settings import Continuity
 from crossfade.transports.script import AfterSilence, WhenAnswered
 
-from .continuity_caller import NoisyCaller, NotedScript
+from .continuity_caller import KeptOutput, NoisyCaller, NotedScript
+from .continuity_cells import TRANSCRIPT_DELAY_MS
 from .continuity_check import Entry, Heard, Span
+from .continuity_voice import NoisyBackend, Rendered
 
-SPECS = {"openai": "openai:gpt-realtime-2.1", "gemini": "gemini:gemini-3.8-live"}
-Service = OpenAIEmulator | GeminiEmulator
-IN_RATES_HZ = {"openai": 24_000, "gemini": 16_000}
+SPECS = {
+    "openai": "openai:gpt-realtime-2.1",
+    "gemini": "gemini:gemini-3.8-live",
+    "moshi": "moshi:",
+}
+Service = OpenAIEmulator | GeminiEmulator | MoshiEmulator
+IN_RATES_HZ = {"openai": 24_000, "gemini": 16_000, "moshi": 24_000}
 """Of the models, so that no sample is changed on its way."""
 SPEED = 4.0
 THINK_MS = 400.0
@@ -68,6 +75,10 @@ class CallTaken:
     said: bytes
     lines: Sequence[Span]
     sessions: Sequence[Heard]
+    rendered: Sequence[Rendered]
+    """What the emulators' connections said."""
+    played: bytes
+    """What the transport's output was given, s16le mono at the rate of backends."""
     transcript: Sequence[Entry]
     failure: str | None
     """Why the call did not go on to its end."""
@@ -101,28 +112,42 @@ def take_call(
     *,
     continuity: Continuity | None = None,
     session_seconds: float = 3600,
+    transcript_delay_ms: float = TRANSCRIPT_DELAY_MS,
     patience_s: float = _PATIENCE_S,
 ) -> CallTaken:
     """Make a call in virtual time.
 
     Args:
-        wire: openai or gemini.
+        wire: One of `SPECS`.
         faults: What goes wrong in it.
         continuity: How the session outlives its connections; None: it does not.
         session_seconds: How long a session may last, of OpenAI.
+        transcript_delay_ms: How long behind the caller's turn its words come.
         patience_s: How long the caller waits for an answer.
     """
-    emulator = emulator_of(wire, faults, session_seconds=session_seconds)
-    return run_virtual(_call(wire, emulator, continuity, patience_s))
+    backend = NoisyBackend(SCENARIO)
+    emulator = emulator_of(
+        wire,
+        faults,
+        backend,
+        session_seconds=session_seconds,
+        transcript_delay_ms=transcript_delay_ms,
+    )
+    return run_virtual(_call(wire, emulator, backend, continuity, patience_s))
 
 
 async def _call(
-    wire: str, service: Service, continuity: Continuity | None, patience_s: float
+    wire: str,
+    service: Service,
+    backend: NoisyBackend,
+    continuity: Continuity | None,
+    patience_s: float,
 ) -> CallTaken:
     rate_hz = IN_RATES_HZ[wire]
     lines = [demo_line(name, cue) for name, cue in _LINES]
     script = NotedScript(lines, patience_s=patience_s, pause_s=0.7)
-    caller = NoisyCaller(script, in_rate_hz=rate_hz)
+    output = KeptOutput(rate_hz=SPEECH_RATE_HZ)
+    caller = NoisyCaller(script, in_rate_hz=rate_hz, kept=output)
     strikes = _Strikes()
     logger = logging.getLogger("crossfade.emulators.line")
     logger.addHandler(strikes)
@@ -138,7 +163,7 @@ async def _call(
                         transport=caller,
                         record=record,
                         config=SessionConfig(),
-                        tools=[look_up],
+                        tools=[] if wire == "moshi" else [look_up],
                         base_url=emulator.url,
                         api_key="emulated",
                         in_rate_hz=rate_hz,
@@ -161,6 +186,8 @@ async def _call(
         said=bytes(caller.caller.said),
         lines=[caller.span(begun) for begun in script.begun],
         sessions=sessions,
+        rendered=backend.rendered,
+        played=bytes(output.played),
         transcript=transcript,
         failure=failure,
         struck=strikes.count,
@@ -171,24 +198,42 @@ async def _call(
 def emulator_of(
     wire: str,
     faults: Sequence[Fault] = (),
-    scenario: Scenario = SCENARIO,
+    backend: ScriptedBackend | None = None,
     *,
     session_seconds: float = 3600,
+    transcript_delay_ms: float = TRANSCRIPT_DELAY_MS,
 ) -> Service:
-    """An emulator that keeps what it hears."""
-    backend = ScriptedBackend(scenario)
+    """An emulator that keeps what it hears.
+
+    Args:
+        wire: One of `SPECS`.
+        faults: What goes wrong.
+        backend: What it says.
+        session_seconds: How long a session may last, of OpenAI.
+        transcript_delay_ms: How long behind the user's turn its words come.
+    """
+    backend = ScriptedBackend(SCENARIO) if backend is None else backend
     if wire == "gemini":
         return GeminiEmulator(
             backend,
             faults=faults,
-            timing=GeminiTiming(think_ms=THINK_MS, speed=SPEED),
+            timing=GeminiTiming(
+                think_ms=THINK_MS, speed=SPEED, transcript_delay_ms=transcript_delay_ms
+            ),
             scorer=energy_scorer,
             keep_audio=True,
         )
+    if wire == "moshi":
+        return MoshiEmulator(backend, faults=faults, scorer=energy_scorer, keep_audio=True)
     return OpenAIEmulator(
         backend,
         faults=faults,
-        timing=OpenAITiming(think_ms=THINK_MS, speed=SPEED, session_seconds=session_seconds),
+        timing=OpenAITiming(
+            think_ms=THINK_MS,
+            speed=SPEED,
+            transcript_delay_ms=transcript_delay_ms,
+            session_seconds=session_seconds,
+        ),
         epoch_s=EPOCH_S,
         scorer=energy_scorer,
         keep_audio=True,

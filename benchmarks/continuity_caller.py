@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from pipecat.processors.frame_processor import FrameProcessor
 
+from crossfade.frames.audio import OutputAudioRawFrame
+from crossfade.transports.paced_output import PacedOutput
 from crossfade.transports.script import Line, Script
 from crossfade.transports.scripted_caller import ScriptedCaller, ScriptedInput
 
@@ -47,6 +49,21 @@ class NoisyInput(ScriptedInput):
             self.forgotten += surplus
 
 
+class KeptOutput(PacedOutput):
+    """An output that keeps what it is given to play.
+
+    Args:
+        rate_hz: Rate of the agent's audio.
+    """
+
+    def __init__(self, *, rate_hz: int) -> None:
+        super().__init__(rate_hz=rate_hz)
+        self.played = bytearray()
+
+    def write_audio(self, frame: OutputAudioRawFrame) -> None:
+        self.played += frame.audio
+
+
 class NotedScript(Script):
     """A script that notes when its lines are spoken."""
 
@@ -65,13 +82,23 @@ class NotedScript(Script):
 
 
 class NoisyCaller(ScriptedCaller):
-    """The caller's end of the line, see `NoisyInput`."""
+    """The caller's end of the line, see `NoisyInput`.
 
-    def __init__(self, script: NotedScript, *, in_rate_hz: int) -> None:
+    Args:
+        script: What the caller says and when.
+        in_rate_hz: Rate of the caller's audio.
+        kept: Where the agent's audio goes, if it is kept.
+    """
+
+    def __init__(
+        self, script: NotedScript, *, in_rate_hz: int, kept: KeptOutput | None = None
+    ) -> None:
         super().__init__(script, in_rate_hz=in_rate_hz)
         self.caller = script.caller = NoisyInput(script, rate_hz=in_rate_hz)
         self.rate_hz = in_rate_hz
         self._input = self.caller
+        if kept is not None:
+            self._output = kept
 
     def input(self) -> FrameProcessor:
         return self.caller

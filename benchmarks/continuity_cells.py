@@ -1,5 +1,6 @@
 """The cells of the matrix: every fault of a connection in every state of a call."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -22,6 +23,10 @@ from crossfade.emulators.faults import (
 )
 from crossfade.emulators.gemini import faults as gemini
 from crossfade.emulators.openai import faults as openai
+
+TRANSCRIPT_DELAY_MS = 150.0
+LATE_MS = 1500.0
+"""Words so late follow the beginning of the answer."""
 
 
 class CallState(Enum):
@@ -110,6 +115,14 @@ FAULTS: Mapping[str, Mapping[str, MakeFault]] = {
 }
 """By wire: what strikes a connection that serves, or that is being opened."""
 
+_LATE = ("reset", "half_open", "close_1011", "server_error", "stall")
+
+_LOSSY = {name: _BOTH[name] for name in ("reset", "half_open", "close_1000", "close_1011", "stall")}
+_LOSSY_POINTS: Mapping[CallState, Mapping[str, Any]] = {
+    CallState.IDLE: {"turn": 1, "at": State.IDLE, "after_ms": 500},
+    CallState.USER_SPEAKING: {"turn": 2, "at": State.USER_SPEAKING, "after_ms": 400},
+}
+
 _POINTS: Mapping[CallState, Mapping[str, Any]] = {
     CallState.USER_SPEAKING: {"turn": 2, "at": State.USER_SPEAKING, "after_ms": 400},
     CallState.THINKING: {"turn": 2, "at": State.THINKING, "after_ms": 150},
@@ -137,6 +150,8 @@ class Cell:
     faults: tuple[Fault, ...]
     rotates: bool = False
     """The session is to rotate when it has served for `ROTATE_AFTER_S`."""
+    transcript_delay_ms: float = TRANSCRIPT_DELAY_MS
+    """How long behind the caller's turn its words come."""
     forced_s: float | None = None
     """So long after it began the session has to rotate, whatever the call is doing."""
 
@@ -182,8 +197,42 @@ def _opening(wire: str, fault: str, state: CallState, second: Fault) -> Cell:
     return Cell(wire=wire, fault=fault, state=state, faults=(first, second))
 
 
+def lossy_cells() -> Iterator[Cell]:
+    """Cells of Moshi, whose wire knows no turns, no tools and no text."""
+    for state, point in _LOSSY_POINTS.items():
+        for fault, make in _LOSSY.items():
+            yield Cell(wire="moshi", fault=fault, state=state, faults=(make(**point),))
+
+
+def late_cells(wire: str) -> Iterator[Cell]:
+    """Cells in which the caller's words come long after the answer has begun."""
+    for state in (CallState.THINKING, CallState.AGENT_SPEAKING):
+        for fault in _LATE:
+            struck = FAULTS[wire][fault](**_POINTS[state])
+            yield Cell(
+                wire=wire,
+                fault=f"late_words_{fault}",
+                state=state,
+                faults=(struck,),
+                transcript_delay_ms=LATE_MS,
+            )
+
+
 def chosen(all_cells: list[Cell], count: int | None) -> list[Cell]:
-    """So many of the cells, spread evenly over all; None is all of them."""
+    """So many of the cells, in order; None is all of them.
+
+    The next one is always of a fault that was taken least, of these of a state that was; each on
+    its wire.
+    """
     if count is None or count >= len(all_cells):
         return all_cells
-    return [all_cells[at * len(all_cells) // count] for at in range(count)]
+    left = dict(enumerate(all_cells))
+    taken = Counter[tuple[str, str | CallState]]()
+    for _ in range(count):
+        at = min(left, key=lambda at: (*(taken[key] for key in _keys(left[at])), at))
+        taken.update(_keys(left.pop(at)))
+    return [cell for at, cell in enumerate(all_cells) if at not in left]
+
+
+def _keys(cell: Cell) -> tuple[tuple[str, str | CallState], ...]:
+    return (cell.wire, cell.fault), (cell.wire, cell.state), (cell.wire, "")

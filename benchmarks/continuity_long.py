@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.table import Table
 
+from crossfade.emulators.backends import ScriptedBackend
 from crossfade.emulators.backends.backend import Call, Trigger
 from crossfade.emulators.backends.scenario import Scenario, Turn
 from crossfade.emulators.faults import (
@@ -290,7 +291,7 @@ async def _long_call(
     failure, entries = None, list[Entry]()
     with tempfile.TemporaryDirectory() as folder:
         record = _record(Path(folder))
-        async with emulator_of(wire, scenario=scenario(exchanges)) as emulator:
+        async with emulator_of(wire, backend=ScriptedBackend(scenario(exchanges))) as emulator:
             watch = _Watch(caller, script, emulator)
             tasks = [
                 asyncio.create_task(watch.strike(fault_each_s)),

@@ -36,7 +36,16 @@ class Notice:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording(Notice):
+    """What the user said and nobody has put into words yet, as it sounded; where a model cannot
+    be given sound, `text` is told instead."""
+
+    audio: bytes
+    """In the form in which the model hears the user."""
+
+
 HistoryItem = Utterance | Picture | Notice | ToolCall | ToolResult
 """A tool call is followed by its result, or it is still open."""
 
-__all__ = ["HistoryItem", "Notice", "Picture", "Speaker", "Utterance"]
+__all__ = ["HistoryItem", "Notice", "Picture", "Recording", "Speaker", "Utterance"]

@@ -11,6 +11,8 @@ from typing import Any, Self
 
 from crossfade.conversation.heard import WordTiming
 from crossfade.conversation.history import HistoryItem, Picture
+from crossfade.conversation.local_ear import LocalEar
+from crossfade.conversation.naming import unnamed_turn, was_answered
 from crossfade.conversation.pace import average_pace
 from crossfade.conversation.pictures import Pictures
 from crossfade.conversation.retelling import latest_summary, retell
@@ -45,6 +47,8 @@ class Conversation:
         self.on_change = None
         self._started_at_s = started_at_s
         self._now_s = started_at_s
+        self._ear = LocalEar()
+        self._heard_turn: int | None = None
         self._pictures = Pictures()
         self._entries: list[Entry] = []
         self._usage = Usage()
@@ -90,24 +94,41 @@ class Conversation:
         """What all responses cost together."""
         return self._usage
 
+    def speech_heard(self, at_s: float) -> None:
+        """The user was heard to speak from then on. A turn that has no start of its own gets it."""
+        self._ear.started(at_s)
+        self._heard_turn = None
+
+    def speech_over(self, at_s: float) -> None:
+        """The speech that was heard ended."""
+        self._ear.stopped(at_s)
+        position, self._heard_turn = self._heard_turn, None
+        if position is not None and self._user(position).stopped_at_s is None:
+            self._put(position, replace(self._user(position), stopped_at_s=at_s))
+
+    def speech_dropped(self) -> None:
+        """What was heard last was no speech."""
+        self._ear.dropped()
+        self._heard_turn = None
+
     def user_started(self, item_id: str | None, at_s: float) -> None:
         """The user began to speak. Told twice for one turn, with and without its id, is fine."""
         self._now_s = at_s
         if item_id in self._users:
             return
-        last = self._last_user()
+        last = self._last_spoken()
         if last is not None:
             turn = self._user(last)
-            if turn.stopped_at_s is None and not turn.typed and None in (item_id, turn.item_id):
+            if turn.stopped_at_s is None and None in (item_id, turn.item_id):
                 if item_id is not None:
                     self._name_user(last, item_id)
                 return
         self._add_user(UserTurn(item_id=item_id, started_at_s=at_s))
 
     def user_stopped(self, at_s: float) -> None:
-        """The user's latest turn ended."""
+        """The user's latest spoken turn ended."""
         self._now_s = at_s
-        last = self._last_user()
+        last = self._last_spoken()
         if last is not None and self._user(last).stopped_at_s is None:
             self._put(last, replace(self._user(last), stopped_at_s=at_s))
 
@@ -273,7 +294,11 @@ class Conversation:
             self._append(Summary(text=text, upto=upto, made_at_s=at_s))
 
     def history(
-        self, *, open_calls: bool = False, without: Collection[str] = ()
+        self,
+        *,
+        open_calls: bool = False,
+        without: Collection[str] = (),
+        unheard: Mapping[str, HistoryItem] | None = None,
     ) -> tuple[HistoryItem, ...]:
         """Tell the conversation as a model shall know it.
 
@@ -283,8 +308,15 @@ class Conversation:
         Args:
             open_calls: Whether calls without an answer are told, behind all else.
             without: Item ids of user turns to leave out, because they are told in another way.
+            unheard: What is told of user turns without words, by item id.
         """
-        return retell(self._entries, self._pictures, open_calls=open_calls, without=without)
+        return retell(
+            self._entries,
+            self._pictures,
+            open_calls=open_calls,
+            without=without,
+            unheard=unheard,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Give the transcript as JSON can hold it; times in seconds from the call's start."""
@@ -331,9 +363,10 @@ class Conversation:
         assert isinstance(turn, AgentTurn)
         return turn
 
-    def _last_user(self) -> int | None:
+    def _last_spoken(self) -> int | None:
         for position in range(len(self._entries) - 1, -1, -1):
-            if isinstance(self._entries[position], UserTurn):
+            entry = self._entries[position]
+            if isinstance(entry, UserTurn) and not entry.typed:
                 return position
         return None
 
@@ -348,14 +381,28 @@ class Conversation:
         self._users[item_id] = position
 
     def _user_position(self, item_id: str) -> int:
-        """Find the turn of an item: the known one, else the oldest spoken one without a name."""
+        """Find the turn of an item: the known one, else the one that waits for a name."""
         if item_id in self._users:
             return self._users[item_id]
-        for position, entry in enumerate(self._entries):
-            if isinstance(entry, UserTurn) and entry.item_id is None and not entry.typed:
-                self._name_user(position, item_id)
-                return position
-        return self._add_user(UserTurn(item_id=item_id, started_at_s=self._now_s))
+        position = unnamed_turn(self._entries)
+        if position is None:
+            return self._add_heard(item_id)
+        self._name_user(position, item_id)
+        self._ear.take()
+        return position
+
+    def _add_heard(self, item_id: str) -> int:
+        """Add a turn of which nothing but its name was told."""
+        heard = self._ear.take()
+        if heard is None or was_answered(self._entries, heard.stopped_at_s):
+            return self._add_user(UserTurn(item_id=item_id, started_at_s=self._now_s))
+        turn = UserTurn(
+            item_id=item_id, started_at_s=heard.started_at_s, stopped_at_s=heard.stopped_at_s
+        )
+        position = self._add_user(turn)
+        if turn.stopped_at_s is None:
+            self._heard_turn = position
+        return position
 
     def _response(self, response_id: str, injected: bool = False) -> int:
         position = self._responses.get(response_id)

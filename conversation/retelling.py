@@ -1,6 +1,6 @@
 """Tells a ledger's entries as a model shall know them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from crossfade.conversation.history import HistoryItem, Notice, Speaker, Utterance
 from crossfade.conversation.pictures import Pictures
@@ -14,6 +14,7 @@ def retell(
     *,
     open_calls: bool = False,
     without: Collection[str] = (),
+    unheard: Mapping[str, HistoryItem] | None = None,
 ) -> tuple[HistoryItem, ...]:
     """Tell a conversation: what its latest summary covers by that, all the rest whole.
 
@@ -25,12 +26,18 @@ def retell(
         pictures: Those that are kept.
         open_calls: Whether calls without an answer are told, behind all else.
         without: Item ids of user turns to leave out, because they are told in another way.
+        unheard: What is told of user turns without words, by item id.
     """
+    unheard = unheard or {}
     summary = latest_summary(entries)
     items: list[HistoryItem] = [] if summary is None else [Notice(text=summary.text)]
     for entry in entries[0 if summary is None else summary.upto :]:
-        if not (isinstance(entry, UserTurn) and entry.item_id in without):
-            items += retell_entry(entry, pictures)
+        if isinstance(entry, UserTurn) and entry.item_id is not None:
+            if entry.item_id in without:
+                continue
+            if not entry.text.strip() and entry.item_id in unheard:
+                items.append(unheard[entry.item_id])
+        items += retell_entry(entry, pictures)
     if open_calls:
         items += waiting_calls(entries)
     return tuple(items)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from crossfade.conversation.history import HistoryItem, Notice
+from crossfade.conversation.history import HistoryItem, Notice, Recording
 from crossfade.conversation.tokens import estimate
 from crossfade.conversation.tools import ToolCall, ToolResult
 
@@ -24,7 +24,8 @@ def seed(
         budget_tokens: How much may stay.
         count: Tells the tokens of an item.
     """
-    front = tuple(items[:1]) if items and isinstance(items[0], Notice) else ()
+    first = items[0] if items else None
+    front = (first,) if isinstance(first, Notice) and not isinstance(first, Recording) else ()
     rest = items[len(front) :]
     left = budget_tokens - sum(count(item) for item in front)
     begin = len(rest)

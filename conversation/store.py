@@ -18,6 +18,7 @@ from crossfade.conversation.store_records import (
     CallStatus,
     Lease,
     LeftOut,
+    NewCall,
     StoredCall,
     StoredHandle,
 )
@@ -29,7 +30,12 @@ try:
     from crossfade.conversation import store_leases as _leases
     from crossfade.conversation import store_schema as t
     from crossfade.conversation.store_engine import Database
-    from crossfade.conversation.store_writer import end_abandoned, write_batch
+    from crossfade.conversation.store_writer import (
+        begin_call,
+        end_abandoned,
+        withdraw_call,
+        write_batch,
+    )
 except ImportError as error:
     raise SettingsError(
         f"the store of calls needs a package that is not installed ({error.name}); "
@@ -103,7 +109,7 @@ class CallStore:
         Args:
             batch: At most one of each call.
             owner: Who writes. Then a call is written only if this owner holds its lease, which is
-                acquired for calls that begin, and renewed for the others. None writes all.
+                made with calls that begin, and renewed for the others. None writes all.
             lease_s: How long the leases then last.
 
         Returns:
@@ -111,6 +117,26 @@ class CallStore:
         """
         async with self._database.transaction() as connection:
             return await write_batch(connection, batch, owner=owner, lease_s=lease_s)
+
+    async def begin(self, call: NewCall, owner: str, ttl_s: float) -> bool:
+        """Make a call and its lease in one transaction, if there is none of that name.
+
+        A call that is there, running or ended, is left as it is, lease or no lease.
+
+        Returns:
+            Whether it was made.
+        """
+        async with self._database.transaction() as connection:
+            return await begin_call(connection, call, owner=owner, lease_s=ttl_s)
+
+    async def withdraw(self, call_id: str, owner: str) -> bool:
+        """Delete a call that did not come about, so that its name is free again.
+
+        Returns:
+            Whether it was there, and no other owner's.
+        """
+        async with self._database.transaction() as connection:
+            return await withdraw_call(connection, call_id, owner)
 
     async def load_call(
         self, call_id: str, *, started_at_s: float | None = None

@@ -32,14 +32,6 @@ async def acquire(
     return None if row is None else Lease(call_id=row.call_id, owner=row.owner, until=row.until)
 
 
-async def acquire_new(
-    connection: AsyncConnection, call_ids: Collection[str], owner: str, ttl_s: float
-) -> None:
-    """Give the owner the leases of calls that begin, as far as nobody has them."""
-    for call_id in call_ids:
-        await acquire(connection, call_id, owner, ttl_s, by_force=False)
-
-
 async def renew(
     connection: AsyncConnection, call_ids: Collection[str], owner: str, ttl_s: float
 ) -> frozenset[str]:
@@ -66,4 +58,4 @@ async def holder(connection: AsyncConnection, call_id: str) -> Lease | None:
     return None if row is None else Lease(call_id=row.call_id, owner=row.owner, until=row.until)
 
 
-__all__ = ["acquire", "acquire_new", "holder", "release", "renew"]
+__all__ = ["acquire", "holder", "release", "renew"]

@@ -33,12 +33,11 @@ async def write_batch(
 ) -> dict[str, LeftOut]:
     """Write a batch; gives the calls left out, as `CallStore.write` tells."""
     ids = sorted({changes.call_id for changes in batch})
-    began = [changes.began for changes in batch if changes.began is not None]
-    await _put(connection, t.calls, [_call(call) for call in began], replace=False)
+    for changes in batch:
+        if changes.began is not None:
+            await begin_call(connection, changes.began, owner=owner, lease_s=lease_s)
     writable = there = await _touch(connection, ids)
     if owner is not None:
-        new_ids = [call.id for call in began]
-        await store_leases.acquire_new(connection, new_ids, owner, lease_s)
         writable = there & await store_leases.renew(connection, ids, owner, lease_s)
     writing = [changes for changes in batch if changes.call_id in writable]
     await _write_models(connection, writing)
@@ -55,6 +54,26 @@ async def write_batch(
         for call_id in ids
         if call_id not in writable
     }
+
+
+async def begin_call(
+    connection: AsyncConnection, call: NewCall, *, owner: str | None, lease_s: float
+) -> bool:
+    """Make a call with its lease; whether it was made. One that is there stays whose it is."""
+    insertion = _insertion(connection.dialect.name, t.calls, replace=False)
+    made = (await connection.execute(insertion.returning(t.calls.c.id), _call(call))).first()
+    if made is None:
+        return False
+    if owner is not None:
+        await store_leases.acquire(connection, call.id, owner, lease_s, by_force=False)
+    return True
+
+
+async def withdraw_call(connection: AsyncConnection, call_id: str, owner: str) -> bool:
+    """Delete a call, unless another than its owner serves it; whether that was done."""
+    of_others = select(t.leases.c.call_id).where(t.leases.c.owner != owner)
+    mine = and_(t.calls.c.id == call_id, t.calls.c.id.not_in(of_others))
+    return bool((await connection.execute(delete(t.calls).where(mine))).rowcount)
 
 
 async def end_abandoned(connection: AsyncConnection, after_s: float) -> frozenset[str]:
@@ -188,15 +207,13 @@ def _call(call: NewCall) -> Row:
     }
 
 
-async def _put(
-    connection: AsyncConnection, table: Table, rows: Sequence[Row], *, replace: bool = True
-) -> None:
+async def _put(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows, or replace those that are there."""
-    await _each(connection, _insertion(connection.dialect.name, table, replace), rows)
+    await _each(connection, _insertion(connection.dialect.name, table, replace=True), rows)
 
 
 @cache
-def _insertion(dialect: str, table: Table, replace: bool) -> Executable:
+def _insertion(dialect: str, table: Table, *, replace: bool) -> sqlite.Insert | postgresql.Insert:
     statement = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
     keys = [column.name for column in table.primary_key]
     if not replace:
@@ -215,4 +232,4 @@ async def _drop(connection: AsyncConnection, table: Table, call_ids: Collection[
         await connection.execute(delete(table).where(table.c.call_id.in_(sorted(call_ids))))
 
 
-__all__ = ["end_abandoned", "write_batch"]
+__all__ = ["begin_call", "end_abandoned", "withdraw_call", "write_batch"]

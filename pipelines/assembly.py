@@ -33,6 +33,7 @@ from crossfade.processors.tool_dispatcher import ToolDispatcher
 from crossfade.processors.tools import Tool
 from crossfade.processors.turn_taking import TurnCounts, TurnOwner, TurnTaking
 from crossfade.processors.voice_activity import VoiceActivity
+from crossfade.providers.continuity.serving import Serving
 
 EndOfTurnRule = Literal["silence", "smart"]
 
@@ -77,6 +78,7 @@ class Call:
         unfinished: Gives what the caller said and nobody began to answer, s16le mono, for who
             goes on with the call elsewhere.
         unfinished_rate_hz: Its rate.
+        serving: Tells who serves the node's session, and how that is resumed; None if nobody knows.
         observe_audio: Whether the worker's observers see audio frames, too. It costs more than
             all else that is done with them.
 
@@ -104,11 +106,13 @@ class Call:
         custom: Sequence[FrameProcessor] = (),
         unfinished: Callable[[], bytes] = bytes,
         unfinished_rate_hz: int = 16000,
+        serving: Callable[[], Serving | None] = lambda: None,
         observe_audio: bool = False,
     ) -> None:
         self.conversation = conversation or new_conversation()
         self.unfinished = unfinished
         self.unfinished_rate_hz = unfinished_rate_hz
+        self.serving = serving
         self._record = record
         record.hide_arguments(frozenset().union(*(tool.declaration.secrets for tool in tools)))
         self._failure: CrossfadeError | None = None

@@ -32,6 +32,7 @@ class CallJournal:
         state: Gives what else is to be kept, as short text without zero characters; it is asked
             right after `unfinished`, and written with that as it changes.
         handle: Gives what the provider resumes the session by; None if it cannot be resumed.
+        begun: Whether the store has the call already, and nothing of it.
         stored: What is in the store already, for a call that another process began; if that was
             with another model, `call` tells the new one.
     """
@@ -44,6 +45,7 @@ class CallJournal:
         unfinished: Callable[[], bytes] | None = None,
         state: Callable[[], str] | None = None,
         handle: Callable[[], StoredHandle | None] | None = None,
+        begun: bool = False,
         stored: StoredCall | None = None,
     ) -> None:
         self.call_id = call.id
@@ -51,7 +53,7 @@ class CallJournal:
         self._unfinished = unfinished
         self._state = state
         self._handle = handle
-        self._to_begin = call if stored is None else None
+        self._to_begin = call if stored is None and not begun else None
         self._to_change = call if stored is not None and not _is_as(stored, call) else None
         self._waiting: dict[int, None] = {}
         self._kept_audio: bytes | None = b"" if stored is None else stored.unfinished

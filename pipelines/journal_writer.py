@@ -112,6 +112,7 @@ class JournalWriter:
         unfinished: Callable[[], bytes] | None = None,
         state: Callable[[], str] | None = None,
         handle: Callable[[], StoredHandle | None] | None = None,
+        begun: bool = False,
         stored: StoredCall | None = None,
         taken: Callable[[], None] | None = None,
     ) -> CallJournal:
@@ -123,6 +124,7 @@ class JournalWriter:
             unfinished: As `CallJournal`.
             state: As `CallJournal`.
             handle: As `CallJournal`.
+            begun: As `CallJournal`; the lease of such a call must be this owner's already.
             stored: As `CallJournal`; the lease of such a call must be this owner's already. Where
                 this process served it just now, `flush` after `leave` and before this.
             taken: Called once when another process has taken the lease: it serves the call now,
@@ -134,6 +136,7 @@ class JournalWriter:
             unfinished=unfinished,
             state=state,
             handle=handle,
+            begun=begun,
             stored=stored,
         )
         self._journals[call.id] = journal

@@ -143,6 +143,7 @@ async def native_call(
             custom=custom,
             unfinished=session.unfinished_audio,
             unfinished_rate_hz=session.input_rate_hz,
+            serving=lambda: session.serving,
         )
 
 

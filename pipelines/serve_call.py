@@ -72,6 +72,7 @@ class ServedCall:
         self._detached_s = detached_s
         self._attachments = setting.attachments
         self._presented = setting.attachments
+        self._issued_at_s = 0.0
         self._unfinished = b""
         self._call: Call | None = None
         self._ending: Ending | None = None
@@ -92,15 +93,7 @@ class ServedCall:
         if claims is not None:
             self._presented = max(self._presented, claims.attachment)
         self._attachments += 1
-        token = self._signer.issue(
-            Claims(
-                call_id=self.call_id,
-                attachment=self._attachments,
-                expires_at=time.time() + LIFETIME_S,
-                input_rate_hz=self.transport.in_rate_hz,
-                output_rate_hz=self.transport.out_rate_hz,
-            )
-        )
+        token = self._issue()
         self.transport.attach(
             socket,
             hello,
@@ -115,6 +108,26 @@ class ServedCall:
                 stream=stream,
             ),
         )
+
+    def _issue(self) -> str:
+        """A token for the attachment after this one, good for its whole life from now on."""
+        self._issued_at_s = asyncio.get_running_loop().time()
+        return self._signer.issue(
+            Claims(
+                call_id=self.call_id,
+                attachment=self._attachments,
+                expires_at=time.time() + LIFETIME_S,
+                input_rate_hz=self.transport.in_rate_hz,
+                output_rate_hz=self.transport.out_rate_hz,
+            )
+        )
+
+    def _renew_token(self) -> None:
+        """Give a client that is attached another token when half of the last one's life is over."""
+        held_s = asyncio.get_running_loop().time() - self._issued_at_s
+        if self.transport.detached_since_s is None and held_s >= LIFETIME_S / 2:
+            token = self._issue()
+            self.transport.tell(write_message("token", token=token, token_lifetime_s=LIFETIME_S))
 
     def unfinished(self) -> bytes:
         """What the caller said and nobody began to answer, for the store."""
@@ -211,7 +224,7 @@ class ServedCall:
         logger.warning("call {} cannot go on: {}", self.call_id, self.failure)
 
     async def _watch(self) -> None:
-        """Wait for a reason to end."""
+        """Keep the client's token good, and wait for a reason to end."""
         hung_up = asyncio.create_task(self.transport.hung_up())
         ordered = asyncio.create_task(self._end.wait())
         try:
@@ -219,6 +232,7 @@ class ServedCall:
                 await asyncio.wait(
                     [hung_up, ordered], timeout=1.0, return_when=asyncio.FIRST_COMPLETED
                 )
+                self._renew_token()
                 since_s = self.transport.detached_since_s
                 if since_s is not None:
                     gone_s = asyncio.get_running_loop().time() - since_s

@@ -14,17 +14,23 @@ from loguru import logger
 from crossfade.audio.pcm import duration_ms
 from crossfade.audio.resample import resample
 from crossfade.conversation.ledger import Conversation
-from crossfade.conversation.store_records import CallStatus, NewCall, StoredCall
+from crossfade.conversation.store_records import (
+    CallStatus,
+    NewCall,
+    StoredCall,
+    StoredHandle,
+)
 from crossfade.errors import CrossfadeError, StoreError
 from crossfade.observability.call import CallRecord
 from crossfade.processors.tools import Tool
 from crossfade.providers import SessionConfig, connect
 from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
+from crossfade.providers.continuity.serving import Serving
 from crossfade.transports.websocket_messages import CloseCode, Hello
 from crossfade.transports.websocket_socket import ClientSocket
 from crossfade.transports.websocket_token import Claims, TokenRefused, TokenSigner
 
-from .assembly import Call
+from .assembly import Call, new_conversation
 from .call_folder import make_call_folder
 from .call_journal import CallJournal
 from .endpoint import Endpoint
@@ -44,6 +50,7 @@ _ENDING = {
     Ending.FAILED: (CloseCode.FAILED, "the call cannot go on here"),
 }
 _REPLACED = "a newer token of the call was used; begin a new call"
+_NAMED = "there is a call of this name; its token is needed"
 _START_S = 15.0
 _LOOK_S = 0.1
 
@@ -67,6 +74,8 @@ class Beginning:
 
     setting: Setting
     config: SessionConfig
+    begun: NewCall | None = None
+    """As the store has it already: a name that the client chose is taken before all else."""
     stored: StoredCall | None = None
     conversation: Conversation | None = None
     unfinished: bytes = b""
@@ -160,9 +169,7 @@ class Calls:
         call_id = claims.call_id if claims is not None else new_id
         assert call_id is not None
         if claims is None and (call_id in self._served or call_id in self._beginning):
-            raise AttachmentRefused(
-                CloseCode.REFUSED, "there is a call of this name; its token is needed"
-            )
+            raise AttachmentRefused(CloseCode.REFUSED, _NAMED)
         if served := self._served.get(call_id):
             if served.ending is not None:
                 raise AttachmentRefused(*_ENDING[served.ending])
@@ -185,7 +192,12 @@ class Calls:
             task.exception()
 
     async def _new(self, call_id: str, hello: Hello) -> Beginning:
-        return Beginning(
+        """A new call, with its name in the store if the client chose that.
+
+        Raises:
+            AttachmentRefused: There is a call of that name, or the store does not answer.
+        """
+        beginning = Beginning(
             setting=Setting(
                 call_id=call_id,
                 in_rate_hz=hello.input_rate_hz or 16000,
@@ -194,7 +206,19 @@ class Calls:
             config=SessionConfig(
                 instructions=self._settings.instructions, voice=self._settings.voice
             ),
+            conversation=new_conversation(),
         )
+        if self._keeping is None or hello.call_id is None:
+            return beginning
+        begun = self._new_call(call_id, beginning.config, self._our_rate_hz())
+        try:
+            made = await self._keeping.begin(begun)
+        except StoreError as error:
+            logger.warning("call {} cannot begin: {}", call_id, error)
+            raise AttachmentRefused(CloseCode.TAKEN, "the store does not answer") from error
+        if not made:
+            raise AttachmentRefused(CloseCode.REFUSED, _NAMED)
+        return replace(beginning, begun=begun)
 
     async def _taken(self, claims: Claims, hello: Hello) -> Beginning:
         """Take a call over from another process.
@@ -254,12 +278,25 @@ class Calls:
 
     def _at_our_rate(self, stored: StoredCall) -> bytes:
         """The unfinished audio, for our provider; the store has it for the one before."""
+        return resample(stored.unfinished, stored.audio_rate_hz, self._our_rate_hz())
+
+    def _our_rate_hz(self) -> int:
+        """The rate at which our provider hears the caller."""
         ours = connect(
             self._provider.spec,
             base_url=self._provider.base_url,
             api_key=self._provider.api_key,
         )
-        return resample(stored.unfinished, stored.audio_rate_hz, ours.input_rate_hz)
+        return ours.input_rate_hz
+
+    def _new_call(self, call_id: str, config: SessionConfig, audio_rate_hz: int) -> NewCall:
+        return NewCall(
+            id=call_id,
+            spec=self._provider.spec,
+            started_at=time.time(),
+            config=stored_config(config),
+            audio_rate_hz=audio_rate_hz,
+        )
 
     async def _take(self, keeping: CallKeeping, claims: Claims) -> StoredCall | None:
         """Take a call, if the token is none that a newer one has replaced: nobody who has but an
@@ -306,7 +343,11 @@ class Calls:
                     if not started.done():
                         started.set_result(None)
 
-                if self._keeping is not None and beginning.stored is None:
+                if (
+                    self._keeping is not None
+                    and beginning.stored is None
+                    and beginning.begun is None
+                ):
                     # A call that is not in the store yet could not be found by its token.
                     await self._keeping.flush()
                 ending = await served.run(
@@ -326,6 +367,8 @@ class Calls:
                     await self._keeping.give_back(served.call_id)
         finally:
             self._served.pop(served.call_id, None)
+            if self._keeping is not None and beginning.begun is not None and not started.done():
+                await self._keeping.withdraw(served.call_id)
             started.cancel()
 
     @contextlib.asynccontextmanager
@@ -360,18 +403,14 @@ class Calls:
         if self._keeping is None:
             return None
         rate_hz = call.unfinished_rate_hz
-        new = NewCall(
-            id=served.call_id,
-            spec=self._provider.spec,
-            started_at=time.time(),
-            config=stored_config(beginning.config),
-            audio_rate_hz=rate_hz,
-        )
+        new = self._new_call(served.call_id, beginning.config, rate_hz)
         return self._keeping.open(
-            new,
+            beginning.begun or new,
             call.conversation,
             unfinished=served.unfinished,
             state=served.stored_state(rate_hz),
+            handle=lambda: _stored_handle(call.serving()),
+            begun=beginning.begun is not None,
             stored=beginning.stored,
             taken=lambda: served.finish(Ending.TAKEN),
         )
@@ -383,6 +422,12 @@ class Calls:
             journal.leave()
             await self._keeping.flush()
         served.dismiss(ending)
+
+
+def _stored_handle(serving: Serving | None) -> StoredHandle | None:
+    if serving is None or not serving.handle:
+        return None
+    return StoredHandle(spec=serving.provider, value=serving.handle)
 
 
 __all__ = ["AttachmentRefused", "Beginning", "Calls"]

@@ -11,8 +11,14 @@ from typing import Protocol
 from loguru import logger
 
 from crossfade.conversation.ledger import Conversation
-from crossfade.conversation.store_records import CallStatus, Lease, NewCall, StoredCall
-from crossfade.errors import StoreError
+from crossfade.conversation.store_records import (
+    CallStatus,
+    Lease,
+    NewCall,
+    StoredCall,
+    StoredHandle,
+)
+from crossfade.errors import StoreError, StoreUnavailable
 
 from .call_journal import CallJournal
 from .journal_writer import JournalWriter, Store
@@ -26,6 +32,10 @@ _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 1.0, 30.0
 
 class SharedStore(Store, Protocol):
     """What is needed of a CallStore."""
+
+    async def begin(self, call: NewCall, owner: str, ttl_s: float) -> bool: ...
+
+    async def withdraw(self, call_id: str, owner: str) -> bool: ...
 
     async def take(self, call_id: str, owner: str, ttl_s: float) -> Lease | None: ...
 
@@ -55,6 +65,44 @@ class CallKeeping:
         self._store = store
         self._writer = writer
         self._owner = owner
+        self._late: set[asyncio.Task[None]] = set()
+
+    async def begin(self, call: NewCall) -> bool:
+        """Make a call whose name others may know; False if there is one of that name.
+
+        What the store makes after all when it was not waited for any more is withdrawn: the
+        client comes again, and by the same name.
+
+        Raises:
+            StoreError: The store does not answer in time.
+        """
+        making = asyncio.create_task(
+            self._store.begin(call, self._owner, LEASE_S), name=f"store {call.id}"
+        )
+        done, _ = await asyncio.wait([making], timeout=_FLUSH_S)
+        if done:
+            return making.result()
+        late = asyncio.create_task(self._undo(making, call.id), name=f"undo {call.id}")
+        self._late.add(late)
+        late.add_done_callback(self._late.discard)
+        raise StoreUnavailable(f"the store does not answer within {_FLUSH_S:g} s; try again")
+
+    async def _undo(self, making: asyncio.Task[bool], call_id: str) -> None:
+        with contextlib.suppress(StoreError):
+            if await making:
+                await self._store.withdraw(call_id, self._owner)
+
+    async def withdraw(self, call_id: str) -> None:
+        """Free the name of a call that was begun and did not come about, if the store answers."""
+        with contextlib.suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(_FLUSH_S):
+                await self._store.withdraw(call_id, self._owner)
+
+    async def close(self) -> None:
+        """Wait for nothing that is still to be undone."""
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
 
     async def look(self, call_id: str) -> StoredCall | None:
         """A call that runs, without taking it; None if there is none.
@@ -91,12 +139,21 @@ class CallKeeping:
         *,
         unfinished: Callable[[], bytes],
         state: Callable[[], str],
+        handle: Callable[[], StoredHandle | None],
+        begun: bool,
         stored: StoredCall | None,
         taken: Callable[[], None],
     ) -> CallJournal:
         """Write a call from now on."""
         return self._writer.open(
-            call, conversation, unfinished=unfinished, state=state, stored=stored, taken=taken
+            call,
+            conversation,
+            unfinished=unfinished,
+            state=state,
+            handle=handle,
+            begun=begun,
+            stored=stored,
+            taken=taken,
         )
 
     async def end_abandoned(self, after_s: float) -> None:
@@ -151,6 +208,7 @@ async def keeping(
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
+            await kept.close()
 
 
 async def _end_abandoned(kept: CallKeeping, after_s: float) -> None:

@@ -11,10 +11,13 @@ from crossfade.frames.control import (
     Frame,
     ResponseEndFrame,
     ResponseStartFrame,
+    SpeechDroppedFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     UserTurnCommittedFrame,
     UserTurnStartProposedFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
 )
 from crossfade.frames.images import UserImageFrame
 from crossfade.frames.text import (
@@ -51,6 +54,9 @@ class ConversationTap(Processor):
 
     hears = (
         # The user's side
+        VADUserStartedSpeakingFrame,
+        SpeechDroppedFrame,
+        VADUserStoppedSpeakingFrame,
         UserTurnStartProposedFrame,
         UserStartedSpeakingFrame,
         UserStoppedSpeakingFrame,
@@ -88,6 +94,12 @@ class ConversationTap(Processor):
     def _note_user(self, frame: Frame, direction: FrameDirection) -> None:
         ledger, now_s = self._conversation, asyncio.get_running_loop().time()
         match frame:
+            case VADUserStartedSpeakingFrame():
+                ledger.speech_heard(now_s - frame.start_secs)
+            case SpeechDroppedFrame():
+                ledger.speech_dropped()
+            case VADUserStoppedSpeakingFrame():
+                ledger.speech_over(now_s - frame.stop_secs)
             case UserTurnStartProposedFrame():
                 self._proposed_item_id = frame.item_id
             case UserStartedSpeakingFrame() if direction is DOWNSTREAM:

@@ -29,7 +29,7 @@ from .tool_actions import (
     ToolWire,
 )
 from .tool_consent import Consent
-from .tool_entries import Group, OpenCall, Stage, text_of
+from .tool_entries import Group, OpenCall, Stage, clocks_of, text_of
 from .tool_floor import Floor, UserSound
 from .tool_policy import OnDuplicate, OnInterruption
 from .tool_runs import RunningTool, ToolRuns, signature
@@ -65,14 +65,21 @@ class ToolCalls:
         self._over = False
         self._actions: list[Action] = []
 
-    def succeeded(self, wire: ToolWire) -> None:
-        """Another model has taken the conversation over, and takes answers in this way."""
+    def succeeded(self, wire: ToolWire, *, open_calls: bool = True) -> None:
+        """Another session has taken the conversation over.
+
+        Args:
+            wire: How its model takes answers.
+            open_calls: Whether it knows the open calls of the earlier one, and awaits them.
+        """
         self._wire = wire
+        for entry in self._open.values():
+            entry.stranger |= not open_calls
 
     @property
     def wake_at_ms(self) -> float | None:
         """When something is due by itself; None if nothing is."""
-        times = [at for call in self._open.values() for at in self._times(call)]
+        times = [at for call in self._open.values() for at in clocks_of(call)]
         waiting = any(call.parts or call.stage is Stage.READY for call in self._open.values())
         due_until_ms = self._floor.due_until_ms(self._now_ms)
         if waiting and due_until_ms is not None:
@@ -227,18 +234,6 @@ class ToolCalls:
             actions[i] = replace(each, ask=False)
         return actions
 
-    def _times(self, entry: OpenCall) -> list[float]:
-        if entry.tool is None or entry.run is None:
-            return []
-        policy, times = entry.tool.policy, []
-        if entry.stage is not Stage.READY:
-            times.append(entry.began_ms + policy.deadline_ms)
-        if entry.stage is Stage.IN_TIME:
-            times.append(entry.began_ms + policy.timeout_ms)
-        if not entry.slow:
-            times.append(entry.began_ms + policy.acknowledge_after_ms)
-        return times
-
     def _check(self, entry: OpenCall, now_ms: float) -> None:
         """Look at the clocks of one call."""
         if entry.tool is None or entry.run is None or entry.stage is Stage.READY:
@@ -301,7 +296,10 @@ class ToolCalls:
     def _settle(self, entry: OpenCall, output: Any, error: str | None) -> None:
         """A call has its result, or failed."""
         entry.run = None
-        if entry.stage is not Stage.IN_TIME and self._wire_of(entry) is ToolWire.WAITS:
+        answered = entry.stage is not Stage.IN_TIME and self._wire_of(entry) is ToolWire.WAITS
+        if answered or entry.stranger:
+            # As text it has the model speak at once.
+            entry.group.answered(entry.call.id, real=True)
             entry.stage, entry.result = Stage.READY, (output, error)
             entry.parts.clear()
             self._note(entry, ToolPhase.ENDED)

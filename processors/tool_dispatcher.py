@@ -121,7 +121,7 @@ class ToolDispatcher(Processor):
             case InterruptionFrame():
                 self._decided(calls.interrupted(now_ms))
             case SessionContinuedFrame():
-                calls.succeeded(tool_wire(frame.profile))
+                calls.succeeded(tool_wire(frame.profile), open_calls=frame.open_calls)
             case EndFrame() | CancelFrame():
                 self._decided(calls.hung_up())
             case _ if sound := _SOUNDS.get(type(frame)):

@@ -53,6 +53,8 @@ class OpenCall:
     began_ms: float
     stage: Stage = Stage.IN_TIME
     slow: bool = False
+    stranger: bool = False
+    """The session that serves now does not know it: what comes of it is told as text."""
     run: RunningTool | None = None
     parts: deque[Any] = field(default_factory=lambda: deque(maxlen=1))
     """The newest part, if it was not told yet."""
@@ -62,9 +64,23 @@ class OpenCall:
     """With its error, once it is ready."""
 
 
+def clocks_of(call: OpenCall) -> list[float]:
+    """When something is due for a call by itself, in ms."""
+    if call.tool is None or call.run is None:
+        return []
+    policy, times = call.tool.policy, []
+    if call.stage is not Stage.READY:
+        times.append(call.began_ms + policy.deadline_ms)
+    if call.stage is Stage.IN_TIME:
+        times.append(call.began_ms + policy.timeout_ms)
+    if not call.slow:
+        times.append(call.began_ms + policy.acknowledge_after_ms)
+    return times
+
+
 def text_of(output: Any) -> str:
     """The same text for the same output."""
     return json.dumps(output, sort_keys=True, default=repr)
 
 
-__all__ = ["Group", "OpenCall", "Stage", "text_of"]
+__all__ = ["Group", "OpenCall", "Stage", "clocks_of", "text_of"]

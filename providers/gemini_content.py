@@ -61,7 +61,8 @@ class Content:
                 # It thinks on until it has spoken of all results.
                 self._rounds.answer_begins()
             reason = string(content, "turnCompleteReason")
-            events = self._hearing.turn_over() + self._turns.completed(reason)
+            events = self._hearing.turn_over(calling=self._rounds.pending)
+            events += self._turns.completed(reason)
         elif complete:
             events = self._turns.part_completed()
         else:

@@ -28,6 +28,8 @@ class Hearing:
         self._item_id = ""
         self._text = ""
         self._answered = False
+        # The turn is over, but its words are still to come.
+        self._unheard = False
         # What is answered next must have been spoken, unless something else was to be answered.
         self._spoken = True
 
@@ -59,14 +61,20 @@ class Hearing:
         self._spoken = False
         return events
 
-    def turn_over(self) -> list[Event]:
-        """The model's turn is over, or cut: what comes now is said anew."""
-        if not self._answered:
+    def turn_over(self, *, calling: bool = False) -> list[Event]:
+        """The model's turn is over, or cut: what comes now is said anew.
+
+        Args:
+            calling: It ended with calls of tools. If none of the user's words have come by then,
+                those that come next are the ones that the tools were called for.
+        """
+        if not self._answered and not self._unheard:
             return []
         self._answered = False
         self._spoken = True
         self.audio_sent = False
-        return self._close() if self._item_id else []
+        self._unheard = calling and bool(self._item_id) and not self._text.strip()
+        return self._close() if self._item_id and not self._unheard else []
 
     def _open(self) -> list[Event]:
         self._item_id = self._ids.next("user")
@@ -75,6 +83,7 @@ class Hearing:
 
     def _close(self) -> list[Event]:
         item_id, self._item_id = self._item_id, ""
+        self._unheard = False
         if not self.transcribe:
             return []
         return [UserTranscript(item_id=item_id, text=self._text.strip(), final=True)]

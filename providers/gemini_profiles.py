@@ -95,6 +95,7 @@ _GEMINI_3_8 = Profile(
     server_vad=True,
     speech_events=False,
     history=True,
+    recordings=True,
     tools=True,
     parallel_tools=True,
     images=True,

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 
 import pybase64
 
-from crossfade.conversation.history import HistoryItem, Notice, Picture, Speaker, Utterance
+from crossfade.conversation.history import (
+    HistoryItem,
+    Notice,
+    Picture,
+    Recording,
+    Speaker,
+    Utterance,
+)
 from crossfade.conversation.tools import ToolCall, ToolResult
 from crossfade.providers.wire_json import JsonObject, encode
 
@@ -125,6 +132,8 @@ def _told(item: HistoryItem, calls: dict[str, ToolCall]) -> tuple[str, JsonObjec
             return ("user" if speaker is Speaker.USER else "model"), {"text": text}
         case Picture(data=data, media_type=media_type):
             return "user", {"inlineData": _blob(data, media_type)}
+        case Recording(audio=audio):
+            return "user", {"inlineData": _blob(audio, f"audio/pcm;rate={INPUT_RATE_HZ}")}
         case Notice(text=text):
             return "user", {"text": f"[{text}]"}
         case ToolCall():

@@ -119,6 +119,7 @@ _NOT_IN_BETA = (
     "open_calls",
     "parallel_tools",
     "reasoning",
+    "recordings",
 )
 _BETA = replace(
     _OPENAI,

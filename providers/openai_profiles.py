@@ -53,6 +53,7 @@ _GPT_REALTIME = Profile(
     async_tools=True,
     partial_tool_results=True,
     open_calls=True,
+    recordings=True,
     out_of_band=True,
     images=True,
     text_output=True,

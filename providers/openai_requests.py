@@ -8,7 +8,14 @@ import zlib
 
 import pybase64
 
-from crossfade.conversation.history import HistoryItem, Notice, Picture, Speaker, Utterance
+from crossfade.conversation.history import (
+    HistoryItem,
+    Notice,
+    Picture,
+    Recording,
+    Speaker,
+    Utterance,
+)
 from crossfade.conversation.tools import ToolCall, ToolResult
 from crossfade.providers.config import Modality
 from crossfade.providers.openai_dialects import Dialect
@@ -136,6 +143,9 @@ def conversation_item(item: HistoryItem, dialect: Dialect) -> JsonObject:
             }
         case Picture(data=data, media_type=media_type):
             return image_item(data, media_type)
+        case Recording(audio=audio):
+            sound = pybase64.b64encode(audio).decode()
+            return _message("user", {"type": "input_audio", "audio": sound})
         case Notice(text=text):
             return _message("system", {"type": "input_text", "text": text})
         case Utterance(speaker=Speaker.USER, text=text):

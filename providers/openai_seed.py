@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from crossfade.conversation.history import HistoryItem, Notice, Picture
+from crossfade.conversation.history import HistoryItem, Notice, Picture, Recording
 from crossfade.conversation.tools import ToolCall, ToolResult
 from crossfade.providers.openai_requests import arguments_text, tool_output
 from crossfade.providers.profiles import Profile
@@ -24,6 +24,8 @@ def seed_items(history: Sequence[HistoryItem], profile: Profile) -> list[History
         match item:
             case Picture() if not _is_seen(item, profile):
                 item = Notice(text="The user showed a picture, which cannot be shown again.")
+            case Recording(text=text) if not profile.recordings:
+                item = Notice(text=text)
             case ToolCall() if item.id not in answered and not profile.open_calls:
                 what = f"{item.name}({arguments_text(item)})"
                 item = Notice(text=f"You called {what}; its result is not known yet.")

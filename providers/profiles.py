@@ -79,6 +79,8 @@ class Profile:
     """A second session can be opened while the first one runs."""
     open_calls: bool = False
     """A call of an earlier session may stand unanswered in the history, to be answered later."""
+    recordings: bool = False
+    """What the user said may stand in the history as it sounded; else it is told in words."""
     instructions: bool = True
     """It can be told how to behave."""
     text_input: bool = True

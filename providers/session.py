@@ -32,7 +32,7 @@ from crossfade.providers.events import AudioChunk, Event
 from crossfade.providers.profiles import Profile
 from crossfade.providers.session_state import SessionState, may_follow, not_open
 from crossfade.providers.sound_format import SoundFormat
-from crossfade.providers.validation import check_audio, check_command
+from crossfade.providers.validation import check_audio
 
 _MANY_WAITING = 64
 
@@ -430,7 +430,7 @@ class RealtimeSession:
 
     async def _send(self, command: Command) -> None:
         self._check_open()
-        check_command(command, self._lines.config, self._lines.profile)
+        self._lines.check(command)
         self._lines.send(command)
         # Who asks for much without a pause does not keep it from being sent.
         if self._lines.waiting_messages > _MANY_WAITING:

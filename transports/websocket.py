@@ -182,6 +182,10 @@ class WebSocketTransport(BaseTransport):
         self._output.attach(socket, reports=hello.reports, heard=hello.heard)
         socket.deliver_to(lambda message, text: self._receive(socket, message, text))
 
+    def tell(self, message: bytes) -> None:
+        """Send a control message, if a client is there."""
+        self._output.tell(message)
+
     def detach(self, socket: ClientSocket) -> None:
         """This client's line is dead. One that was replaced is nothing."""
         if socket is self._socket:

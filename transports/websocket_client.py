@@ -62,7 +62,7 @@ class CallClient:
 
     Enter it to begin; the microphone sends 20 ms every 20 ms, what `speak` was given or silence.
     While no server is attached, the latest five seconds of the microphone are kept, and sent
-    first to the next one. Each server is asked by the token from the last `ready`.
+    first to the next one. Each server is asked by the latest token.
 
     Args:
         urls: Servers of which any may serve the call, `ws://HOST:PORT/ws`.
@@ -345,6 +345,8 @@ class CallClient:
                 self.speaker.mark(content)
             case "clear":
                 self.speaker.clear(content["stream"])
+            case "token":
+                self.token = content["token"]
         self._tell(content)
 
     def _tell(self, content: Mapping[str, Any]) -> None:

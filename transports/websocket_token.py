@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from crossfade.errors import SettingsError
 
 LIFETIME_S = 3600.0
-"""A token that is not used for so long is worth nothing any more."""
+"""A token is worth nothing so long after it was issued."""
 SHORTEST_SECRET = 16
 _VERSION = "v1"
 _LONGEST_TOKEN = 2048

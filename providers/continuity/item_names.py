@@ -43,6 +43,16 @@ class ItemNames:
         """The turns whose answer has not begun, the oldest first."""
         return tuple(turn.item_id for turn in self._unanswered)
 
+    @property
+    def without_words(self) -> tuple[str | None, ...]:
+        """Of the committed ones among them, the names of those whose words have not come; None
+        stands for each of the others."""
+        return tuple(
+            None if UserTranscript in turn.told else turn.item_id
+            for turn in self._unanswered
+            if UserTurnCommitted in turn.told
+        )
+
     def answered(self) -> None:
         """The answer to all committed turns has begun."""
         self._keep(lambda turn: UserTurnCommitted not in turn.told)

@@ -58,6 +58,7 @@ class Keeper:
         self._waits_for_quiet = False
         self._doubts = Doubts()
         self._heard_s = 0.0
+        self._rotated_s: float | None = None
 
     def start(self) -> None:
         """A connection serves: keep it so."""
@@ -213,6 +214,8 @@ class Keeper:
         if line.place != place:
             why = Handover.FAILOVER if line.place > place else Handover.RETURN
         self._lines.serve(line, why)
+        rotated = why is Handover.ROTATION
+        self._rotated_s = asyncio.get_running_loop().time() if rotated else None
         self._serving()
 
     def _serving(self) -> None:
@@ -239,7 +242,10 @@ class Keeper:
         if well_at_s is not None and now_s >= well_at_s:
             self._attempts.well(now_s)
         if self._suspicious(line, now_s):
-            await self._doubt(line, now_s)
+            if self._lines.ask_withheld():
+                self._liveness.asked(now_s)
+            else:
+                await self._doubt(line, now_s)
         elif self._state is Service.READY:
             await self._await_moment(line, now_s)
         elif self._rotates(line, now_s):
@@ -361,7 +367,9 @@ class Keeper:
         return self._lines.situation(Moment.FORCED if forced else Moment.QUIET)
 
     def _schedule(self, line: Line) -> Schedule:
-        return schedule(self._settings, line.opened_s, line.ends_s)
+        # Who is told to go goes.
+        rotated_s = None if line.told_to_go else self._rotated_s
+        return schedule(self._settings, line.opened_s, line.ends_s, rotated_s=rotated_s)
 
     def _forced(self, line: Line, now_s: float) -> bool:
         force_s = self._schedule(line).force_s

@@ -74,6 +74,16 @@ class KeptAudio:
             at = end
         return pieces + [mark for _, mark in marks]
 
+    def between(self, start_bytes: int, stop_bytes: int) -> bytes:
+        """Give what is kept between two positions, without its marks."""
+        pieces, at = [], self.start_bytes
+        for chunk in self._chunks:
+            if at >= stop_bytes:
+                break
+            pieces.append(chunk[max(0, start_bytes - at) : stop_bytes - at])
+            at += len(chunk)
+        return b"".join(pieces)
+
     def _forget_marks(self) -> None:
         marks, start = self._marks, self.start_bytes
         open_turn = False

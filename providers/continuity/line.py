@@ -1,11 +1,12 @@
 """One connection of a session: to which provider, configured how, with whose sound."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from crossfade.conversation.history import HistoryItem
+from crossfade.conversation.history import HistoryItem, Recording
 from crossfade.conversation.tools import ToolCall
 from crossfade.providers.api_key import ApiKey, resolve_key
 from crossfade.providers.commands import Command
@@ -86,6 +87,8 @@ class Line:
         self.opened_s = 0.0
         self.ends_s: float | None = None
         """When the provider will end it, on the loop's clock."""
+        self.told_to_go = False
+        """Whether the provider has said that it ends it."""
         self.handles = Handles()
         self.last_turn_s: float | None = None
         """When anything last came into the conversation."""
@@ -165,7 +168,13 @@ class Line:
         self.connection.send(command)
 
     def seed(self, history: Sequence[HistoryItem]) -> None:
-        self.connection.seed(history)
+        self.connection.seed([self._heard(item) for item in history])
+
+    def _heard(self, item: HistoryItem) -> HistoryItem:
+        """Give an item as this provider hears it."""
+        if self._bridge is None or not isinstance(item, Recording):
+            return item
+        return replace(item, audio=self._bridge.whole(item.audio))
 
     def in_session(self, event: UserEvent) -> UserEvent:
         """Give an event with its time in the session's audio instead of this connection's."""
@@ -182,6 +191,10 @@ class Line:
 
     def ends_in(self, seconds: float | None) -> None:
         """The provider said that it will end it, and when, if it said so."""
+        self.told_to_go = True
+        self._ends_in(seconds)
+
+    def _ends_in(self, seconds: float | None) -> None:
         self.ends_s = asyncio.get_running_loop().time() + (seconds or 0.0)
 
     def note(self, event: Event, now_s: float) -> None:
@@ -199,11 +212,12 @@ class Line:
         self.session_id = event.session_id
         self.expires_at = event.expires_at
         left_s = self.profile.session_limit_s
-        # A clock that puts the end of a new session into the past is not believed.
+        # A clock that puts the end of a new session into the past is not believed, nor one that
+        # has it live for longer than any.
         if event.expires_at is not None and event.expires_at > time.time():
-            left_s = event.expires_at - time.time()
+            left_s = min(event.expires_at - time.time(), left_s or math.inf)
         if left_s is not None:
-            self.ends_in(left_s)
+            self._ends_in(left_s)
 
 
 __all__ = ["Leg", "Line"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from crossfade.conversation.history import HistoryItem
 from crossfade.conversation.ledger import Conversation
-from crossfade.errors import ConnectionLost, CrossfadeError, ProviderFault
+from crossfade.errors import ConnectionLost, CrossfadeError, SettingsError
 from crossfade.providers.commands import Command, Update
 from crossfade.providers.config import SessionConfig
 from crossfade.providers.connection import Statistics
@@ -33,7 +33,7 @@ from crossfade.providers.events import (
 from crossfade.providers.profiles import Profile
 from crossfade.providers.sound_format import SoundFormat
 from crossfade.providers.tap import WireTap
-from crossfade.providers.validation import check_config
+from crossfade.providers.validation import check_command, check_config
 
 # So much lost audio is told at once.
 _TOLD_LOSS_MS = 1_000.0
@@ -131,11 +131,11 @@ class Lines:
         """
         history = self.talk.whole_history()
         for place in range(len(self._legs)):
-            line = self._last if place == 0 else self.line(place)
             try:
+                line = self._last if place == 0 else self.line(place)
                 events = await line.open(history if line.profile.history else ())
                 break
-            except (ConnectionLost, ProviderFault) as error:
+            except Exception as error:
                 if place == len(self._legs) - 1:
                     raise
                 self._keeper.refused(place, error)
@@ -184,13 +184,30 @@ class Lines:
     async def let_audio_go(self) -> bool:
         return self._serving is None or await self._serving.connection.let_audio_go()
 
+    def check(self, command: Command) -> None:
+        """Find what neither the provider that serves nor the one that is preferred can do.
+
+        Raises:
+            SettingsError: As `check_command`.
+        """
+        try:
+            check_command(command, self.config, self.profile)
+        except SettingsError:
+            if self._last.place == 0:
+                raise
+            first = self._legs[0]
+            check_command(command, first.config(self._asked), first.protocol(None).profile)
+
     def send(self, command: Command) -> None:
-        """Send a command, or keep it for the next connection.
+        """Send a command, or keep it for the next connection. The second result of a call is
+        passed over.
 
         Raises:
             SettingsError: The session is not configured for it, or it cannot be said.
             ConnectionLost: None serves, and too much is kept already.
         """
+        if self.talk.answered_before(command):
+            return
         if not self._sent(command):
             self.talk.hold(command)
             if isinstance(command, Update):
@@ -262,7 +279,7 @@ class Lines:
         config = self._last.config
         for update in self._missed:
             config = update.applied_to(config)
-        return config
+        return self._legs[place].config(config) if self._missed else config
 
     def line(self, place: int, handle: str = "") -> Line:
         """Make a connection to a provider of the route, to be opened.
@@ -336,6 +353,11 @@ class Lines:
         self._tell_loss()
         self._wake()
 
+    def ask_withheld(self) -> bool:
+        """Ask the line that serves for what it was not asked for at the handover, if anything."""
+        commands = self.talk.ask_withheld()
+        return all(self._sent(command) for command in commands) and bool(commands)
+
     def end(self, error: Exception) -> None:
         """Nothing serves any more, nor will."""
         self._end = error
@@ -407,9 +429,14 @@ class Lines:
         fitting = self.talk.fitting(command)
         try:
             if fitting is not None:
+                if line.place > 0:
+                    check_command(fitting, line.config, line.profile)
                 line.send(fitting)
                 line.updated |= isinstance(command, Update)
                 line.last_turn_s = asyncio.get_running_loop().time()
+        except SettingsError:
+            # It is for the provider that is preferred.
+            return False
         except ConnectionLost:
             # Whoever reads meets the same end.
             return False

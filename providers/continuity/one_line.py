@@ -14,6 +14,7 @@ from crossfade.providers.continuity.line import Line
 from crossfade.providers.continuity.serving import Serving
 from crossfade.providers.events import AudioChunk, Event, ResumptionHandle, SessionExpiring
 from crossfade.providers.profiles import Profile
+from crossfade.providers.validation import check_command
 
 _EXPIRY_WARNING_S = 60.0
 
@@ -102,6 +103,10 @@ class OneLine:
 
     async def let_audio_go(self) -> bool:
         return await self._connection.let_audio_go()
+
+    def check(self, command: Command) -> None:
+        """Find what the provider cannot do, as `check_command`."""
+        check_command(command, self.config, self.profile)
 
     def send(self, command: Command) -> None:
         self._connection.send(command)

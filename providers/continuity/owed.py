@@ -116,6 +116,9 @@ class Owed:
         self.tells_turns = True
         """Whether the provider tells of the user's turns at all; else whatever it begins to say is
         the answer to all that was said."""
+        self.knows_calls = self.takes_requests = True
+        """Whether the provider can be asked for an answer, and have tools run. What it cannot do
+        is owed by the next one, and does not keep this one busy."""
         self.user_speaks = False
         """By the provider, or by the marks of the caller."""
         self.asides: deque[Say | RespondAside] = deque(maxlen=_MOST_ASIDES)
@@ -124,6 +127,8 @@ class Owed:
         """The tool calls that are unanswered."""
         self._debts: set[Debt] = set()
         self._turn_over = False
+        # What is asked for is the answer to what the user wrote.
+        self._written = False
         self._responses: dict[str, _Response] = {}
 
     @property
@@ -137,14 +142,15 @@ class Owed:
     @property
     def settled(self) -> bool:
         """Whether nobody speaks, nothing is owed and no tool runs, as far as the wire tells."""
-        busy = self.user_speaks or self._debts or self._responses or self.calls or self.asides
-        return not busy
+        busy = self.user_speaks or self._responses or (self.knows_calls and self.calls)
+        return not (busy or self.expects)
 
     @property
     def expects(self) -> bool:
         """Whether the provider is to tell something soon."""
-        running = bool(self._responses)
-        return running or bool(self._debts and not self.user_speaks) or bool(self.asides)
+        debts = self._debts if self.takes_requests else self._debts & {Debt.TURN}
+        asides = self.takes_requests and self.asides
+        return bool(self._responses or (debts and not self.user_speaks) or asides)
 
     def received_ms(self, response_id: str) -> float:
         """How much speech of a response has come, while it runs."""
@@ -155,7 +161,12 @@ class Owed:
 
     def asked(self, command: Command) -> None:
         match command:
-            case SendText(respond=True) | Respond():
+            case SendText(respond=True):
+                self._debts.add(Debt.REQUEST)
+                self._written = True
+                # The user goes on to something else.
+                self._debts.discard(Debt.REST)
+            case Respond():
                 self._debts.add(Debt.REQUEST)
             case Say() | RespondAside():
                 self.asides.append(command)
@@ -222,6 +233,8 @@ class Owed:
         return events
 
     def _owe_rest(self, response: _Response) -> None:
+        if self._written and Debt.REQUEST in self._debts:
+            return
         continues = response.begun and Debt.REST in response.pays
         if continues or any(item.words for item in response.items.values()):
             self._debts.add(Debt.REST)
@@ -285,6 +298,7 @@ class Owed:
         if response.injected:
             return False
         self._debts -= response.pays
+        self._written &= Debt.REQUEST in self._debts
         if Debt.TURN in response.pays:
             # A turn's answer drops the phrases that wait.
             self._drop_phrases()

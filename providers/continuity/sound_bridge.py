@@ -41,6 +41,12 @@ class SoundBridge:
         pcm = self._up.process(_DECODE[self._ours.encoding](audio))
         return _ENCODE[self._theirs.encoding](pcm)
 
+    def whole(self, audio: bytes) -> bytes:
+        """A stretch of the user's sound apart from what is sent, as the provider takes it."""
+        resampler = StreamResampler(self._ours.input_rate_hz, self._theirs.input_rate_hz)
+        pcm = resampler.process(_DECODE[self._ours.encoding](audio)) + resampler.flush()
+        return _ENCODE[self._theirs.encoding](pcm)
+
     def down(self, events: Sequence[Event]) -> list[Event]:
         """The provider's events, with sound as the caller takes it."""
         converted: list[Event] = []

@@ -80,6 +80,14 @@ class Spoken:
         return max(self.done_to, turn.start - int(_ONSET_S * self._second))
 
     @property
+    def taken_up(self) -> list[tuple[int, int]]:
+        """Where each turn begins and stops that the provider took up, the oldest first."""
+        spans = [(turn.start, turn.stop) for turn in self._turns if turn.stage is _Stage.COMMITTED]
+        if spans and self.wanted_from is not None:
+            spans[0] = self.wanted_from, spans[0][1]
+        return spans
+
+    @property
     def has_ear(self) -> bool:
         """Whether the caller's own ear tells who speaks: it has done so before."""
         return self._ear

@@ -30,20 +30,21 @@ from crossfade.providers.continuity.item_names import ItemNames
 from crossfade.providers.continuity.line import Line
 from crossfade.providers.continuity.owed import Debt, Owed
 from crossfade.providers.continuity.own_ledger import OwnLedger
-from crossfade.providers.continuity.seeding import as_text, compose
+from crossfade.providers.continuity.recordings import Recordings
+from crossfade.providers.continuity.seeding import GO_ON, as_text, compose
 from crossfade.providers.continuity.settings import Continuity
 from crossfade.providers.continuity.uplink import TurnMark, UplinkBuffer
 from crossfade.providers.events import (
     AudioChunk,
     Event,
     ProviderError,
+    ResponseStarted,
     Severity,
     SpeechStarted,
     SpeechStopped,
     UserTranscript,
     UserTurnCommitted,
 )
-from crossfade.providers.profiles import Profile
 from crossfade.providers.sound_format import SoundFormat
 from crossfade.providers.validation import check_command
 
@@ -81,6 +82,9 @@ class Talk:
             settings.preroll_s,
             doubt_s=_DOUBTS * settings.silent_s,
         )
+        self._recordings = Recordings(int(settings.keep_s * sound.input_second_bytes))
+        self._words_come = False
+        self._withheld = False
         self._ledger = OwnLedger(self.conversation) if self.written_here else None
         self._history = tuple(history)
         self._settings = settings
@@ -88,6 +92,7 @@ class Talk:
         self._names = ItemNames()
         self._held: deque[Command] = deque()
         self._calls: OrderedDict[str, ToolCall] = OrderedDict()
+        self._closed: OrderedDict[str, None] = OrderedDict()
         self._strangers: set[str] = set()
 
     @property
@@ -111,6 +116,19 @@ class Talk:
             self.uplink.end_turn()
         if self._ledger is not None:
             self._ledger.asked(command, now_s)
+
+    def answered_before(self, command: Command) -> bool:
+        """Whether a command would answer a call that has its result."""
+        if not isinstance(command, SendToolResult):
+            return False
+        call_id = command.result.call_id
+        if call_id in self._closed:
+            return True
+        if command.final:
+            self._closed[call_id] = None
+            if len(self._closed) > _MOST_CALLS:
+                self._closed.popitem(last=False)
+        return False
 
     def hold(self, command: Command) -> None:
         """Keep for the next connection what is not owed or kept in another way.
@@ -159,11 +177,15 @@ class Talk:
                 self.uplink.speech_stopped(line.session_bytes(at_ms))
             case UserTurnCommitted():
                 self.uplink.committed()
+            case ResponseStarted():
+                self._recordings.alive()
             case ToolCall():
                 self._keep_call(event)
         told: Event | None = event
         if isinstance(event, SpeechStarted | SpeechStopped | UserTurnCommitted | UserTranscript):
             told = self._names.tell(line.in_session(event))
+        if isinstance(told, UserTranscript) and told.final and told.text.strip():
+            self._recordings.told(told.item_id)
         if told is not None:
             self.file(told, now_s)
         return told
@@ -191,7 +213,7 @@ class Talk:
             line: It was told the history.
             unfinished: The user's audio; if the caller marks the turns, of one that goes on.
         """
-        self._know(line.profile)
+        self._know(line)
         if not unfinished:
             return
         if line.config.turn_detection is TurnDetection.CALLER:
@@ -213,10 +235,13 @@ class Talk:
         Returns:
             How much of the user's audio was sent again, in ms; and the events.
         """
-        owed, uplink, profile = self.owed, self.uplink, line.profile
-        debt, replayed_ms = owed.debt, 0.0
+        owed, uplink = self.owed, self.uplink
+        # What the user has said since is answered, and nothing else.
+        self._withheld = uplink.owes and owed.debt in (Debt.REST, Debt.REQUEST)
+        debt = Debt.TURN if uplink.owes else owed.debt
+        replayed_ms = 0.0
         errors: list[Event] = []
-        self._know(profile)
+        self._know(line)
         # Of a line that dies again everything stays owed.
         with suppress(ConnectionLost):
             commands = self._seed(line, rest=debt is Debt.REST)
@@ -224,7 +249,7 @@ class Talk:
                 errors += self._send(line, update)
                 line.updated = True
             replayed_ms = self._replay(line)
-            if debt in (Debt.REST, Debt.REQUEST) or (debt is Debt.TURN and not uplink.owes):
+            if debt is not Debt.NOTHING and not uplink.owes:
                 commands.append(Respond())
             for command in [*commands, *owed.asides]:
                 errors += self._send(line, command)
@@ -233,9 +258,22 @@ class Talk:
         uplink.served()
         return replayed_ms, errors
 
+    def ask_withheld(self) -> list[Command]:
+        """Give what was not asked for at the handover, once: the provider has made nothing of
+        what the user said then."""
+        withheld, self._withheld = self._withheld, False
+        match self.owed.debt:
+            case Debt.REST if withheld:
+                return [SendText(text=f"[{GO_ON}]", respond=True)]
+            case Debt.REQUEST if withheld:
+                return [Respond()]
+        return []
+
     def _said(self) -> tuple[HistoryItem, ...]:
         """All that was said, but what is kept as audio."""
-        said = self.conversation.history(open_calls=True, without=self._names.unanswered)
+        said = self.conversation.history(
+            open_calls=True, without=self._names.unanswered, unheard=self._recordings.items()
+        )
         return self._history + said
 
     def _seed(self, line: Line, *, rest: bool) -> list[Command]:
@@ -253,6 +291,7 @@ class Talk:
         )
         if told.items or line.seeded:
             line.seed(told.items)
+            self._recordings.given()
         if profile.open_calls:
             self._strangers -= {item.id for item in told.items if isinstance(item, ToolCall)}
         return [_unasked(command) for command in told.commands]
@@ -288,16 +327,27 @@ class Talk:
             return [ProviderError(message=str(error), severity=Severity.REQUEST)]
         return []
 
-    def _know(self, profile: Profile) -> None:
+    def _know(self, line: Line) -> None:
         """Another model serves: what it tells of the user."""
+        profile = line.profile
+        self._words_come = line.config.transcribe and profile.user_transcripts
+        self.owed.knows_calls, self.owed.takes_requests = profile.tools, profile.text_input
         self.uplink.speech_events = self.owed.tells_speech = profile.speech_events
         self.owed.tells_turns = profile.speech_events or profile.user_transcripts
 
     def _answered(self) -> None:
+        names = self._names.without_words if self._words_come else ()
+        if any(names):
+            # A turn of which the names tell nothing is older than those of which they do.
+            turns = reversed(self.uplink.taken_up())
+            for name, audio in zip(reversed(names), turns, strict=False):
+                if name is not None:
+                    self._recordings.keep(name, audio)
         self.uplink.answered()
         self._names.answered()
 
     def _keep_call(self, call: ToolCall) -> None:
+        self._closed.pop(call.id, None)
         self._calls[call.id] = call
         if len(self._calls) > _MOST_CALLS:
             self._strangers.discard(self._calls.popitem(last=False)[0])

@@ -132,6 +132,11 @@ class UplinkBuffer:
         self._spoken.answered(self._kept.end_bytes)
         self._changed()
 
+    def taken_up(self) -> list[bytes]:
+        """Give the audio of each turn that the provider took up and has not answered."""
+        spans = self._spoken.taken_up
+        return [self._kept.between(self._whole(start), self._whole(stop)) for start, stop in spans]
+
     def doubted(self) -> None:
         """Note that another connection is tried, for this one tells nothing: no speech that it
         should have told of is taken for noise meanwhile."""

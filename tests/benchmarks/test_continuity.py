@@ -2,11 +2,16 @@
 
 from collections import Counter
 from dataclasses import replace
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from crossfade.benchmarks.continuity import (
+    ALL_WIRES,
+    LOSSY,
     WIRES,
+    CellResult,
     Matrix,
     content,
     judged,
@@ -16,9 +21,16 @@ from crossfade.benchmarks.continuity import (
     table,
     undisturbed,
 )
-from crossfade.benchmarks.continuity_cells import CallState, Cell, chosen
+from crossfade.benchmarks.continuity_call import take_call
+from crossfade.benchmarks.continuity_cells import (
+    LATE_MS,
+    CallState,
+    Cell,
+    chosen,
+)
 from crossfade.benchmarks.continuity_long import scenario, take_long_call, transcript
 from crossfade.errors import SettingsError
+from crossfade.providers.continuity.settings import Continuity
 
 CELLS = {(cell.wire, cell.fault, cell.state): cell for cell in matrix(WIRES)}
 
@@ -36,10 +48,14 @@ def test_every_state_of_every_wire_has_cells_and_each_cell_its_own_name() -> Non
 def test_fewer_cells_are_spread_over_all() -> None:
     some = chosen(matrix(WIRES), 100)
     assert len({(each.wire, each.fault, each.state) for each in some}) == 100
-    assert {(each.wire, each.state) for each in some} == {
-        (wire, state) for wire in WIRES for state in CallState
-    }
+    by_wire = Counter(each.wire for each in some)
+    assert abs(by_wire["openai"] - by_wire["gemini"]) <= 20
+    by_state = Counter((each.wire, each.state) for each in some)
+    assert all(by_state[wire, state] >= 4 for wire in WIRES for state in CallState)
+    faults = {(each.wire, each.fault) for each in some}
+    assert faults == {(wire, fault) for wire, fault, _ in CELLS}
     assert len(chosen(matrix(WIRES), 10_000)) == len(CELLS)
+    assert {each.wire for each in chosen(matrix(WIRES), 2)} == set(WIRES)
     with pytest.raises(SettingsError, match="sip: no such wire"):
         matrix(["sip"])
 
@@ -82,7 +98,7 @@ def test_a_call_goes_on_and_without_continuity_it_does_not(
     assert len(problems(shown)) == 1
     told = content(shown)
     assert (told["held"], told["of"]) == (1, 2)
-    keys = {"wire", "fault", "state", "held", "lost_ms", "doubled_ms"}
+    keys = {"wire", "fault", "state", "held", "lost_ms", "doubled_ms", "repeated_ms"}
     assert all(keys <= each.keys() for each in told["cells"])
 
 
@@ -96,6 +112,82 @@ def test_sound_that_is_lost_is_told_in_ms() -> None:
     result = judged(calm, replace(plain, sessions=[shorter, *others]), plain)
     assert not result.held
     assert result.lost_ms >= 20
+
+
+def test_sound_that_the_caller_was_not_played_or_was_played_twice_is_told() -> None:
+    plain = undisturbed("openai")
+    calm = Cell(wire="openai", fault="none", state=CallState.IDLE, faults=())
+    chunks = [plain.played[at : at + 4800] for at in range(0, len(plain.played), 4800)]
+    halved = judged(calm, replace(plain, played=b"".join(chunks[::2])), plain)
+    doubled = judged(calm, replace(plain, played=b"".join(each * 2 for each in chunks)), plain)
+    assert not halved.held
+    assert "was not played 100 ms" in halved.why
+    assert not doubled.held
+    assert "100 ms again" in doubled.why
+
+
+def test_the_table_is_whole_in_eighty_columns() -> None:
+    shown = Matrix(
+        cells=[
+            CellResult(
+                wire=each.wire,
+                fault=each.fault,
+                state=each.state.value,
+                held=each.wire == "openai",
+                lost_ms=20,
+                doubled_ms=20,
+                repeated_ms=0,
+                missing_ms=0,
+                why="",
+                duration_s=1,
+                cpu_s=1,
+            )
+            for each in [*matrix(WIRES), *matrix(WIRES, late=True)]
+        ]
+    )
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(table(shown))
+    text = console.export_text()
+    assert "…" not in text
+    headings = ["wire", "fault", "idle", "user", "think", "agent", "tool", "rotate", "reconn"]
+    assert headings in [line.split() for line in text.splitlines()]
+    assert text.count("NO") == sum(each.wire == "gemini" for each in shown.cells)
+    assert all(fault in text for _, fault, _ in CELLS)
+
+
+def test_a_lossy_wire_is_compared_by_likeness() -> None:
+    pytest.importorskip("sphn")
+    with pytest.raises(SettingsError, match="no words of the caller"):
+        matrix([LOSSY], late=True)
+    lossy = matrix([LOSSY])
+    some = chosen(matrix(ALL_WIRES), 100)
+    names = {(each.wire, each.fault) for each in some}
+    assert names == {(wire, fault) for wire, fault, _ in CELLS} | {
+        (each.wire, each.fault) for each in lossy
+    }
+    (speaking,) = (
+        each for each in lossy if (each.fault, each.state) == ("reset", CallState.USER_SPEAKING)
+    )
+    taken = take_call(LOSSY, speaking.faults, continuity=Continuity())
+    plain = undisturbed(LOSSY)
+    whole = judged(speaking, taken, plain)
+    assert (whole.held, whole.why) == (True, "")
+    begin = taken.lines[1][0] * 2 + 24_000
+    end = begin + 20 * 48
+    # As if 20 ms had come twice, or had been left out.
+    for said in (taken.said[:begin] + taken.said[end:], taken.said[:end] + taken.said[begin:]):
+        assert not judged(speaking, replace(taken, said=said), plain).held
+    first, second = taken.sessions
+    again = replace(second, pcm=second.pcm * 2)
+    found = judged(speaking, replace(taken, sessions=[first, again]), plain)
+    assert found.doubled_ms > 0
+
+
+def test_late_words_are_cells_of_their_own() -> None:
+    late = matrix(WIRES, late=True)
+    assert {each.state for each in late} == {CallState.THINKING, CallState.AGENT_SPEAKING}
+    assert all(each.transcript_delay_ms == LATE_MS for each in late)
+    assert len({(each.wire, each.fault, each.state) for each in late} - set(CELLS)) == len(late)
 
 
 def test_a_long_call_with_much_going_wrong_is_one_conversation() -> None:

@@ -51,7 +51,7 @@ def test_a_transcript_that_comes_in_the_next_turn_is_filed_at_its_own() -> None:
     assert [turn.text for turn in users(conversation)] == ["first", "second"]
 
 
-def test_turns_without_a_name_are_named_oldest_first() -> None:
+def test_turns_that_wait_for_their_names_get_them_in_spoken_order() -> None:
     conversation = Conversation()
     for at_s in (1.0, 3.0):
         conversation.user_started(None, at_s)

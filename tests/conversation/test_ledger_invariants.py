@@ -72,6 +72,24 @@ class Ledger(RuleBasedStateMachine):
     def user_stops(self) -> None:
         self.conversation.user_stopped(self.tick())
 
+    @rule(for_s=st.floats(0.1, 3.0))
+    def noise_is_taken_for_a_turn(self, for_s: float) -> None:
+        self.conversation.user_started(None, self.tick())
+        self.now_s += for_s
+        self.conversation.user_stopped(self.now_s)
+
+    @rule()
+    def speech_is_heard(self) -> None:
+        self.conversation.speech_heard(self.tick())
+
+    @rule()
+    def speech_is_over(self) -> None:
+        self.conversation.speech_over(self.tick())
+
+    @rule()
+    def speech_is_dropped(self) -> None:
+        self.conversation.speech_dropped()
+
     @rule(item_id=users)
     def user_is_committed(self, item_id: str) -> None:
         self.conversation.user_committed(item_id)
@@ -177,6 +195,12 @@ class Ledger(RuleBasedStateMachine):
         names = [e.item_id for e in self.conversation.entries if isinstance(e, UserTurn)]
         given = [name for name in names if name is not None]
         assert len(given) == len(set(given))
+
+    @invariant()
+    def no_spoken_turn_ends_before_it_begins(self) -> None:
+        for entry in self.conversation.entries:
+            if isinstance(entry, UserTurn) and entry.stopped_at_s is not None:
+                assert entry.started_at_s <= entry.stopped_at_s
 
     @invariant()
     def each_call_has_its_first_result(self) -> None:

@@ -264,6 +264,53 @@ def test_who_lost_the_lease_writes_no_more(url: str) -> None:
     in_store(url, main)
 
 
+def test_a_name_is_given_once(url: str) -> None:
+    async def main(store: CallStore) -> None:
+        made = await asyncio.gather(*(store.begin(call(), f"server {n}", 60) for n in range(4)))
+        assert sorted(made) == [False, False, False, True]
+        first = f"server {made.index(True)}"
+        held = await store.holder("a")
+        assert held is not None
+        assert held.owner == first
+        # Neither a lease that was given back nor an end makes it anybody else's.
+        await store.release("a", first)
+        assert not await store.begin(call(spec="openai:other"), "thief", 60)
+        other = began(entries=rows(ENTRIES[:1]))
+        assert await store.write([other], owner="thief") == {"a": LeftOut.TAKEN}
+        assert await store.holder("a") is None
+        end = CallChanges(call_id="a", ended=CallStatus.ENDED, ended_at=STARTED_AT)
+        await store.write([end])
+        assert not await store.begin(call(), first, 60)
+        assert await store.write([other], owner="thief") == {"a": LeftOut.TAKEN}
+        stored = await store.load_call("a")
+        assert stored is not None
+        assert (stored.spec, stored.status) == ("openai:m", CallStatus.ENDED)
+        assert stored.entries == ()
+
+    in_store(url, main)
+
+
+def test_a_call_that_begins_may_be_written_again(url: str) -> None:
+    async def main(store: CallStore) -> None:
+        for _ in range(2):
+            # Its writer was not told that it succeeded.
+            assert await store.write([began(entries=rows())], owner="me") == {}
+        assert [one.entries for one in await store.calls()] == [len(ENTRIES)]
+
+    in_store(url, main)
+
+
+def test_a_name_that_is_withdrawn_is_free(url: str) -> None:
+    async def main(store: CallStore) -> None:
+        assert await store.begin(call(), "me", 60)
+        assert not await store.withdraw("a", "other")
+        assert await store.withdraw("a", "me")
+        assert not await store.withdraw("a", "me")
+        assert await store.begin(call(), "other", 60)
+
+    in_store(url, main)
+
+
 def test_a_call_that_is_handed_over_runs_on_without_a_lease(url: str) -> None:
     async def main(store: CallStore) -> None:
         await store.write([began()], owner="old")

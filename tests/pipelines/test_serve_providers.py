@@ -148,3 +148,31 @@ def test_a_call_that_no_provider_carries_ends_as_failed(tmp_path: Path) -> None:
             assert (call.id, call.status) == (c.call_id, CallStatus.FAILED)
 
     run(scenario())
+
+
+def test_the_store_knows_by_what_the_providers_session_is_resumed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        caller, store = Caller(), str(tmp_path / "calls.db")
+        async with (
+            gemini(tmp_path) as service,
+            serving(tmp_path, service, store=store) as server,
+            client(caller, server.url) as c,
+            await open_store(store) as kept,
+        ):
+            await c.attached()
+            c.speak(question())
+            await caller.hears_sound()
+            await asyncio.sleep(8)
+            assert c.call_id is not None
+            running = await kept.load_call(c.call_id)
+            assert running is not None
+            assert running.handle is not None
+            assert running.handle.spec == "gemini:gemini-3.8-live"
+            assert running.handle.value
+            await c.hang_up()
+            await asyncio.sleep(0.5)
+            over = await kept.load_call(c.call_id)
+            assert over is not None
+            assert over.handle is None
+
+    run(scenario())

@@ -523,6 +523,21 @@ def test_whatever_happens_each_call_ends_once_and_results_are_spoken_of(
     assert story.asked or not story.results
 
 
+@pytest.mark.parametrize("ended_ms", [500, 1500])
+def test_what_a_successor_does_not_know_waits_for_silence_as_all_text_does(
+    ended_ms: float,
+) -> None:
+    calls = decider(make("a"))
+    (run,) = of(calls.called(calls_of("a"), 0), Run)
+    calls.succeeded(ToolWire.PARTS, open_calls=False)
+    calls.user_sounds(UserSound.BEGAN, 400)
+    calls.wake(ended_ms)
+    assert brief(calls.returned(run.run_id, "r", ended_ms)) == []
+    calls.response_started("answer", 2000)
+    assert brief(calls.user_sounds(UserSound.ENDED, 2100)) == []
+    assert brief(calls.response_ended("answer", 2500)) == [("a", "r", True, True)]
+
+
 def test_another_model_is_told_in_its_own_way_from_then_on() -> None:
     calls = decider(make("a"), make("b"), wire=ToolWire.ONCE)
     (first,) = of(calls.called(calls_of("a"), 0), Run)

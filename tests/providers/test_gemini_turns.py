@@ -426,6 +426,60 @@ def test_the_answer_to_a_tool_makes_no_turn_of_the_microphone() -> None:
     assert names(events).count("UserTurnCommitted") == 1
 
 
+def finals(events: list[Event]) -> list[tuple[str, str]]:
+    return [(e.item_id, e.text) for e in events if isinstance(e, UserTranscript) and e.final]
+
+
+def asked_for_a_tool_unheard(wire: Wire) -> tuple[str, list[Event]]:
+    """The model calls before it has told any of the words; give the turn's name, and the end."""
+    wire.protocol.append_audio(bytes(640))
+    (committed, *_) = wire.receive(call("depth", ids=("a",)))
+    assert isinstance(committed, UserTurnCommitted)
+    return committed.item_id, wire.receive(GENERATED, COMPLETE)
+
+
+@pytest.mark.parametrize("late", ["while it runs", "after the result", "while it is answered"])
+def test_words_that_trail_the_call_of_a_tool_are_what_it_was_called_for(late: str) -> None:
+    wire = Wire()
+    item_id, events = asked_for_a_tool_unheard(wire)
+    assert finals(events) == []
+    wire.protocol.append_audio(bytes(640))
+    trailing = heard("How"), heard(" deep?")
+    if late == "while it runs":
+        events += wire.receive(*trailing)
+    wire.send(result("a"))
+    if late == "after the result":
+        events += wire.receive(*trailing)
+    events += wire.receive(sound())
+    if late == "while it is answered":
+        events += wire.receive(*trailing)
+    events += wire.receive(COMPLETE)
+    assert "UserTurnCommitted" not in names(events)
+    assert finals(events) == [(item_id, "How deep?")]
+    assert "UserTurnCommitted" in names(wire.receive(heard("And how wide?"), sound(), COMPLETE))
+
+
+def test_words_that_never_come_are_told_to_be_none_once_the_tool_is_answered() -> None:
+    wire = Wire()
+    item_id, events = asked_for_a_tool_unheard(wire)
+    wire.send(result("a"))
+    assert finals(events + wire.receive(sound(), COMPLETE)) == [(item_id, "")]
+
+
+def test_words_that_never_came_are_told_to_be_none_at_the_end() -> None:
+    wire = Wire()
+    item_id, _ = asked_for_a_tool_unheard(wire)
+    assert finals(wire.protocol.ended()) == [(item_id, "")]
+    assert wire.protocol.ended() == []
+
+
+def test_who_is_heard_before_the_tool_is_called_speaks_anew_while_it_runs() -> None:
+    wire = Wire()
+    events = wire.receive(heard("Deep?"), call("depth", ids=("a",)), COMPLETE)
+    events += wire.receive(heard("Well?"), sound(), COMPLETE)
+    assert [words for _, words in finals(events)] == ["Deep?", "Well?"]
+
+
 def test_who_interrupts_begins_a_new_turn() -> None:
     wire = Wire()
     events = wire.receive(heard("One."), sound(), INTERRUPTED, COMPLETE, heard("Two."))

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from crossfade.conversation.history import Speaker, Utterance
+from crossfade.conversation.history import Recording, Speaker, Utterance
 from crossfade.conversation.tools import ToolCall, ToolResult
 from crossfade.errors import SettingsError
 from crossfade.providers import RealtimeSession, SessionConfig, TurnDetection
@@ -79,6 +79,14 @@ def an_open_call_stands_in_the_history_or_is_told_in_words(able: bool) -> None:
     (message,) = made.seed((ToolCall(id="call_1", name="depth_of_lake", arguments={}),))
     assert (b"function_call" in message) is able
     assert b"depth_of_lake" in message
+
+
+def a_recording_stands_in_the_history_or_is_told_in_words(able: bool) -> None:
+    made = protocol("recordings", able=able)
+    made.start(SessionConfig(), seeded=True)
+    (message,) = made.seed((Recording(text="It was lost.", audio=b"\1\0\2\0"),))
+    assert (b'"input_audio","audio":"AQACAA=="' in message) is able
+    assert (b"It was lost." in message) is not able
 
 
 def the_next_connection_is_opened_beside_the_last(able: bool) -> None:
@@ -228,6 +236,7 @@ CHECKS: Mapping[str, Callable[[bool], None]] = {
     **{flag: partial(verb_is_sent_or_refused, flag, verb) for flag, verb in VERBS.items()},
     "history": history_is_told_or_refused,
     "open_calls": an_open_call_stands_in_the_history_or_is_told_in_words,
+    "recordings": a_recording_stands_in_the_history_or_is_told_in_words,
     "parallel_sessions": the_next_connection_is_opened_beside_the_last,
     "parallel_tools": several_calls_are_allowed,
     "truncation": what_was_heard_is_told,

@@ -11,7 +11,7 @@ from crossfade.emulators.backends.scenario import Scenario, Turn
 from crossfade.emulators.faults.moments import State
 from crossfade.emulators.faults.script import Fault, RefuseHandshake, RefuseKey, Reset
 from crossfade.frames.continuity import SessionContinuedFrame
-from crossfade.frames.control import ErrorFrame, InterruptionFrame
+from crossfade.frames.control import BotStartedSpeakingFrame, ErrorFrame, InterruptionFrame
 from crossfade.processors.tools import OnInterruption, Tool, tool
 from crossfade.providers.continuity.settings import Continuity
 from crossfade.providers.events import Handover
@@ -134,6 +134,24 @@ def test_a_part_that_comes_after_a_succession_is_told_in_a_form_that_the_success
             part = Told("part", "half seen") if wire is Wire.OPENAI else Told("text", words)
             (told,) = [results(told) for told in made.successors if results(told)]
             assert told == [part]
+
+    run(main())
+
+
+@pytest.mark.parametrize("wire", [Wire.GEMINI, Wire.BLOCKING], ids=lambda wire: wire.name)
+def test_a_result_during_the_users_speech_to_a_successor_is_spoken_of_after_it(wire: Wire) -> None:
+    """Begun anew, it has the result as text, which would have it speak at once."""
+
+    async def main() -> None:
+        looker = Looker(3.4)
+        async with talk(wire, [looker.tool], SCRIPT, faults=[DIES], hears=True) as made:
+            await made.say()
+            await asyncio.sleep(3)
+            before = len(made.chain.first.frames(BotStartedSpeakingFrame))
+            await made.hear_line("weather_tokyo", 0)
+            assert len(made.chain.first.frames(BotStartedSpeakingFrame)) == before
+            await made.hear(bytes(5 * 32000))
+            check(made, looker, Handover.RECONNECT, in_its_form(wire))
 
     run(main())
 

@@ -14,7 +14,7 @@ from crossfade.frames.control import (
 from crossfade.frames.text import SpokenTextFrame, TextType, UserTranscriptFrame
 from crossfade.processors.voice_activity import VoiceActivity
 from crossfade.transports.websocket_client import CallClient
-from crossfade.transports.websocket_messages import CloseCode
+from crossfade.transports.websocket_messages import CloseCode, write_message
 from tests.clock import run
 from tests.pipelines.serving import question
 from tests.transports.websocket_line import MS, Line, line
@@ -269,6 +269,18 @@ def test_nonsense_ends_the_line_and_not_the_call(nonsense: str | bytes) -> None:
             assert lost.value.close_code == CloseCode.MALFORMED
             async with CallClient([served.url]) as other:
                 await other.attached()
+
+    run(scenario())
+
+
+def test_a_client_keeps_the_newest_token() -> None:
+    async def scenario() -> None:
+        async with line() as served, CallClient([served.url]) as client:
+            await client.attached()
+            assert client.token == "token"
+            served.transport.tell(write_message("token", token="newer"))
+            await asyncio.sleep(0.1)
+            assert client.token == "newer"
 
     run(scenario())
 

@@ -1,6 +1,7 @@
 """A session moves to another connection before its provider ends the first."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -8,6 +9,7 @@ from crossfade.emulators.faults.moments import State
 from crossfade.emulators.faults.script import Reset
 from crossfade.emulators.gemini.faults import GoAway, RefuseResume
 from crossfade.providers import Continuity
+from crossfade.providers.continuity import line
 from crossfade.providers.events import (
     Handover,
     LineLost,
@@ -208,5 +210,27 @@ def test_every_few_seconds_of_a_long_call(spec: str) -> None:
             assert len(caller.of(UserTurnCommitted)) == 6
             assert caller.session.statistics().rotations >= 3
             assert all(done.status is ResponseStatus.COMPLETED for done in caller.of(ResponseDone))
+
+    run(main())
+
+
+@pytest.mark.parametrize(("ahead_s", "sessions"), [(3590.0, 5), (-86_400.0, 2)])
+def test_a_clock_that_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, ahead_s: float, sessions: int
+) -> None:
+    class Clock:
+        @staticmethod
+        def time() -> float:
+            return time.time() + ahead_s
+
+    monkeypatch.setattr(line, "time", Clock)
+
+    async def main() -> None:
+        emulator = emulator_of(OPENAI)
+        async with emulator, calling(OPENAI, emulator) as caller:
+            # No longer than a model's session, nor shorter than a rotation is worth.
+            await asyncio.sleep(120 if ahead_s > 0 else 3595)
+            assert 2 <= len(emulator.sessions) <= sessions
+            assert not caller.of(LineLost)
 
     run(main())

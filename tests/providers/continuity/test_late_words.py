@@ -1,0 +1,126 @@
+"""The words of an answered turn come late, and the line dies before them."""
+
+import asyncio
+import base64
+from typing import Any
+
+import pytest
+
+from crossfade.conversation.history import Notice, Recording, Speaker, Utterance
+from crossfade.conversation.seed import seed
+from crossfade.emulators.faults.moments import State
+from crossfade.emulators.faults.script import Reset
+from crossfade.providers import SessionConfig
+from crossfade.providers.connection import Connection
+from crossfade.providers.continuity.recordings import Recordings
+from crossfade.providers.events import LineLost, SessionContinued, UserTranscript
+from tests.clock import run
+from tests.providers.continuity.calls import GEMINI, LONG, OPENAI, calling, emulator_of
+
+LATE_MS = 4000
+
+
+def seeds_of(patch: pytest.MonkeyPatch) -> list[list[Any]]:
+    """What each new session is told."""
+    told: list[list[Any]] = []
+    seed = Connection.seed
+
+    def note(connection: Connection, history: Any) -> None:
+        told.append(list(history))
+        seed(connection, history)
+
+    patch.setattr(Connection, "seed", note)
+    return told
+
+
+@pytest.mark.parametrize("spec", [OPENAI, GEMINI])
+def test_the_next_session_hears_what_was_said(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = seeds_of(monkeypatch)
+
+    async def main() -> None:
+        fault = Reset(at=State.SPEAKING, after_ms=300)
+        emulator = emulator_of(spec, faults=[fault], transcript_delay_ms=LATE_MS)
+        async with emulator, calling(spec, emulator) as caller:
+            loud = await caller.say()
+            await caller.until(SessionContinued)
+            await caller.until_answered()
+            recording, partial, _ = seeds[0]
+            assert isinstance(recording, Recording)
+            assert loud in recording.audio
+            assert LONG.startswith(partial.text)
+            assert caller.agent_said == LONG
+            sent = " ".join(str(each.body) for each in emulator.sessions[-1].line.received)
+            assert ("input_audio'" if spec == OPENAI else "inlineData") in sent
+
+    run(main())
+
+
+def test_it_is_heard_again_until_words_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = seeds_of(monkeypatch)
+
+    async def main() -> None:
+        fault = Reset(at=State.SPEAKING, after_ms=300)
+        emulator = emulator_of(OPENAI, faults=[fault], transcript_delay_ms=LATE_MS)
+        async with emulator, calling(OPENAI, emulator) as caller:
+            await caller.say()
+            await caller.until_answered()
+            caller.session.rotate()
+            await caller.until(SessionContinued, 2)
+            assert isinstance(seeds[1][0], Recording)
+            await caller.say()
+            await caller.until_answered(2)
+            await caller.until(UserTranscript)
+            await asyncio.sleep(LATE_MS / 1000)
+            caller.session.rotate()
+            await caller.until(SessionContinued, 3)
+            assert [type(item) for item in seeds[2]].count(Recording) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("transcribe", [True, False])
+def test_what_is_told_or_never_will_be_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, transcribe: bool
+) -> None:
+    seeds = seeds_of(monkeypatch)
+
+    async def main() -> None:
+        fault = Reset(at=State.SPEAKING, after_ms=300)
+        emulator = emulator_of(OPENAI, faults=[fault], transcript_delay_ms=100)
+        config = SessionConfig(transcribe=transcribe)
+        async with emulator, calling(OPENAI, emulator, config) as caller:
+            await caller.say()
+            await caller.until(LineLost)
+            await caller.until_answered()
+            assert not any(isinstance(item, Recording) for item in seeds[0])
+
+    run(main())
+
+
+def test_a_session_that_dies_of_it_is_followed_by_one_that_is_told_in_words() -> None:
+    recordings = Recordings(8)
+    recordings.keep("item", b"1234")
+    assert isinstance(recordings.items()["item"], Recording)
+    recordings.given()
+    again = recordings.items()["item"]
+    assert isinstance(again, Notice)
+    assert not isinstance(again, Recording)
+    recordings.alive()
+    assert isinstance(recordings.items()["item"], Recording)
+
+
+def test_it_does_not_outstay_what_was_said_after_it() -> None:
+    recording = Recording(text="lost", audio=b"1234")
+    later = Utterance(speaker=Speaker.USER, text="Hello.")
+    assert seed([recording, later], budget_tokens=1) == (later,)
+
+
+def test_the_oldest_are_forgotten() -> None:
+    recordings = Recordings(8)
+    for name in "abc":
+        recordings.keep(name, base64.b64encode(name.encode()))
+    recordings.keep("long", bytes(9))
+    assert list(recordings.items()) == ["b", "c"]
+    recordings.told("b")
+    recordings.keep("d", b"1234")
+    assert list(recordings.items()) == ["c", "d"]
