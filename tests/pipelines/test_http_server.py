@@ -1,0 +1,100 @@
+"""Pages and WebSockets at one port."""
+
+import asyncio
+import socket
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from crossfade.errors import SettingsError
+from crossfade.pipelines.http_server import LARGEST_HEAD_BYTES, Certificate, listening
+from crossfade.transports.client_socket import ClientSocket
+from tests.clock import run
+
+
+async def echo(request: Request) -> PlainTextResponse:
+    return PlainTextResponse((await request.body()).decode())
+
+
+APP = Starlette(routes=[Route("/echo", echo, methods=["POST"])])
+
+
+def line() -> ClientSocket:
+    async def opened(client: ClientSocket) -> None:
+        client.deliver_to(lambda message, text: client.write(message, text=text))
+        await client.wait_closed()
+
+    return ClientSocket(
+        opened,
+        refuse=lambda asked: None if asked.path == "/ws" else (HTTPStatus.NOT_FOUND, "no"),
+    )
+
+
+async def ask(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+def test_pages_and_lines_come_from_one_port() -> None:
+    async def scenario() -> None:
+        async with listening(APP, line, host="127.0.0.1", port=0) as port:
+            answer = await ask(
+                port,
+                b"POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                b"Content-Length: 2\r\n\r\nhi",
+            )
+            assert answer.startswith(b"HTTP/1.1 200")
+            assert answer.endswith(b"hi")
+            assert b"server:" not in answer.lower()
+            async with connect(f"ws://127.0.0.1:{port}/ws", proxy=None) as client:
+                for message in (b"\x01" * 70_000, "text"):
+                    await client.send(message)
+                    assert await client.recv() == message
+            with pytest.raises(InvalidStatus):
+                await connect(f"ws://127.0.0.1:{port}/other", proxy=None)
+
+    run(scenario())
+
+
+def test_a_head_without_end_is_cut_off() -> None:
+    async def scenario() -> None:
+        async with listening(APP, line, host="127.0.0.1", port=0) as port:
+            head = b"GET / HTTP/1.1\r\nX: " + b"x" * (2 * LARGEST_HEAD_BYTES)
+            assert (await ask(port, head)).startswith(b"HTTP/1.1 400")
+
+    run(scenario())
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    async def scenario() -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            with pytest.raises(SettingsError, match="choose another --port"):
+                async with listening(APP, line, host="127.0.0.1", port=port):
+                    pass
+
+    run(scenario())
+
+
+def test_a_certificate_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "c.pem").write_text("nothing")
+
+    async def scenario() -> None:
+        certificate = Certificate(chain=tmp_path / "c.pem", key=tmp_path / "c.pem")
+        with pytest.raises(SettingsError, match="two PEM files"):
+            async with listening(APP, line, host="127.0.0.1", port=0, certificate=certificate):
+                pass
+
+    run(scenario())

@@ -1,0 +1,214 @@
+"""The server's end of a line: messages in both directions, whole, in order and bounded."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.http11 import Request
+
+from crossfade.transports.client_socket import (
+    CLOSE_S,
+    MOST_UNREAD_BYTES,
+    OPEN_S,
+    PING_S,
+    ClientSocket,
+    Refusal,
+)
+from crossfade.transports.websocket_messages import CloseCode
+from tests.clock import run
+
+
+@contextlib.asynccontextmanager
+async def server_of(
+    handle: Callable[[ClientSocket], Coroutine[Any, Any, None]],
+    refuse: Callable[[Request], Refusal | None] = lambda request: None,
+) -> AsyncIterator[str]:
+    """A server of such lines; gives its address."""
+    server = await asyncio.get_running_loop().create_server(
+        lambda: ClientSocket(handle, refuse=refuse), "127.0.0.1", 0
+    )
+    async with server:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@contextlib.asynccontextmanager
+async def lines() -> AsyncIterator[tuple[ClientConnection, ClientSocket]]:
+    """Both ends of one."""
+    made: asyncio.Future[ClientSocket] = asyncio.get_running_loop().create_future()
+
+    async def handle(socket: ClientSocket) -> None:
+        made.set_result(socket)
+        await socket.wait_closed()
+
+    async with (
+        server_of(handle) as url,
+        connect(url, compression=None, proxy=None, max_size=None) as client,
+    ):
+        yield client, await made
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 65535, 65536, 100_000])
+def test_messages_of_every_length_are_whole(length: int) -> None:
+    async def scenario() -> None:
+        async with lines() as (client, server):
+            server.write(b"x" * length, text=False)
+            server.write(b"y" * length, text=True)
+            assert await client.recv() == b"x" * length
+            assert await client.recv() == "y" * length
+            await client.send(b"z" * length)
+            assert await server.first(1) == (b"z" * length, False)
+
+    run(scenario())
+
+
+def test_what_came_before_the_call_took_it_is_delivered_in_order_and_so_is_the_rest() -> None:
+    async def scenario() -> None:
+        got: list[tuple[bytes, bool]] = []
+        async with lines() as (client, server):
+            for message in ("hello", b"1", b"2"):
+                await client.send(message)
+            await asyncio.sleep(0.1)
+            assert await server.first(1) == (b"hello", True)
+            server.deliver_to(lambda message, text: got.append((message, text)))
+            await client.send([b"3", b"4", b"5"])
+            await client.send(["a", "b"])
+            await asyncio.sleep(0.1)
+            assert got == [(b"1", False), (b"2", False), (b"345", False), (b"ab", True)]
+
+    run(scenario())
+
+
+def test_who_says_nothing_or_goes_is_not_waited_for() -> None:
+    async def scenario() -> None:
+        async with lines() as (client, server):
+            assert await server.first(0.5) is None
+            waiting = asyncio.create_task(server.first(60))
+            await client.close()
+            async with asyncio.timeout(1):
+                assert await waiting is None
+            server.write(b"to nobody", text=False)
+
+    run(scenario())
+
+
+def test_a_flood_before_the_call_is_ready_ends_the_line() -> None:
+    async def scenario() -> None:
+        async with lines() as (client, server):
+            with contextlib.suppress(ConnectionClosed):
+                for _ in range(2 * MOST_UNREAD_BYTES // 2**18):
+                    await client.send(bytes(2**18))
+            await client.wait_closed()
+            assert client.close_code == CloseCode.MALFORMED
+            await server.wait_closed()
+
+    run(scenario())
+
+
+def test_the_line_of_a_client_that_does_not_read_is_cut() -> None:
+    async def scenario() -> None:
+        async with lines() as (client, server):
+            client.transport.pause_reading()
+            for _ in range(2000):
+                server.write(bytes(2**16), text=False)
+            async with asyncio.timeout(1):
+                await server.wait_closed()
+            client.transport.abort()
+
+    run(scenario())
+
+
+def test_a_request_is_refused_before_the_line_opens() -> None:
+    async def handle(socket: ClientSocket) -> None:
+        raise AssertionError("nobody comes in")
+
+    def refuse(request: Request) -> Refusal | None:
+        return (HTTPStatus.FORBIDDEN, "not you") if request.path == "/ws" else None
+
+    async def scenario() -> None:
+        async with server_of(handle, refuse) as url:
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(f"{url}/ws", proxy=None)
+            assert refused.value.response.status_code == 403
+            assert refused.value.response.body == b"not you"
+
+    run(scenario())
+
+
+def test_an_error_of_the_server_ends_the_line_and_is_told() -> None:
+    async def handle(socket: ClientSocket) -> None:
+        raise ValueError("broken")
+
+    async def scenario() -> None:
+        async with server_of(handle) as url, connect(url, proxy=None) as client:
+            await client.wait_closed()
+            assert client.close_code == 1011
+
+    run(scenario())
+
+
+def test_the_close_is_waited_for_but_not_long() -> None:
+    async def scenario() -> None:
+        async with lines() as (client, server):
+            await server.close(CloseCode.OVER, "the call is over")
+            await client.wait_closed()
+            assert (client.close_code, client.close_reason) == (1000, "the call is over")
+        async with lines() as (client, server):
+            client.transport.pause_reading()
+            began_s = asyncio.get_running_loop().time()
+            await server.close(CloseCode.OVER)
+            assert asyncio.get_running_loop().time() - began_s == pytest.approx(CLOSE_S, abs=0.1)
+            client.transport.abort()
+
+    run(scenario())
+
+
+def test_a_client_without_a_sign_of_life_is_dropped() -> None:
+    async def scenario() -> None:
+        async with lines() as (client, server):
+            await asyncio.sleep(5 * PING_S)
+            client.transport.pause_reading()
+            async with asyncio.timeout(2 * PING_S + 1):
+                await server.wait_closed()
+            client.transport.abort()
+
+    run(scenario())
+
+
+def test_who_connects_and_says_nothing_is_dropped() -> None:
+    async def handle(socket: ClientSocket) -> None:
+        raise AssertionError("nobody comes in")
+
+    async def scenario() -> None:
+        async with server_of(handle) as url:
+            host, _, port = url.removeprefix("ws://").partition(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            async with asyncio.timeout(OPEN_S + 1):
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+            writer.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("request_bytes", [b"GET / HTTP/1.1\r\n\r\n", b"\xff\x00" * 9000])
+def test_what_is_no_handshake_is_answered_or_dropped(request_bytes: bytes) -> None:
+    async def handle(socket: ClientSocket) -> None:
+        raise AssertionError("nobody comes in")
+
+    async def scenario() -> None:
+        async with server_of(handle) as url:
+            host, _, port = url.removeprefix("ws://").partition(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(request_bytes)
+            async with asyncio.timeout(OPEN_S + 1):
+                with contextlib.suppress(ConnectionResetError):
+                    answer = await reader.read()
+                    assert not answer or answer.startswith(b"HTTP/1.1 4")
+            writer.close()
+
+    run(scenario())

@@ -1,0 +1,252 @@
+"""The server's end of a client's WebSocket: messages by plain calls, written at once."""
+
+import asyncio
+import logging
+import struct
+from collections import deque
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any
+
+from loguru import logger
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import Event, State
+from websockets.server import ServerProtocol
+
+from .websocket_messages import LARGEST_MESSAGE_BYTES, CloseCode
+
+MOST_UNREAD_BYTES = 4 * LARGEST_MESSAGE_BYTES
+"""What may wait before the call takes it; the line of a client that sends more is closed."""
+MOST_UNSENT_BYTES = 256 * 1024
+"""What may wait for a client that does not read; its line is closed then, and it re-attaches."""
+OPEN_S = 5.0
+"""How long the handshake may take."""
+PING_S = 5.0
+"""How often a client is asked for a sign of life; one that gives none until the next is dropped."""
+CLOSE_S = 1.0
+_INTERNAL_ERROR = 1011
+_DATA = frozenset((Opcode.TEXT, Opcode.BINARY, Opcode.CONT))
+
+# At DEBUG the library logs what is said, and tokens with it.
+_websocket_logger = logging.getLogger(f"{__name__}.websocket")
+_websocket_logger.setLevel(logging.WARNING)
+
+Message = tuple[bytes, bool]
+"""What came, and whether it is text."""
+Refusal = tuple[HTTPStatus, str]
+
+
+class ClientSocket(asyncio.Protocol):
+    """One connection, for `loop.create_server` or any HTTP server that hands upgrades on.
+
+    Its first message comes by `first`, all others by the function given to `deliver_to`, within
+    the turn of the loop in which they arrive.
+
+    Args:
+        opened: Awaited when the WebSocket is open; the line is closed with an error if it raises.
+        refuse: Looks at the request before; gives why it is refused, or None.
+    """
+
+    def __init__(
+        self,
+        opened: Callable[["ClientSocket"], Coroutine[Any, Any, None]],
+        *,
+        refuse: Callable[[Request], Refusal | None] = lambda request: None,
+    ) -> None:
+        self.request: Request | None = None
+        """What asked for the WebSocket; None before."""
+        self._opened = opened
+        self._refuse = refuse
+        self._protocol = ServerProtocol(max_size=LARGEST_MESSAGE_BYTES, logger=_websocket_logger)
+        self._transport: asyncio.Transport | None = None
+        self._messages: deque[Message] = deque()
+        self._unread_bytes = 0
+        self._fragments = bytearray()
+        self._text = False
+        self._came = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._deliver: Callable[[bytes, bool], None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._pinged = False
+        self._handling: asyncio.Task[None] | None = None
+
+    # What the call uses
+
+    async def first(self, timeout_s: float) -> Message | None:
+        """The next message; None if none came in time, or the line died."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._came.wait()
+        except TimeoutError:
+            return None
+        return self._take() if self._messages else None
+
+    def deliver_to(self, deliver: Callable[[bytes, bool], None] | None) -> None:
+        """Have each message given to a function, with whether it is text; None drops them."""
+        self._deliver = deliver or _drop
+        while self._messages:
+            self._deliver(*self._take())
+
+    def write(self, message: bytes, *, text: bool) -> None:
+        """Send a message; one to a dead line, or to a client that does not read, is lost."""
+        transport = self._transport
+        if transport is None or self._protocol.state is not State.OPEN or transport.is_closing():
+            return
+        # No extension is ever agreed upon, and no message is cut: the frame is plain.
+        transport.write(plain_frame(message, text=text))
+        if transport.get_write_buffer_size() > MOST_UNSENT_BYTES:
+            transport.abort()
+
+    def close_soon(self, code: int, reason: str = "") -> None:
+        """Close the line, without waiting for the client's word."""
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(code, reason)
+            self._flush()
+
+    async def close(self, code: int, reason: str = "") -> None:
+        """Close the line, and wait until it is."""
+        self.close_soon(code, reason)
+        await self.wait_closed()
+
+    def abort(self) -> None:
+        """Cut the line without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait for its end."""
+        await self._gone.wait()
+
+    # The event loop's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._after(OPEN_S, transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            self._process(event)
+        self._flush()
+
+    def eof_received(self) -> None:
+        self._protocol.receive_eof()
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._after(None)
+        self._transport = None
+        self._protocol.receive_eof()
+        self._came.set()
+        self._gone.set()
+
+    def _process(self, event: Event) -> None:
+        if isinstance(event, Request):
+            self._answer(event)
+        elif isinstance(event, Frame):
+            if event.opcode in _DATA:
+                self._take_frame(event)
+            elif event.opcode is Opcode.PONG:
+                self._pinged = False
+
+    def _answer(self, request: Request) -> None:
+        self.request = request
+        refusal = self._refuse(request)
+        response: Response
+        if refusal is not None:
+            response = self._protocol.reject(*refusal)
+        else:
+            response = self._protocol.accept(request)
+        self._protocol.send_response(response)
+        if self._protocol.state is State.OPEN:
+            self._after(PING_S, self._ping)
+            self._handling = asyncio.create_task(self._handle(), name="client")
+
+    async def _handle(self) -> None:
+        try:
+            await self._opened(self)
+        except Exception:
+            logger.exception("a client's line ends by an error of the server")
+            self.close_soon(_INTERNAL_ERROR, "the server failed")
+
+    def _take_frame(self, frame: Frame) -> None:
+        if frame.opcode is not Opcode.CONT:
+            self._text = frame.opcode is Opcode.TEXT
+        # How long a message may become in all is checked by the protocol.
+        if frame.fin and frame.opcode is not Opcode.CONT:
+            self._receive(bytes(frame.data))
+            return
+        self._fragments += frame.data
+        if frame.fin:
+            message = bytes(self._fragments)
+            self._fragments.clear()
+            self._receive(message)
+
+    def _receive(self, message: bytes) -> None:
+        if self._deliver is not None:
+            self._deliver(message, self._text)
+            return
+        self._messages.append((message, self._text))
+        self._unread_bytes += len(message)
+        self._came.set()
+        if self._unread_bytes > MOST_UNREAD_BYTES:
+            self._messages.clear()
+            self.deliver_to(None)
+            self.close_soon(CloseCode.MALFORMED, "too much before the call was ready")
+
+    def _take(self) -> Message:
+        message = self._messages.popleft()
+        self._unread_bytes -= len(message[0])
+        return message
+
+    def _flush(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        for data in self._protocol.data_to_send():
+            if data:
+                transport.write(data)
+            else:
+                transport.close()
+        if self._protocol.close_expected():
+            self._after(CLOSE_S, transport.abort)
+
+    def _ping(self) -> None:
+        assert self._transport is not None
+        if self._pinged:
+            self._transport.abort()
+            return
+        self._pinged = True
+        self._protocol.send_ping(b"")
+        self._flush()
+        self._after(PING_S, self._ping)
+
+    def _after(self, delay_s: float | None, do: Callable[[], object] = lambda: None) -> None:
+        """The one timer: another takes its place, None stops it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        if delay_s is not None:
+            self._timer = asyncio.get_running_loop().call_later(delay_s, do)
+
+
+def plain_frame(message: bytes, *, text: bool) -> bytes:
+    """A whole message of a server in one frame (RFC 6455, 5.2)."""
+    first = 0x81 if text else 0x82
+    length = len(message)
+    if length < 126:
+        head = struct.pack("!BB", first, length)
+    elif length < 65536:
+        head = struct.pack("!BBH", first, 126, length)
+    else:
+        head = struct.pack("!BBQ", first, 127, length)
+    return head + message
+
+
+def _drop(message: bytes, text: bool) -> None:
+    """Nobody wants it."""
+
+
+__all__ = ["ClientSocket", "Refusal", "plain_frame"]
