@@ -40,7 +40,7 @@ Refusal = tuple[HTTPStatus, str]
 class ClientSocket(asyncio.Protocol):
     """One connection, for `loop.create_server` or any HTTP server that hands upgrades on.
 
-    Its first message comes by `first`, all others by the function given to `deliver_to`, within
+    Its first messages come by `first`, all others by the function given to `deliver_to`, within
     the turn of the loop in which they arrive.
 
     Args:
@@ -74,13 +74,16 @@ class ClientSocket(asyncio.Protocol):
     # What the call uses
 
     async def first(self, timeout_s: float) -> Message | None:
-        """The next message; None if none came in time, or the line died."""
+        """The next message; None if none came in time, or the line died. May be asked again."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._came.wait()
         except TimeoutError:
             return None
-        return self._take() if self._messages else None
+        message = self._take() if self._messages else None
+        if not self._messages and not self._gone.is_set():
+            self._came.clear()
+        return message
 
     def deliver_to(self, deliver: Callable[[bytes, bool], None] | None) -> None:
         """Have each message given to a function, with whether it is text; None drops them."""

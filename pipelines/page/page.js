@@ -1,0 +1,190 @@
+// The page: its buttons, a call, and what is shown of it.
+
+import "./components.js";
+import { CallLine } from "./line.js";
+import { Pictures } from "./picture.js";
+import { Sound } from "./sound.js";
+
+const $ = (id) => document.getElementById(id);
+const IN_CALL = ["mute", "camera", "screen", "hang-up", "words", "send"];
+const TOKEN_KEY = "crossfade-access";
+
+let sound = null;
+let line = null;
+const pictures = new Pictures($("preview"));
+
+async function start() {
+  $("start").disabled = true;
+  problem("");
+  try {
+    const access = await admission();
+    sound = new Sound();
+    await sound.open();
+    begin(access);
+  } catch (error) {
+    sound?.close();
+    $("start").disabled = false;
+    status("idle", "Not in a call");
+    problem(explain(error));
+  }
+}
+
+// What lets this page begin a call: nothing where the server asks for nothing.
+async function admission() {
+  const token = $("access-token").value.trim() || sessionStorage.getItem(TOKEN_KEY);
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const answer = await fetch("session", { method: "POST", headers });
+  if (answer.status === 401) {
+    sessionStorage.removeItem(TOKEN_KEY);
+    $("access").hidden = false;
+    $("access-token").focus();
+    throw new Error(token ? "the server does not know this token" : "this server asks for its token");
+  }
+  if (!answer.ok) throw new Error((await answer.text()).trim() || "the server takes no calls now");
+  if (token) sessionStorage.setItem(TOKEN_KEY, token);
+  $("access").hidden = true;
+  return (await answer.json()).access;
+}
+
+function begin(access) {
+  for (const id of ["transcript", "tools", "figures"]) $(id).clear();
+  $("welcome").hidden = true;
+  status("connecting", "Connecting");
+  const url = new URL("ws", location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  line = new CallLine(url, { rateHz: sound.rateHz, access });
+  sound.onMicrophone = (pcm, peak) => {
+    line.speak(pcm);
+    $("microphone-level").level = peak;
+  };
+  sound.onPlayed = (stream, samples, news, peak) => {
+    if (news) line.report(stream, Math.max(0, samples - sound.buffered));
+    $("agent-level").level = peak;
+  };
+  line.addEventListener("attached", ({ detail }) => {
+    status("live", "In a call");
+    enable(true);
+    if (detail.back) $("transcript").note("The line is back.");
+  });
+  line.addEventListener("lost", () => {
+    status("lost", "The line is down; coming back");
+    $("transcript").note("The line died. The call goes on as soon as it is back.");
+  });
+  line.addEventListener("clear", ({ detail }) => sound.clear(detail));
+  line.addEventListener("sound", ({ detail }) => sound.play(detail));
+  line.addEventListener("message", ({ detail }) => show(detail));
+  line.addEventListener("over", ({ detail }) => end(detail));
+}
+
+function show(message) {
+  switch (message.type) {
+    case "transcript":
+      if (message.role === "user") $("transcript").user(message.item_id, message.text, message.final);
+      else $("transcript").agent(message.response_id, message.text);
+      break;
+    case "heard":
+      $("transcript").heard(message.response_id, message.text, message.interrupted);
+      break;
+    case "tool":
+      $("tools").show(message);
+      break;
+    case "latency":
+      $("figures").latency(message.voice_to_voice_ms);
+      break;
+    case "cost":
+      $("figures").cost(message);
+      break;
+    case "state":
+      if (message.user_speaking) pictures.take();
+      break;
+    case "node":
+      nodes(message);
+      break;
+    case "session":
+      $("session").textContent = message.text;
+      break;
+    case "problem":
+      $("transcript").note(message.message);
+      break;
+  }
+}
+
+function nodes({ name, choices }) {
+  $("node").replaceChildren(...choices.map((each) => new Option(each, each, false, each === name)));
+  $("node").value = name;
+  $("node").disabled = choices.length < 2;
+}
+
+function end(reason) {
+  sound.close();
+  pictures.end();
+  enable(false);
+  for (const id of ["microphone-level", "agent-level"]) $(id).level = 0;
+  $("welcome").hidden = false;
+  $("start").disabled = false;
+  $("start").textContent = "Start another call";
+  $("mute").setAttribute("aria-pressed", "false");
+  status("idle", "The call is over");
+  problem(reason ?? "");
+  $("start").focus();
+}
+
+function enable(live) {
+  for (const id of IN_CALL) $(id).disabled = !live;
+  if (!live) $("node").disabled = true;
+}
+
+function status(state, text) {
+  $("status").dataset.state = state;
+  $("status").textContent = text;
+}
+
+function problem(text) {
+  $("problem").textContent = text;
+  $("problem").hidden = !text;
+}
+
+function explain(error) {
+  if (error.name === "NotAllowedError") return "The microphone is not allowed. Allow it for this page, and start again.";
+  if (error.name === "NotFoundError") return "No microphone was found. Plug one in, and start again.";
+  if (error instanceof TypeError) return "The server cannot be reached.";
+  return `It did not work: ${error.message}.`;
+}
+
+async function look(source) {
+  if (pictures.source === source) return pictures.end();
+  try {
+    await pictures.begin(source);
+    $(source).setAttribute("aria-pressed", "true");
+  } catch (error) {
+    if (error.name !== "NotAllowedError") $("transcript").note(`No picture: ${error.message}.`);
+  }
+}
+
+pictures.onPicture = (source, data) =>
+  line?.tell({ type: "image", source, mime: "image/jpeg", data });
+pictures.onEnd = (source) => $(source).setAttribute("aria-pressed", "false");
+
+$("start").addEventListener("click", start);
+$("access").addEventListener("submit", (event) => {
+  event.preventDefault();
+  start();
+});
+$("hang-up").addEventListener("click", () => line.hangUp());
+$("mute").addEventListener("click", ({ currentTarget: button }) => {
+  const muted = button.getAttribute("aria-pressed") !== "true";
+  sound.muted = muted;
+  button.setAttribute("aria-pressed", String(muted));
+});
+$("camera").addEventListener("click", () => look("camera"));
+$("screen").addEventListener("click", () => look("screen"));
+$("node").addEventListener("change", ({ currentTarget: chosen }) =>
+  line.tell({ type: "node", name: chosen.value }));
+$("write").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = $("words").value.trim();
+  if (!text || !line?.attached) return;
+  pictures.take();
+  line.tell({ type: "text", text });
+  $("words").value = "";
+});

@@ -1,0 +1,72 @@
+// The microphone and the loudspeaker of this browser, at one rate, 16-bit mono.
+
+const RATE_HZ = 24000;
+const RATES_HZ = [8000, 16000, 24000, 48000];
+
+export class Sound {
+  // Called with 20 ms of the microphone each, and how loud it is.
+  onMicrophone = (_sound, _peak) => {};
+  // Called ten times a second with how far the loudspeaker is in which stream, and how loud.
+  onPlayed = (_stream, _samples, _news, _peak) => {};
+
+  async open() {
+    this.microphone = await navigator.mediaDevices.getUserMedia({
+      audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+    });
+    try {
+      await this.#connect(new AudioContext({ sampleRate: RATE_HZ, latencyHint: "interactive" }));
+    } catch {
+      // Some browsers connect a microphone only at the rate of the device.
+      await this.context.close();
+      await this.#connect(new AudioContext({ latencyHint: "interactive" }));
+    }
+    if (!RATES_HZ.includes(this.rateHz)) {
+      this.close();
+      throw new Error(`this device sounds at ${this.rateHz} Hz, which the server does not take`);
+    }
+  }
+
+  get rateHz() {
+    return this.context.sampleRate;
+  }
+
+  set muted(muted) {
+    for (const track of this.microphone.getAudioTracks()) track.enabled = !muted;
+  }
+
+  play(sound) {
+    this.speaker.port.postMessage({ sound }, [sound]);
+  }
+
+  clear(stream) {
+    this.speaker.port.postMessage({ clear: stream });
+  }
+
+  // Samples that were taken from the queue and are not at the ear yet.
+  get buffered() {
+    return Math.round((this.context.outputLatency || 0) * this.rateHz);
+  }
+
+  close() {
+    for (const track of this.microphone?.getTracks() ?? []) track.stop();
+    if (this.context?.state !== "closed") this.context?.close();
+  }
+
+  async #connect(context) {
+    this.context = context;
+    await context.audioWorklet.addModule("microphone-worklet.js");
+    await context.audioWorklet.addModule("speaker-worklet.js");
+    const source = context.createMediaStreamSource(this.microphone);
+    const ear = new AudioWorkletNode(context, "microphone", { numberOfOutputs: 0 });
+    ear.port.onmessage = ({ data }) => this.onMicrophone(data.sound, data.peak);
+    source.connect(ear);
+    this.speaker = new AudioWorkletNode(context, "speaker", {
+      numberOfInputs: 0,
+      outputChannelCount: [1],
+    });
+    this.speaker.port.onmessage = ({ data }) =>
+      this.onPlayed(data.stream, data.played, data.news, data.peak);
+    this.speaker.connect(context.destination);
+    await context.resume();
+  }
+}

@@ -1,0 +1,71 @@
+"""How much one client may have of a server. Pure."""
+
+import itertools
+from collections import defaultdict, deque
+from dataclasses import dataclass
+
+_MINUTE_S = 60.0
+_MOST_CLIENTS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of one client, which is an address."""
+
+    calls: int = 20
+    """At once."""
+    beginnings_a_minute: int = 60
+    """New calls, and requests for tickets, each for itself."""
+
+
+class ClientLimits:
+    """Counts what clients have and ask for.
+
+    Args:
+        limits: Of each client.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._calls: dict[str, int] = defaultdict(int)
+        self._asked: dict[tuple[str, str], deque[float]] = {}
+
+    def asks(self, client: str, what: str, now_s: float) -> bool:
+        """Whether a client may have one more of something this minute; counted if so.
+
+        Args:
+            client: Its address.
+            what: A name for what it asks for.
+            now_s: Any clock.
+        """
+        asked = self._asked.setdefault((client, what), deque())
+        while asked and asked[0] <= now_s - _MINUTE_S:
+            asked.popleft()
+        if len(asked) >= self._limits.beginnings_a_minute:
+            return False
+        asked.append(now_s)
+        if len(self._asked) > _MOST_CLIENTS:
+            self._forget(now_s)
+        return True
+
+    def takes(self, client: str) -> bool:
+        """Whether a client may have one more call; counted if so, until `leaves`."""
+        if self._calls[client] >= self._limits.calls:
+            return False
+        self._calls[client] += 1
+        return True
+
+    def leaves(self, client: str) -> None:
+        """A call of the client is over."""
+        self._calls[client] -= 1
+        if self._calls[client] <= 0:
+            del self._calls[client]
+
+    def _forget(self, now_s: float) -> None:
+        """Let go of those who have not asked for a minute, and of the oldest down to a half."""
+        asked = {who: times for who, times in self._asked.items() if times[-1] > now_s - _MINUTE_S}
+        over = max(0, len(asked) - _MOST_CLIENTS // 2)
+        self._asked = dict(itertools.islice(asked.items(), over, None))
+
+
+__all__ = ["ClientLimits", "Limits"]
