@@ -1,0 +1,1 @@
+"""The page to talk from, as browsers load it."""
