@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from crossfade.errors import SettingsError
 from crossfade.transports.client_socket import ClientSocket
@@ -18,6 +20,8 @@ from crossfade.transports.client_socket import ClientSocket
 LARGEST_HEAD_BYTES = 16 * 1024
 """Of a request: its line and its headers."""
 KEEP_ALIVE_S = 5
+ASK_S = 10.0
+"""How long a client may take for the head of its first request."""
 _BACKLOG = 1024
 _LEAVE_S = 1
 
@@ -31,6 +35,27 @@ class Certificate:
 
     chain: Path
     key: Path
+
+
+class _Http(H11Protocol):
+    """Drops who connects and then asks nothing, or very slowly."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._asking = self.loop.call_later(ASK_S, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._asking.cancel()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._asking.cancel()
+        super().handle_websocket_upgrade(event)
+
+    def _give_up(self) -> None:
+        asked: object | None = self.cycle
+        if asked is None:
+            self.transport.abort()
 
 
 class _Server(uvicorn.Server):
@@ -67,7 +92,7 @@ async def listening(
 
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=_Http,
         ws=upgraded,  # type: ignore[arg-type]  # called, whatever it is
         lifespan="off",
         log_config=None,

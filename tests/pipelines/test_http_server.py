@@ -1,6 +1,7 @@
 """Pages and WebSockets at one port."""
 
 import asyncio
+import contextlib
 import socket
 from http import HTTPStatus
 from pathlib import Path
@@ -14,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from crossfade.errors import SettingsError
-from crossfade.pipelines.http_server import LARGEST_HEAD_BYTES, Certificate, listening
+from crossfade.pipelines.http_server import ASK_S, LARGEST_HEAD_BYTES, Certificate, listening
 from crossfade.transports.client_socket import ClientSocket
 from tests.clock import run
 
@@ -71,6 +72,30 @@ def test_a_head_without_end_is_cut_off() -> None:
         async with listening(APP, line, host="127.0.0.1", port=0) as port:
             head = b"GET / HTTP/1.1\r\nX: " + b"x" * (2 * LARGEST_HEAD_BYTES)
             assert (await ask(port, head)).startswith(b"HTTP/1.1 400")
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost: a\r\nX: "])
+def test_who_does_not_come_to_the_point_is_dropped(begun: bytes) -> None:
+    async def scenario() -> None:
+        async with listening(APP, line, host="127.0.0.1", port=0) as port:
+            async with asyncio.timeout(ASK_S + 1):
+                with contextlib.suppress(ConnectionResetError):
+                    assert await ask(port, begun) == b""
+
+    run(scenario())
+
+
+def test_a_line_outlives_the_time_for_asking() -> None:
+    async def scenario() -> None:
+        async with (
+            listening(APP, line, host="127.0.0.1", port=0) as port,
+            connect(f"ws://127.0.0.1:{port}/ws", proxy=None) as client,
+        ):
+            await asyncio.sleep(2 * ASK_S)
+            await client.send("still here")
+            assert await client.recv() == "still here"
 
     run(scenario())
 
