@@ -50,6 +50,9 @@ soak: $(READY)  ## the same, a hundred calls; every fault in every state; broken
 	$(BIN)/crossfade bench bargein --provider emulator --runs 100 --seconds 0 --results benchmarks/results
 	$(BIN)/crossfade bench continuity --results benchmarks/results
 	$(BIN)/crossfade bench continuity --hours 2 --results benchmarks/results
+	$(BIN)/python -m tests.providers.continuity.soak --calls 200
+	$(BIN)/crossfade bench swaps --results benchmarks/results
+	$(BIN)/crossfade bench arms --results benchmarks/results
 	$(BIN)/python -m tests.fuzz --wire openai --wire gemini --wire moshi \
 		--messages 5000000 --results benchmarks/results
 	$(BIN)/python -m tests.fuzz.guided --wire openai --seconds 600

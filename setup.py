@@ -27,6 +27,7 @@ setup(
     package_data={
         "": ["py.typed", "*.yaml", "*.json", "*.wav", "*.txt"],
         "crossfade.examples": ["audio/*"],
+        "crossfade.observability": ["report_page/*"],
         "crossfade.pipelines.page": ["*.html", "*.js", "*.css", "*.svg"],
     },
     include_package_data=False,

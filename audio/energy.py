@@ -28,10 +28,12 @@ def sound_spans(
         threshold_dbfs: A frame at or above this level is sound.
         join_ms: Gaps of up to this length do not end a stretch.
     """
-    frame_bytes = rate_hz * _FRAME_MS // 1000 * SAMPLE_BYTES
+    # At some rates a frame is no whole number of samples, at very low ones there is not one in each.
+    frames = -(-len(pcm) // SAMPLE_BYTES * 1000 // (rate_hz * _FRAME_MS))
     spans: list[tuple[float, float]] = []
-    for index, at in enumerate(range(0, len(pcm), frame_bytes)):
-        if rms_dbfs(pcm[at : at + frame_bytes]) < threshold_dbfs:
+    for index in range(frames):
+        start, end = (at * rate_hz * _FRAME_MS // 1000 for at in (index, index + 1))
+        if rms_dbfs(pcm[start * SAMPLE_BYTES : end * SAMPLE_BYTES]) < threshold_dbfs:
             continue
         start_ms = float(index * _FRAME_MS)
         if spans and start_ms - spans[-1][1] <= join_ms:

@@ -102,6 +102,17 @@ class VoiceDetector:
         drop_ms: float = 160,
     ) -> None:
         self.scorer = scorer
+        self.settings: dict[str, float | None] = {
+            "start_threshold": start_threshold,
+            "stay_threshold": stay_threshold,
+            "start_ms": start_ms,
+            "stop_ms": stop_ms,
+            "gate_dbfs": gate_dbfs,
+            "confirm_ms": confirm_ms,
+            "confirm_threshold": confirm_threshold,
+            "drop_ms": drop_ms,
+        }
+        """What it was made with."""
         self.start_ms = _windows(start_ms) * WINDOW_MS
         self.stop_ms = _windows(stop_ms) * WINDOW_MS
         self._start_threshold = start_threshold

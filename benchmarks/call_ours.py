@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipecat.frames.frames import Frame
@@ -14,11 +15,14 @@ from pipecat.transports.base_transport import BaseTransport
 from crossfade.frames.audio import OutputAudioRawFrame, SpeechOrigin
 from crossfade.frames.control import InterruptionFrame
 from crossfade.observability.call import CallRecord
+from crossfade.observability.cost_meter import CostMeter
 from crossfade.observability.event_log import EventLog
+from crossfade.observability.prices_file import standard_prices
 from crossfade.observability.recorder import Recorder
 from crossfade.pipelines.assembly import Call
 from crossfade.pipelines.native_call import native_call
 from crossfade.processors.base import Processor
+from crossfade.processors.phrases import PhraseStore, Render, Voice
 from crossfade.processors.playout_queue import PlayoutQueue
 from crossfade.processors.tools import tool
 from crossfade.providers import SessionConfig, TurnDetection
@@ -82,6 +86,16 @@ class Line(BaseTransport):
         return self._output
 
 
+class _Phrases(PhraseStore):
+    """Has all phrases, as from the second call in a voice on: the service is not asked for any."""
+
+    def find(self, voice: Voice, text: str) -> bytes | None:
+        return bytes(voice.rate_hz)
+
+    async def make(self, voice: Voice, text: str, render: Render) -> None:
+        """Nothing is missing."""
+
+
 class _NoLog(EventLog):
     """Keeps the time and no lines."""
 
@@ -112,7 +126,16 @@ class _Unrecorded(CallRecord):
     """A call's record without event log and recorder."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory, _NoLog(), _NoRecorder(), content=True)
+        now = datetime.now(UTC)
+        super().__init__(
+            directory,
+            _NoLog(),
+            _NoRecorder(),
+            content=True,
+            started_at=now,
+            details={},
+            costs=CostMeter(standard_prices(), started_at=now),
+        )
         self.tap = _NoTap()
         self.observers: list[BaseObserver] = []
 
@@ -208,6 +231,7 @@ class Ours:
                 record=record,
                 config=SessionConfig(turn_detection=self._turns),
                 tools=self._tools,
+                phrases=_Phrases(None),
                 base_url=url,
                 api_key="none",
                 in_rate_hz=MICROPHONE_HZ,

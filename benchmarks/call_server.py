@@ -209,9 +209,12 @@ class _Call:
             self.cues.popleft()[1]()
 
     def _plan_turn(self) -> None:
-        """Note where in the caller's sound the next turn begins and ends."""
+        """Note where in the caller's sound the next turn begins and ends.
+
+        Who speaks already when the call begins is noticed at once.
+        """
         start_ms = self.turns * self.cycle.length_ms - self.offset_ms
-        if start_ms + self.cycle.started_ms < 0:
+        if start_ms + self.cycle.stopped_ms <= 0:
             start_ms += self.cycle.length_ms
             self.turns += 1
         self.cues.append((start_ms + self.cycle.started_ms, self._speech_started))

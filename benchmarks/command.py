@@ -209,6 +209,28 @@ def tools(
 
 
 @bench.command()
+def arms(
+    calls: Annotated[int, typer.Option(min=4, help="Of both arms together, each time.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn by lot.")] = 8,
+    results: _Results = None,
+    json: _Json = None,
+) -> None:
+    """Whether the comparison of two arms finds what was planted, and nothing else."""
+    with errors_in_one_line():
+        _begin()
+        from .arms import content, measure, tables
+
+        console = Console()
+        with console.status("calling"):
+            result = measure(calls, seed=seed)
+        for shown in tables(result):
+            console.print(shown, soft_wrap=True, markup=False, highlight=False)
+        _keep("arms", content(result), json, results)
+        if not result.held:
+            raise typer.Exit(1)
+
+
+@bench.command()
 def store(
     calls: Annotated[int, typer.Option(min=1, help="How many calls at once.")] = 100,
     seconds: Annotated[float, typer.Option(min=1, help="For each store.")] = 20,
@@ -271,6 +293,26 @@ def continuity(
         else:
             held = _matrix(cells, wire, late, json, results)
         if not held:
+            raise typer.Exit(1)
+
+
+@bench.command()
+def swaps(results: _Results = None, json: _Json = None) -> None:
+    """Calls whose speech node is swapped, in every state: what is lost, doubled, or silent."""
+    with errors_in_one_line():
+        _begin()
+        from .swaps import content, measure, problems, table
+
+        console = Console()
+        with console.status("calling") as status:
+            found = measure(
+                tell=lambda cell: status.update(f"{cell.wire}, {cell.state}, {cell.when}")
+            )
+        console.print(table(found))
+        for line in problems(found):
+            console.print(line)
+        _keep("swaps", content(found), json, results)
+        if found.held < len(found.cells):
             raise typer.Exit(1)
 
 

@@ -35,7 +35,7 @@ from .continuity_cells import (
     late_cells,
     lossy_cells,
 )
-from .continuity_check import check_conversation, check_sound
+from .continuity_check import check_conversation, check_sound, without_words
 from .continuity_lossy import check_likeness
 from .continuity_played import LONGEST_HOLE_MS, LONGEST_REPEAT_MS, Played, check_played
 
@@ -77,6 +77,9 @@ class CellResult:
     """Of the agent's sound, said again at cuts."""
     missing_ms: float
     """Of the agent's sound, never said at cuts."""
+    wordless: int
+    """So many turns of the caller have no words in the transcript, for the wire cannot tell them
+    any more; in all other cells, and in more turns, that is a failure."""
     why: str
     """Why it did not hold; empty where it did."""
     duration_s: float
@@ -208,7 +211,8 @@ def judged(cell: Cell, taken: CallTaken, plain: CallTaken, *, cpu_s: float = 0.0
     played = Played(repeated_ms=0.0, missing_ms=0.0, why=[])
     if cell.wire != LOSSY:
         played = check_played(taken.played, taken.rendered, _script(plain))
-        why += [*played.why, *check_conversation(taken.transcript, plain.transcript)]
+        expected = without_words(plain.transcript, cell.wordless)
+        why += [*played.why, *check_conversation(taken.transcript, expected)]
     samples_a_ms = rate_hz / 1000
     return CellResult(
         wire=cell.wire,
@@ -219,6 +223,7 @@ def judged(cell: Cell, taken: CallTaken, plain: CallTaken, *, cpu_s: float = 0.0
         doubled_ms=round(sound.doubled / samples_a_ms, 3),
         repeated_ms=played.repeated_ms,
         missing_ms=played.missing_ms,
+        wordless=cell.wordless,
         why="; ".join(why),
         duration_s=round(taken.duration_s, 2),
         cpu_s=round(cpu_s, 2),
@@ -246,11 +251,15 @@ def table(result: Matrix) -> Table:
         rows.setdefault((cell.wire, cell.fault), {})[cell.state] = cell
     for (wire, fault), found in rows.items():
         shown.add_row(wire, fault, *(_mark(found.get(state.value)) for state in _HEADINGS))
+    if any(cell.wordless for cell in result.cells):
+        shown.caption = "* without the words of one turn, which the wire cannot tell any more"
     return shown
 
 
 def _mark(cell: CellResult | None) -> str:
-    return "" if cell is None else "yes" if cell.held else "NO"
+    if cell is None:
+        return ""
+    return ("yes*" if cell.wordless else "yes") if cell.held else "NO"
 
 
 def problems(result: Matrix) -> list[str]:

@@ -176,7 +176,7 @@ async def _call(
                             transcript = call.conversation.to_dict()["turns"]
                 except (CrossfadeError, VirtualTimeError) as error:
                     failure = f"{type(error).__name__}: {error}"
-                sessions = [_heard(session.user_audio) for session in emulator.sessions]
+                sessions = [heard_by(session.user_audio) for session in emulator.sessions]
         finally:
             record.close({})
             logger.removeHandler(strikes)
@@ -240,7 +240,8 @@ def emulator_of(
     )
 
 
-def _heard(audio: UserAudio | None) -> Heard:
+def heard_by(audio: UserAudio | None) -> Heard:
+    """What a session of an emulator was given."""
     assert audio is not None, "the emulators were told to keep it"
     return Heard(
         pcm=audio.pcm,

@@ -152,6 +152,8 @@ class Cell:
     """The session is to rotate when it has served for `ROTATE_AFTER_S`."""
     transcript_delay_ms: float = TRANSCRIPT_DELAY_MS
     """How long behind the caller's turn its words come."""
+    wordless: int = 0
+    """So many turns of the caller, from the first, stay without words, as the wire's rule says."""
     forced_s: float | None = None
     """So long after it began the session has to rotate, whatever the call is doing."""
 
@@ -205,7 +207,11 @@ def lossy_cells() -> Iterator[Cell]:
 
 
 def late_cells(wire: str) -> Iterator[Cell]:
-    """Cells in which the caller's words come long after the answer has begun."""
+    """Cells in which the caller's words come long after the answer has begun.
+
+    Gemini writes down what it hears live and nothing else: of a turn that is answered the next
+    connection can be given the sound, but tells no words.
+    """
     for state in (CallState.THINKING, CallState.AGENT_SPEAKING):
         for fault in _LATE:
             struck = FAULTS[wire][fault](**_POINTS[state])
@@ -215,6 +221,7 @@ def late_cells(wire: str) -> Iterator[Cell]:
                 state=state,
                 faults=(struck,),
                 transcript_delay_ms=LATE_MS,
+                wordless=int(wire == "gemini" and state is CallState.AGENT_SPEAKING),
             )
 
 

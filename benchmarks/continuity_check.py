@@ -215,6 +215,12 @@ def check_conversation(now: Sequence[Entry], undisturbed: Sequence[Entry]) -> li
     return why
 
 
+def without_words(entries: Sequence[Entry], count: int) -> list[Entry]:
+    """A transcript without the words of the caller's first `count` turns."""
+    told = [entry for entry in entries if entry["role"] == "user"][:count]
+    return [{**entry, "text": ""} if entry in told else entry for entry in entries]
+
+
 def _contributions(entries: Sequence[Entry]) -> list[str]:
     told: list[str] = []
     words: list[str] = []

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import multiprocessing
 import os
 import statistics
@@ -9,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,9 @@ from crossfade.emulators.faults import (
 )
 from crossfade.errors import CrossfadeError
 from crossfade.observability.call import EVENTS, CallRecord
+from crossfade.observability.cost_meter import CostMeter
 from crossfade.observability.event_log import EventLog
+from crossfade.observability.prices_file import standard_prices
 from crossfade.observability.recorder import Recorder
 from crossfade.observability.virtual_time import VirtualTimeError, run_virtual
 from crossfade.pipelines.demo import demo_line
@@ -230,7 +234,7 @@ class _Watch:
     faults: int = 0
     connections: int = 0
     looked_at: int = 0
-    _seen: set[int] = field(default_factory=set)
+    _seen: set[str] = field(default_factory=set)
 
     async def strike(self, each_s: float) -> None:
         """Let something go wrong with the connection that serves, again and again."""
@@ -251,9 +255,8 @@ class _Watch:
     def judge(self, until: int) -> None:
         """Judge the lines before a number, and let go of their sound."""
         for session in self.emulator.sessions:
-            if id(session) not in self._seen:
-                self._seen.add(id(session))
-                self.connections += 1
+            self._seen.add(session.id)
+        self.connections = len(self._seen)
         if until <= self.looked_at:
             return
         begun = self.script.begun[self.looked_at : until]
@@ -266,6 +269,14 @@ class _Watch:
         self.looked_at = until
         if until < len(self.script.begun):
             self.caller.caller.let_go(self.script.begun[until][0] - self.caller.rate_hz)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of connections that are long over: each was told the whole conversation."""
+        sessions: list[Any] = list(self.emulator.sessions)
+        for session in sessions[:-_KEPT_CONNECTIONS]:
+            if session.line.finished:
+                self.emulator.sessions.remove(session)
 
     def _heard(self) -> list[Heard]:
         heard = []
@@ -366,11 +377,26 @@ class _NoRecorder(Recorder):
 def _record(folder: Path) -> CallRecord:
     clock = asyncio.get_running_loop().time
     log = EventLog(folder / EVENTS, clock=clock, content=True)
-    return CallRecord(folder, log, _NoRecorder(), content=True)
+    began = datetime.now(UTC)
+    return CallRecord(
+        folder,
+        log,
+        _NoRecorder(),
+        content=True,
+        started_at=began,
+        details={},
+        costs=CostMeter(standard_prices(), started_at=began),
+    )
 
 
 def _memory_mb() -> float:
-    """What the process holds in memory; 0 where nobody tells."""
+    """What the process holds in memory; 0 where nobody tells.
+
+    What is free is given back before: how much of it the C library keeps says nothing of what is
+    held, and is tens of megabytes after sound of all lengths.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError):

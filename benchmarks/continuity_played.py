@@ -23,6 +23,8 @@ LONGEST_REPEAT_MS = 1500.0
 LONGEST_HOLE_MS = 400.0
 """So much may be missing at a cut, for the same reason."""
 _SAMPLES_A_MS = SPEECH_RATE_HZ // 1000
+_CHANCE = 16
+"""So many samples in a row are alike by chance nowhere."""
 _CHARACTER = MS_PER_CHARACTER * _SAMPLES_A_MS
 
 
@@ -116,7 +118,8 @@ def _stretches(run: Run, rendered: Sequence[Rendered], places: Sequence[int]) ->
     for number, each in enumerate(rendered):
         size = len(each.pcm) // SAMPLE_BYTES
         first, behind = max(begin, offset), min(end, offset + size)
-        if first < behind:
+        # A sample or two of its neighbour may be those of the silence that was played beside it.
+        if behind - first > 0 and (behind - first >= _CHANCE or behind - first == run.count):
             yield _Stretch(
                 rendering=number,
                 session=each.session,

@@ -2,13 +2,16 @@
 
 The calls change their ledgers and speak as real ones do, in one process. Meanwhile a timer of the
 loop shows how late whatever is due then would come: without a store, and with each. On a machine
-with other work that shows its work as well; how long one step held the loop is told in CPU time.
+with other work that shows its work as well; how long the loop's steps and turns took is told in
+CPU time, and beside it the share of the time in which others had the core.
 """
 
 import asyncio
 import contextlib
 import gc
+import os
 import time
+from asyncio.base_events import BaseEventLoop
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -20,6 +23,7 @@ from crossfade.conversation.store import CallStore, open_store
 from crossfade.conversation.store_records import CallChanges, CallStatus, LeftOut
 from crossfade.pipelines.journal_writer import JournalWriter
 
+from .starvation import Starvation
 from .store_calls import Talk, talk
 
 GOAL_STEP_MS = 10.0
@@ -44,6 +48,10 @@ class StoreLoad:
     lag_worst_ms: float
     step_worst_ms: float
     """CPU time of the longest step of the loop: so long nothing else had its turn."""
+    turn_worst_ms: float
+    """CPU time of the longest turn of the loop: between two looks at sockets and timers."""
+    starved: float
+    """Share of the time in which others had the core."""
     late_frames: int
     """Frames of all calls, 50 a second each, that would have come too late."""
     cpu_percent: float
@@ -63,6 +71,8 @@ class Beats:
 
     lags_ms: list[float] = field(default_factory=list)
     steps_ms: list[float] = field(default_factory=list)
+    turns_ms: list[float] = field(default_factory=list)
+    starved: float = 0.0
 
     def late_frames(self, calls: int) -> int:
         """Frames of so many calls that would have come later than the next one is due."""
@@ -117,6 +127,7 @@ def measure(urls: Mapping[str, str], *, calls: int, seconds: float) -> list[Stor
 async def _measured(name: str, url: str | None, calls: int, seconds: float) -> StoreLoad:
     talks = [Talk(phase * 7) for phase in range(calls)]
     if url is None:
+        gc.collect()
         with beating() as fared:
             cpu = await _cpu_percent(talks, seconds)
         return _load(name, calls, seconds, fared, cpu)
@@ -125,6 +136,7 @@ async def _measured(name: str, url: str | None, calls: int, seconds: float) -> S
         async with _written(watched, talks) as writer:
             # The first statements are compiled before it counts, as when a server has served.
             await asyncio.sleep(0.5)
+            gc.collect()
             with beating() as fared:
                 cpu = await _cpu_percent(talks, seconds)
         stored = {one.id: one.entries for one in await store.calls(limit=10 * calls)}
@@ -164,6 +176,7 @@ async def _cpu_percent(talks: Sequence[Talk], seconds: float) -> float:
 def beating() -> Iterator[Beats]:
     """Note every 5 ms how late a timer fires, and of all steps of the loop what they take."""
     loop, fared = asyncio.get_running_loop(), Beats()
+    starvation = Starvation(min(os.sched_getaffinity(0)))
     due_s = loop.time() + _BEAT_S
     handle: asyncio.TimerHandle
 
@@ -176,29 +189,33 @@ def beating() -> Iterator[Beats]:
             due_s += _BEAT_S
         handle = loop.call_at(due_s, beat)
 
-    gc.collect()
     handle = loop.call_at(due_s, beat)
-    with _steps_timed(fared.steps_ms):
+    with (
+        _timed(asyncio.Handle, "_run", fared.steps_ms),
+        _timed(BaseEventLoop, "_run_once", fared.turns_ms),
+    ):
         try:
             yield fared
         finally:
             handle.cancel()
+            fared.starved = round(starvation.share(), 3)
 
 
 @contextlib.contextmanager
-def _steps_timed(steps_ms: list[float]) -> Iterator[None]:
-    run = asyncio.Handle._run
+def _timed(kind: type, name: str, took_ms: list[float]) -> Iterator[None]:
+    """Note the CPU time of each call of a method."""
+    method = getattr(kind, name)
 
-    def timed(self: asyncio.Handle) -> None:
+    def timed(self: object) -> None:
         before_s = time.thread_time()
-        run(self)
-        steps_ms.append((time.thread_time() - before_s) * 1000)
+        method(self)
+        took_ms.append((time.thread_time() - before_s) * 1000)
 
-    asyncio.Handle._run = timed  # type: ignore[method-assign]
+    setattr(kind, name, timed)
     try:
         yield
     finally:
-        asyncio.Handle._run = run  # type: ignore[method-assign]
+        setattr(kind, name, method)
 
 
 def _load(name: str, calls: int, seconds: float, loop: Beats, cpu: float, **more: Any) -> StoreLoad:
@@ -211,6 +228,8 @@ def _load(name: str, calls: int, seconds: float, loop: Beats, cpu: float, **more
         lag_p99_ms=percentile(lags, 99),
         lag_worst_ms=percentile(lags, 100),
         step_worst_ms=percentile(loop.steps_ms, 100),
+        turn_worst_ms=percentile(loop.turns_ms, 100),
+        starved=loop.starved,
         late_frames=loop.late_frames(calls),
         cpu_percent=round(cpu, 1),
         **more,
@@ -227,15 +246,16 @@ def table(result: Sequence[StoreLoad]) -> Table:
     shown = Table(title=f"{first.calls} calls at once for {first.seconds:g} s, by store")
     shown.add_column("store")
     for heading in (
-        *("longest step, CPU ms", "loop late p50 ms", "p99 ms", "worst ms", "late frames"),
+        *("longest step, CPU ms", "turn", "loop late p50 ms", "p99 ms", "worst ms"),
+        *("late frames", "others had the core"),
         *("CPU %", "writes", "write p99 ms", "audio apart p99 ms", "entries", "lost"),
     ):
         shown.add_column(heading, justify="right")
     for load in result:
         cells = [
-            f"{load.step_worst_ms:.1f}",
+            *(f"{load.step_worst_ms:.1f}", f"{load.turn_worst_ms:.1f}"),
             *(f"{load.lag_p50_ms:.2f}", f"{load.lag_p99_ms:.2f}", f"{load.lag_worst_ms:.1f}"),
-            *(str(load.late_frames), f"{load.cpu_percent:.0f}"),
+            *(str(load.late_frames), f"{load.starved:.0%}", f"{load.cpu_percent:.0f}"),
         ]
         if load.store != "none":
             cells += [
@@ -244,7 +264,8 @@ def table(result: Sequence[StoreLoad]) -> Table:
             ]
         shown.add_row(load.store, *cells)
     shown.add_section()
-    goals = [f"≤ {GOAL_STEP_MS:g}", "", "", "", "0", "", "", "", f"≤ {GOAL_APART_MS:g}", "", "0"]
+    goals = [f"≤ {GOAL_STEP_MS:g}", "", "", "", "", "0", "", "", "", ""]
+    goals += [f"≤ {GOAL_APART_MS:g}", "", "0"]
     shown.add_row("goal", *goals)
     return shown
 
@@ -253,7 +274,7 @@ def content(result: Sequence[StoreLoad]) -> dict[str, Any]:
     """The result for a file."""
     return {
         "measurement": "how late a timer of the event loop fires while calls talk and are written, "
-        "and the CPU time of the longest step of the loop",
+        "and the CPU time of the longest step and turn of the loop",
         "goal": {"step_worst_ms": GOAL_STEP_MS, "late_frames": 0, "apart_p99_ms": GOAL_APART_MS},
         "stores": [asdict(load) for load in result],
     }

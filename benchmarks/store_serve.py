@@ -2,13 +2,13 @@
 
 The server is a process of its own, as `crossfade serve` is; the provider is the service of the
 measured calls, which costs next to nothing, and the clients are in this process. On a machine with
-other work the lag shows that work as well: the processor time beside the run without a store does
-not.
+other work the lag shows that work as well: the processor time beside the run without a store, and
+of the longest turn of the loop, does not.
 
     python -m crossfade.benchmarks.store_serve BASE_URL STORE RUNS
 
-prints the server's address, measures from the first line of its standard input to the end of it,
-and then prints what it found as JSON.
+prints the server's address, measures how the calls begin until the first line of its standard
+input, and then how they go on until the end of that, and prints what it found as JSON.
 """
 
 import asyncio
@@ -36,12 +36,11 @@ from crossfade.transports.websocket_client import CallClient
 from crossfade.transports.websocket_token import fresh_secret
 
 from .call_server import served
-from .store import Beats, beating, percentile
+from .store import FRAME_MS, Beats, beating, percentile
 
 _NO_STORE = "none"
 _WARM_UP_S = 4.0
-_APART_S = 0.03
-"""Between two calls that begin."""
+_BEGIN_S = 60.0
 _PAUSE_S = 4.0
 """Between two sentences of a caller."""
 _MICROPHONE_HZ = 16000
@@ -61,6 +60,14 @@ class ServeLoad:
     lag_worst_ms: float
     step_worst_ms: float
     """CPU time of the longest step of the server's loop."""
+    turn_worst_ms: float
+    """CPU time of its longest turn: between two looks at sockets and timers."""
+    turns_too_long: int
+    """Turns in which it took longer than a frame lasts."""
+    begin_worst_ms: float
+    """The same while the calls began, all at once."""
+    starved: float
+    """Share of the time in which others had the core."""
     late_frames: int
     """Frames of all calls, 50 a second each, that came later than the next one was due."""
     reattached: int
@@ -93,12 +100,11 @@ async def _measured(name: str, url: str, calls: int, seconds: float) -> ServeLoa
         assert process.stdout is not None
         address = (await asyncio.to_thread(process.stdout.readline)).strip()
         async with contextlib.AsyncExitStack() as stack:
-            clients = []
-            for _ in range(calls):
-                client = await stack.enter_async_context(CallClient([address]))
-                await client.attached()
-                clients.append(client)
-                await asyncio.sleep(_APART_S)
+            clients = [CallClient([address]) for _ in range(calls)]
+            for client in clients:
+                await stack.enter_async_context(client)
+            async with asyncio.timeout(_BEGIN_S):
+                await asyncio.gather(*(client.attached() for client in clients))
             talking = asyncio.create_task(_talk(clients))
             await asyncio.sleep(_WARM_UP_S)
             _order(process)
@@ -169,25 +175,32 @@ def _serve(base_url: str, store: str, runs: Path) -> None:
         drain_s=0,
     )
 
+    listening = asyncio.Event()
+
     def announce(line: str) -> None:
         if line.startswith("listening on "):
+            listening.set()
             sys.stdout.write(f"{line.split()[2]}\n")
             sys.stdout.flush()
 
     def stop() -> "asyncio.Future[None]":
-        return asyncio.ensure_future(_measure_here())
+        return asyncio.ensure_future(_measure_here(listening))
 
     asyncio.run(run_server(settings, announce=announce, stop=stop, own_process=True))
 
 
-async def _measure_here() -> None:
-    """Measure between the two orders, and tell the result."""
-    await asyncio.to_thread(sys.stdin.readline)
+async def _measure_here(listening: asyncio.Event) -> None:
+    """Measure from when it listens and between the two orders, and tell the result."""
+    await listening.wait()
+    with beating() as begins:
+        await asyncio.to_thread(sys.stdin.readline)
     before_s = time.process_time()
     with beating() as beats:
         await asyncio.to_thread(sys.stdin.read)
     cpu_s = time.process_time() - before_s
-    sys.stdout.write(json.dumps({"cpu_s": round(cpu_s, 2), **_found(beats)}))
+    begin_ms = percentile(begins.turns_ms, 100)
+    found = {"cpu_s": round(cpu_s, 2), "begin_worst_ms": begin_ms, **_found(beats)}
+    sys.stdout.write(json.dumps(found))
     sys.stdout.flush()
 
 
@@ -197,6 +210,9 @@ def _found(beats: Beats) -> dict[str, Any]:
         "lag_p99_ms": percentile(beats.lags_ms, 99),
         "lag_worst_ms": percentile(beats.lags_ms, 100),
         "step_worst_ms": percentile(beats.steps_ms, 100),
+        "turn_worst_ms": percentile(beats.turns_ms, 100),
+        "turns_too_long": sum(turn_ms > FRAME_MS for turn_ms in beats.turns_ms),
+        "starved": beats.starved,
         "late_frames": beats.late_frames(1),
     }
 
@@ -209,15 +225,17 @@ def table(result: Sequence[ServeLoad]) -> Table:
     )
     shown.add_column("store")
     for heading in (
-        *("CPU s", "longest step, CPU ms", "loop late p50 ms", "p99 ms", "worst ms"),
-        *("late frames", "re-attached"),
+        *("CPU s", "longest step, CPU ms", "turn", "beyond 20", "in the beginning"),
+        *("loop late p50 ms", "p99 ms", "worst ms"),
+        *("late frames", "others had the core", "re-attached"),
     ):
         shown.add_column(heading, justify="right")
     for load in result:
         shown.add_row(
             *(load.store, f"{load.cpu_s:.1f}", f"{load.step_worst_ms:.1f}"),
+            *(f"{load.turn_worst_ms:.1f}", str(load.turns_too_long), f"{load.begin_worst_ms:.1f}"),
             *(f"{load.lag_p50_ms:.2f}", f"{load.lag_p99_ms:.2f}", f"{load.lag_worst_ms:.1f}"),
-            *(str(load.late_frames), str(load.reattached)),
+            *(str(load.late_frames), f"{load.starved:.0%}", str(load.reattached)),
         )
     return shown
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from crossfade.audio.pcm import SAMPLE_BYTES
 from crossfade.audio.resample import resample
+from crossfade.errors import CrossfadeError
 from crossfade.transports.websocket_client import CallClient
 
 MICROPHONE_HZ = 16000
@@ -74,11 +75,19 @@ class Caller:
                 self.responses[response] = self.responses.get(response, "") + message["text"]
 
     async def sound_after(self, at_s: float) -> float:
-        """Wait for the first sound after a moment; gives when it was."""
-        async with asyncio.timeout(_PATIENCE_S):
-            while not self.sounds or self.sounds[-1] <= at_s:
-                self._sounded.clear()
-                await self._sounded.wait()
+        """Wait for the first sound after a moment; gives when it was.
+
+        Raises:
+            CrossfadeError: There is none for 20 s.
+        """
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                while not self.sounds or self.sounds[-1] <= at_s:
+                    self._sounded.clear()
+                    await self._sounded.wait()
+        except TimeoutError as error:
+            told = f"a caller heard nothing for {_PATIENCE_S:g} s; is the machine busy?"
+            raise CrossfadeError(told) from error
         return next(sound for sound in self.sounds if sound > at_s)
 
 

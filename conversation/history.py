@@ -43,6 +43,8 @@ class Recording(Notice):
 
     audio: bytes
     """In the form in which the model hears the user."""
+    item_id: str = ""
+    """The user's turn: a session that can puts it into words under this name."""
 
 
 HistoryItem = Utterance | Picture | Notice | ToolCall | ToolResult

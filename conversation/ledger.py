@@ -5,6 +5,7 @@ fit nothing never raise. Times are seconds on the caller's clock, the event loop
 """
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -29,6 +30,8 @@ from crossfade.conversation.turns import (
 )
 from crossfade.conversation.usage import Usage
 
+# The oldest that the provider has not named is found by its time.
+_MOST_UNNAMED = 64
 CUT = "cut"
 """The status of a response of which the rest comes in another one."""
 
@@ -53,6 +56,8 @@ class Conversation:
         self._entries: list[Entry] = []
         self._usage = Usage()
         self._users: dict[str, int] = {}
+        # Our own names of turns that the provider has not named.
+        self._turns: OrderedDict[str, int] = OrderedDict()
         self._responses: dict[str, int] = {}
         self._items: dict[str, int] = {}
         self._calls: dict[str, int] = {}
@@ -111,8 +116,14 @@ class Conversation:
         self._ear.dropped()
         self._heard_turn = None
 
-    def user_started(self, item_id: str | None, at_s: float) -> None:
-        """The user began to speak. Told twice for one turn, with and without its id, is fine."""
+    def user_started(self, item_id: str | None, at_s: float, *, turn_id: str = "") -> None:
+        """The user began to speak. Told twice for one turn, with and without its id, is fine.
+
+        Args:
+            item_id: The provider's name for the turn, if it has one already.
+            at_s: When.
+            turn_id: A name of our own, by which `user_committed` finds the turn.
+        """
         self._now_s = at_s
         if item_id in self._users:
             return
@@ -122,8 +133,10 @@ class Conversation:
             if turn.stopped_at_s is None and None in (item_id, turn.item_id):
                 if item_id is not None:
                     self._name_user(last, item_id)
+                self._call_user(last, turn_id)
                 return
-        self._add_user(UserTurn(item_id=item_id, started_at_s=at_s))
+        position = self._add_user(UserTurn(item_id=item_id, started_at_s=at_s))
+        self._call_user(position, turn_id)
 
     def user_stopped(self, at_s: float) -> None:
         """The user's latest spoken turn ended."""
@@ -132,16 +145,27 @@ class Conversation:
         if last is not None and self._user(last).stopped_at_s is None:
             self._put(last, replace(self._user(last), stopped_at_s=at_s))
 
-    def user_committed(self, item_id: str) -> None:
-        """The user's turn became an item of the model's conversation."""
+    def user_committed(self, item_id: str, *, turn_id: str = "") -> None:
+        """The user's turn became an item of the model's conversation.
+
+        Args:
+            item_id: The provider's name for it.
+            turn_id: Our own, if it had one when it began: then it is that turn, however late the
+                provider names it and whatever was said since.
+        """
+        called = self._turns.pop(turn_id, None)
+        unnamed = called is not None and self._user(called).item_id is None
+        if called is not None and unnamed and item_id not in self._users:
+            self._name_user(called, item_id)
         position = self._user_position(item_id)
         self._put(position, replace(self._user(position), committed=True))
 
     def user_transcript(self, item_id: str, text: str, final: bool) -> None:
-        """The user's words; may come late. A final one without text keeps what was known."""
+        """The user's words; may come late. A final one without text keeps what was known, and
+        gives way to one with text: another session may have heard the turn again."""
         position = self._user_position(item_id)
         turn = self._user(position)
-        if turn.final:
+        if turn.final and (turn.text or not final):
             return
         self._put(position, replace(turn, text=text or turn.text, final=final))
 
@@ -375,6 +399,12 @@ class Conversation:
         if turn.item_id is not None:
             self._users[turn.item_id] = position
         return position
+
+    def _call_user(self, position: int, turn_id: str) -> None:
+        if turn_id:
+            self._turns[turn_id] = position
+            if len(self._turns) > _MOST_UNNAMED:
+                self._turns.popitem(last=False)
 
     def _name_user(self, position: int, item_id: str) -> None:
         self._put(position, replace(self._user(position), item_id=item_id))

@@ -9,11 +9,12 @@ import json
 import time
 from collections.abc import Collection, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from crossfade.conversation.store_entries import entry_of
 from crossfade.conversation.store_records import (
     CallChanges,
+    CallFolder,
     CallListing,
     CallStatus,
     Lease,
@@ -25,7 +26,7 @@ from crossfade.conversation.store_records import (
 from crossfade.errors import SettingsError, StoreUnavailable
 
 try:
-    from sqlalchemy import and_, delete, func, select
+    from sqlalchemy import ColumnElement, and_, delete, func, select
 
     from crossfade.conversation import store_leases as _leases
     from crossfade.conversation import store_schema as t
@@ -118,16 +119,24 @@ class CallStore:
         async with self._database.transaction() as connection:
             return await write_batch(connection, batch, owner=owner, lease_s=lease_s)
 
-    async def begin(self, call: NewCall, owner: str, ttl_s: float) -> bool:
+    async def begin(
+        self, call: NewCall, owner: str, ttl_s: float, *, over: str | None = None
+    ) -> bool:
         """Make a call and its lease in one transaction, if there is none of that name.
 
         A call that is there, running or ended, is left as it is, lease or no lease.
+
+        Args:
+            call: The call.
+            owner: Who serves it.
+            ttl_s: How long the lease lasts.
+            over: One whose state is still this text, and that nobody serves, is deleted first.
 
         Returns:
             Whether it was made.
         """
         async with self._database.transaction() as connection:
-            return await begin_call(connection, call, owner=owner, lease_s=ttl_s)
+            return await begin_call(connection, call, owner=owner, lease_s=ttl_s, over=over)
 
     async def withdraw(self, call_id: str, owner: str) -> bool:
         """Delete a call that did not come about, so that its name is free again.
@@ -166,6 +175,7 @@ class CallStore:
                 .order_by(t.unfinished_audio.c.part)
             )
             handle = (await connection.execute(select(t.handles).where(of_call[2]))).one_or_none()
+            folders = (await connection.execute(select(t.folders).where(of_call[3]))).all()
         if started_at_s is None:
             started_at_s = asyncio.get_running_loop().time() - (time.time() - call.started_at)
         audio = chunks.all()
@@ -183,6 +193,7 @@ class CallStore:
             audio_rate_hz=call.audio_rate_hz,
             state=call.state,
             handle=None if handle is None else StoredHandle(spec=handle.spec, value=handle.value),
+            folders=sorted(map(_folder, folders)),
         )
 
     async def calls(
@@ -244,7 +255,8 @@ class CallStore:
     async def delete(self, call_ids: Collection[str]) -> int:
         """Delete calls with all that belongs to them, also those that run.
 
-        In SQLite nothing of them is left in the file or its log; PostgreSQL is told to vacuum.
+        Their folders are left to whoever has them. In SQLite nothing of them is left in the file
+        or its log; PostgreSQL is told to vacuum.
 
         Returns:
             How many there were.
@@ -262,17 +274,26 @@ class CallStore:
         Returns:
             How many there were.
         """
-        served = select(t.leases.c.call_id).where(t.leases.c.until > t.now_s())
-        before = t.now_s() - than_s
-        old = and_(
-            func.coalesce(t.calls.c.ended_at, t.calls.c.seen_at) < before,
-            t.calls.c.id.not_in(served),
-        )
         async with self._database.transaction() as connection:
-            found = await connection.execute(delete(t.calls).where(old))
+            found = await connection.execute(delete(t.calls).where(_older(than_s)))
         if found.rowcount:
             await self._database.forget()
         return int(found.rowcount)
+
+    async def folders(self, call_ids: Collection[str]) -> tuple[CallFolder, ...]:
+        """Where calls were recorded."""
+        return await self._folders(t.calls.c.id.in_(call_ids))
+
+    async def folders_older(self, than_s: float) -> tuple[CallFolder, ...]:
+        """Where the calls were recorded that `delete_older` deletes."""
+        return await self._folders(_older(than_s))
+
+    async def _folders(self, of_calls: ColumnElement[bool]) -> tuple[CallFolder, ...]:
+        query = select(t.folders).where(
+            t.folders.c.call_id.in_(select(t.calls.c.id).where(of_calls))
+        )
+        async with self._database.transaction() as connection:
+            return tuple(sorted(map(_folder, await connection.execute(query))))
 
     async def forget_audio(self) -> None:
         """Have unfinished audio that was deleted leave the files of the database, too."""
@@ -318,6 +339,17 @@ class CallStore:
             return await _leases.holder(connection, call_id)
 
 
-_PARTS = (t.entries, t.unfinished_audio, t.handles)
+def _older(than_s: float) -> ColumnElement[bool]:
+    """Calls that ended, or were last written to, so long ago, and that nobody serves."""
+    served = select(t.leases.c.call_id).where(t.leases.c.until > t.now_s())
+    last_at = func.coalesce(t.calls.c.ended_at, t.calls.c.seen_at)
+    return and_(last_at < t.now_s() - than_s, t.calls.c.id.not_in(served))
+
+
+def _folder(row: Any) -> CallFolder:
+    return CallFolder(since=row.since, host=row.host, path=row.path)
+
+
+_PARTS = (t.entries, t.unfinished_audio, t.handles, t.folders)
 
 __all__ = ["CallStore", "open_store"]

@@ -24,6 +24,8 @@ _DRIVERS = {
 }
 _CONNECT_TIMEOUT_S = 5.0
 _TIMEOUT_S = 10.0
+# A process that was stopped in the middle of a transaction would keep others from its calls.
+_IDLE_MS = 2000
 _MIGRATION_TIMEOUT_S = 600.0
 # So that two processes do not make the tables at once; any number that is ours.
 _MIGRATION_LOCK = 0x63726F7373
@@ -62,8 +64,12 @@ class Database:
     def _options(self) -> dict[str, Any]:
         if self.is_sqlite:
             return {"connect_args": {"timeout": _CONNECT_TIMEOUT_S}}
-        timeouts = {"timeout": _CONNECT_TIMEOUT_S, "command_timeout": _TIMEOUT_S}
-        return {"connect_args": timeouts, "pool_pre_ping": True}
+        arguments = {
+            "timeout": _CONNECT_TIMEOUT_S,
+            "command_timeout": _TIMEOUT_S,
+            "server_settings": {"idle_in_transaction_session_timeout": str(_IDLE_MS)},
+        }
+        return {"connect_args": arguments, "pool_pre_ping": True}
 
     @contextlib.asynccontextmanager
     async def transaction(self, *, timeout_s: float = _TIMEOUT_S) -> AsyncIterator[AsyncConnection]:
@@ -128,6 +134,8 @@ class Database:
             if self.is_sqlite:
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
+                # What is migrated by is loaded between two statements.
+                await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
                 lock = text("SELECT pg_advisory_xact_lock(:lock)")
                 await connection.execute(lock, {"lock": _MIGRATION_LOCK})
             await connection.run_sync(_upgrade)

@@ -29,6 +29,8 @@ class NewCall:
     """What the taker must know to set up a session, as JSON can hold it."""
     audio_rate_hz: int = 16000
     """Rate of the unfinished audio, s16le mono."""
+    state: str = ""
+    """What the pipeline keeps besides, at first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,16 @@ class StoredHandle:
     spec: str
     """PROVIDER:MODEL whose handle it is."""
     value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class CallFolder:
+    """Where a process that served a call recorded it."""
+
+    since: float
+    """Unix time."""
+    host: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +102,8 @@ class CallChanges:
     """What the pipeline keeps besides, if it changed."""
     handle: StoredHandle | None = None
     forget_handle: bool = False
+    folder: CallFolder | None = None
+    """Another folder of the call."""
     ended: CallStatus | None = None
     ended_at: float | None = None
     """Unix time; given with `ended`, which also deletes audio and handle and frees the lease."""
@@ -155,11 +169,14 @@ class StoredCall:
     state: str = ""
     """What the pipeline kept besides, in its own words; empty if it kept nothing."""
     handle: StoredHandle | None = None
+    folders: Sequence[CallFolder] = ()
+    """In the order in which they were begun."""
 
 
 __all__ = [
     "AudioChange",
     "CallChanges",
+    "CallFolder",
     "CallListing",
     "CallStatus",
     "EntryRow",

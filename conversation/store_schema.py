@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration."""
 REVISION_TABLE = "crossfade_revision"
 
@@ -87,6 +87,15 @@ handles = Table(
     Column("value", Text, nullable=False),
 )
 
+folders = Table(
+    "crossfade_folders",
+    metadata,
+    _of_call(),
+    Column("host", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("since", Double, nullable=False),
+)
+
 leases = Table(
     "crossfade_leases",
     metadata,
@@ -118,6 +127,7 @@ __all__ = [
     "REVISION_TABLE",
     "calls",
     "entries",
+    "folders",
     "handles",
     "leases",
     "metadata",

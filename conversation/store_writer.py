@@ -45,6 +45,7 @@ async def write_batch(
     await _write_entries(connection, writing)
     await _write_audio(connection, writing)
     await _write_handles(connection, writing)
+    await _write_folders(connection, writing)
     await _end(connection, [changes for changes in writing if changes.ended is not None])
     if owner is not None:
         freed = [changes.call_id for changes in writing if changes.free]
@@ -57,9 +58,19 @@ async def write_batch(
 
 
 async def begin_call(
-    connection: AsyncConnection, call: NewCall, *, owner: str | None, lease_s: float
+    connection: AsyncConnection,
+    call: NewCall,
+    *,
+    owner: str | None,
+    lease_s: float,
+    over: str | None = None,
 ) -> bool:
-    """Make a call with its lease; whether it was made. One that is there stays whose it is."""
+    """Make a call with its lease, as `CallStore.begin` tells; whether it was made. One that is
+    there stays whose it is."""
+    if over is not None:
+        served = select(t.leases.c.call_id).where(t.leases.c.until > t.now_s())
+        unborn = and_(t.calls.c.state == over, t.calls.c.id.not_in(served))
+        await connection.execute(delete(t.calls).where(t.calls.c.id == call.id, unborn))
     insertion = _insertion(connection.dialect.name, t.calls, replace=False)
     made = (await connection.execute(insertion.returning(t.calls.c.id), _call(call))).first()
     if made is None:
@@ -172,6 +183,20 @@ async def _write_handles(connection: AsyncConnection, batch: Sequence[CallChange
     await _put(connection, t.handles, rows)
 
 
+async def _write_folders(connection: AsyncConnection, batch: Iterable[CallChanges]) -> None:
+    rows = [
+        {
+            "call_id": one.call_id,
+            "host": one.folder.host,
+            "path": one.folder.path,
+            "since": one.folder.since,
+        }
+        for one in batch
+        if one.folder is not None
+    ]
+    await _put(connection, t.folders, rows)
+
+
 async def _end(connection: AsyncConnection, ended: Sequence[CallChanges]) -> None:
     if not ended:
         return
@@ -203,7 +228,7 @@ def _call(call: NewCall) -> Row:
         "seen_at": call.started_at,
         "audio_rate_hz": call.audio_rate_hz,
         "config": json.dumps(call.config),
-        "state": "",
+        "state": call.state,
     }
 
 

@@ -38,8 +38,9 @@ _REASON_LIMIT_BYTES = 123
 # A WebSocket's request begins so; most of the REST calls are of other methods.
 _GET = b"GET "
 _HEAD_END = b"\r\n\r\n"
-# A client that floods gets so much done, then it is the others' turn.
+# A client that floods gets so much done, or for so long, then it is the others' turn.
 _FRAMES_A_TURN = 16
+_TURN_S = 0.002
 # All connections read through one page: what is in it is taken before the loop goes on.
 _PAGE = memoryview(bytearray(4096))
 
@@ -242,21 +243,23 @@ class Connection(asyncio.BufferedProtocol):
 
     def _proceed(self) -> None:
         """Handle what has come, not so much at once that others would have to wait."""
-        for _ in range(_FRAMES_A_TURN):
-            if self._dead or not self._take_frame():
+        until_s, taken = self._loop.time() + _TURN_S, 0
+        while not self._dead and self._take_frame():
+            taken += 1
+            if taken == _FRAMES_A_TURN or self._loop.time() > until_s:
+                self._congested = True
+                self._transport.pause_reading()
+                self._loop.call_soon(self._go_on)
                 break
-        else:
-            self._congested = True
-            self._transport.pause_reading()
-            self._loop.call_soon(self._go_on)
         if self._protocol.writes:
             self._flush()
 
     def _go_on(self) -> None:
         self._congested = False
+        # Also of a line that is dead: it must see its client go.
+        self._transport.resume_reading()
         if self._dead:
             return
-        self._transport.resume_reading()
         try:
             self._proceed()
         except Exception as error:

@@ -1,11 +1,11 @@
 """The user's sound as one session took it, and what answered each turn: for tests to look at."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 LIMIT_BYTES = 32 * 1024 * 1024
-"""Of the stream and of the turns so much is kept, each the newest."""
+"""So much of the stream is kept, the newest; turns are parts of it."""
+_TURNS_KEPT = 10_000
 _SAMPLE_BYTES = 2
 
 
@@ -18,10 +18,14 @@ class UserTurn:
     begin: int
     """Where it begins, in samples of everything that the session was given."""
     end: int
-    pcm: bytes
-    """Its samples, s16le mono; empty where they were let go."""
+    stream: "UserAudio" = field(repr=False)
     answers: list[str] = field(default_factory=list)
     """The responses that have begun to answer it: their ids, else their numbers, from 1."""
+
+    @property
+    def pcm(self) -> bytes:
+        """Its samples, s16le mono; empty once its beginning was let go."""
+        return self.stream.between(self.begin, self.end)
 
 
 class UserAudio:
@@ -34,11 +38,11 @@ class UserAudio:
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
         self.turns: list[UserTurn] = []
+        """The newest."""
         self.forgotten = 0
         """Samples of the stream that were let go, from its beginning."""
         self._pcm = bytearray()
-        self._with_sound: deque[UserTurn] = deque()
-        self._turns_bytes = 0
+        self._counted = 0
 
     @property
     def pcm(self) -> bytes:
@@ -47,32 +51,33 @@ class UserAudio:
 
     @property
     def size_bytes(self) -> int:
-        return len(self._pcm) + self._turns_bytes
+        return len(self._pcm)
+
+    @property
+    def samples(self) -> int:
+        """How many the session was given."""
+        return self.forgotten + len(self._pcm) // _SAMPLE_BYTES
+
+    def between(self, begin: int, end: int) -> bytes:
+        """The samples from `begin` to before `end`; nothing once the first was let go."""
+        if begin < self.forgotten:
+            return b""
+        return bytes(
+            self._pcm[slice(*((at - self.forgotten) * _SAMPLE_BYTES for at in (begin, end)))]
+        )
 
     def hear(self, pcm: bytes) -> None:
         """Take whole samples."""
         self._pcm += pcm
-        surplus = len(self._pcm) - LIMIT_BYTES
-        if surplus > 0:
-            del self._pcm[:surplus]
-            self.forgotten += surplus // _SAMPLE_BYTES
+        if len(self._pcm) > LIMIT_BYTES:
+            self.let_go(self.samples - LIMIT_BYTES // _SAMPLE_BYTES)
 
     def turn(self, begin: int, end: int, name: str = "") -> UserTurn:
         """A turn has ended that reaches from one sample to before another."""
-        places = (max(0, at - self.forgotten) * _SAMPLE_BYTES for at in (begin, end))
-        turn = UserTurn(
-            name=name or str(len(self.turns) + 1),
-            begin=begin,
-            end=end,
-            pcm=bytes(self._pcm[slice(*places)]),
-        )
+        self._counted += 1
+        turn = UserTurn(name=name or str(self._counted), begin=begin, end=end, stream=self)
         self.turns.append(turn)
-        self._with_sound.append(turn)
-        self._turns_bytes += len(turn.pcm)
-        while self._turns_bytes > LIMIT_BYTES:
-            oldest = self._with_sound.popleft()
-            self._turns_bytes -= len(oldest.pcm)
-            oldest.pcm = b""
+        del self.turns[:-_TURNS_KEPT]
         return turn
 
     def let_go(self, before: int) -> None:
@@ -81,15 +86,6 @@ class UserAudio:
         if surplus > 0:
             del self._pcm[: surplus * _SAMPLE_BYTES]
             self.forgotten += surplus
-        while self._with_sound and self._with_sound[0].end <= before:
-            oldest = self._with_sound.popleft()
-            self._turns_bytes -= len(oldest.pcm)
-            oldest.pcm = b""
-
-    @property
-    def samples(self) -> int:
-        """How many the session was given."""
-        return self.forgotten + len(self._pcm) // _SAMPLE_BYTES
 
     def answered(self, name: str, answer: str) -> None:
         """A response has begun to answer a turn."""

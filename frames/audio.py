@@ -34,6 +34,14 @@ class SpeechFrame(TTSAudioRawFrame):
     origin: SpeechOrigin | None = None
 
 
+def origin_of(frame: OutputAudioRawFrame) -> SpeechOrigin:
+    """The origin of a chunk; what a stock TTS speaks belongs to its context."""
+    if isinstance(frame, SpeechFrame) and frame.origin:
+        return frame.origin
+    context = frame.context_id if isinstance(frame, TTSAudioRawFrame) else None
+    return SpeechOrigin(item_id=context or "speech", response_id=context or "speech")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayedSpeech:
     """How much of one item was played to the caller."""
@@ -66,4 +74,5 @@ __all__ = [
     "TTSAudioRawFrame",
     "TTSStartedFrame",
     "TTSStoppedFrame",
+    "origin_of",
 ]

@@ -1,4 +1,4 @@
-"""How the call went on when its provider's session did not."""
+"""How the call went on when its provider's session, or its speech node, did not."""
 
 from dataclasses import dataclass, field
 
@@ -47,4 +47,41 @@ class AudioLostFrame(SystemFrame):
     lost_ms: float
 
 
-__all__ = ["AudioLostFrame", "SessionContinuedFrame", "SessionLostFrame"]
+@dataclass
+class NodeSwitchedFrame(SystemFrame):
+    """Another speech node serves from now on. Sent both ways by NodeSwitch.
+
+    It interrupts nothing: what is being played is played on.
+    """
+
+    left: str
+    """The node that served before, by its name."""
+    node: str
+    why: str
+    profile: Profile | None = field(default=None, repr=False)
+    """What its model can do from now on; None for a node that takes everything."""
+    open_calls: bool = True
+    """It knows the tool calls that are still open."""
+    gap_ms: float = 0.0
+    """For so long no node took the user's audio."""
+    replayed_ms: float = 0.0
+    """So much of the user's audio was heard again."""
+
+
+@dataclass
+class NodeFailedFrame(SystemFrame):
+    """A speech node cannot serve. Sent both ways by NodeSwitch."""
+
+    node: str
+    message: str
+    served: bool
+    """It was the one that served, and another is looked for; else the other one serves on."""
+
+
+__all__ = [
+    "AudioLostFrame",
+    "NodeFailedFrame",
+    "NodeSwitchedFrame",
+    "SessionContinuedFrame",
+    "SessionLostFrame",
+]

@@ -48,6 +48,8 @@ class UserTurnCommittedFrame(SystemFrame):
     """The user's turn became an item of the conversation. Flows upstream."""
 
     item_id: str
+    turn_id: str = ""
+    """Of a turn that was found here: the id of the UserStartedSpeakingFrame that began it."""
 
 
 @dataclass

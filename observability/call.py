@@ -1,41 +1,64 @@
 """Everything that is recorded about one call, behind one object for the assembly."""
 
 import asyncio
+import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
 from pipecat.observers.base_observer import BaseObserver
 
 from crossfade.audio.pcm import duration_ms
+from crossfade.conversation.webvtt import webvtt
 from crossfade.errors import SettingsError
-from crossfade.frames.control import Frame
+from crossfade.frames.continuity import NodeSwitchedFrame, SessionContinuedFrame
+from crossfade.frames.control import Frame, MetricsFrame
 from crossfade.providers.tap import WireDirection, WireTap
 
+from .alignment import Heard, PlayedItems, aligned, cues
 from .call_summary import CallSummary, summarise
+from .capture import CAPTURE, Capture, CapturingTap
+from .cost_frames import uses_of
+from .cost_meter import Budget, BudgetCrossed, CostMeter
 from .event_log import EventLog
 from .frame_log import Fields, FrameLog
-from .live_events import AnswerHeard, Listener, LiveEvent, live_events
+from .latency_budget import LatencyBudget, LatencyWatch
+from .live_events import (
+    AnswerHeard,
+    AnswerSlow,
+    Listener,
+    LiveEvent,
+    RateMismatched,
+    live_events,
+)
+from .prices import PriceBook
+from .prices_file import standard_prices
+from .rate_mismatch import RateWatch
 from .recorder import Recorder
 from .redaction import redact, without_secrets
+from .summary_file import SUMMARY, summary_json
 from .tally import Tally
 from .turns import Answer, TurnMeter
 
 EVENTS = "events.jsonl"
 RECORDING = "recording.wav"
+RECORDING_FLAC = "recording.flac"
 TRANSCRIPT = "transcript.json"
+CAPTIONS = "transcript.vtt"
 
 
 class _Tap:
     """Listens to the wire for the log, and for the first sound of each response."""
 
-    def __init__(self, log: EventLog, tally: Tally) -> None:
+    def __init__(self, log: EventLog, tally: Tally, latency: LatencyWatch) -> None:
         self._log = log
         self._tally = tally
+        self._latency = latency
         self._heard = ""
         """The response whose sound came last."""
 
@@ -46,6 +69,7 @@ class _Tap:
         known = audio.response_id == self._heard
         if not known and self._tally.audio_received(audio.response_id, self._log.now_s):
             self._heard = audio.response_id
+            self._latency.first_byte(self._log.now_s)
 
 
 class CallRecord:
@@ -53,44 +77,88 @@ class CallRecord:
 
     Everything but `close` returns at once and may be called from audio handlers. Make it with
     `open` on the running loop, whose time is the call's. Whatever happens to the process, the
-    log and the recording are valid up to the last half second.
+    log is valid up to the last second, and the recording up to the last two.
     """
 
     tap: WireTap
     """For the provider's session."""
     observers: list[BaseObserver]
     """For the PipelineWorker."""
+    capture: Capture | None = None
+    """Keeps what it takes to run the call again, if that is wanted."""
 
     def __init__(
-        self, directory: Path, log: EventLog, recorder: Recorder, *, content: bool
+        self,
+        directory: Path,
+        log: EventLog,
+        recorder: Recorder,
+        *,
+        content: bool,
+        started_at: datetime,
+        details: Mapping[str, Any],
+        costs: CostMeter,
+        live: bool = True,
+        latency: LatencyBudget | None = None,
     ) -> None:
         self.directory = directory
+        self._started_at = started_at
+        self._details = dict(details)
+        self._costs = costs
+        self._serving: Callable[[], str] = lambda: ""
+        self._blind = False
+        """It was told that a model has no price."""
         self._log = log
         self._recorder = recorder
         self._content = content
         self._tally = Tally()
         self._meter = TurnMeter(self._answer_heard)
         self._listeners: list[Listener] = []
+        self._at_end: list[Callable[[CallSummary], None]] = []
         self._dropped: dict[str, int] = {}
         self._ended_s: float | None = None
-        self.tap = _Tap(log, self._tally)
-        self.observers = [FrameLog(self._frame)]
+        self._played = PlayedItems()
+        self._latency = LatencyWatch(latency)
+        self._rates = RateWatch() if live else None
+        self.tap = _Tap(log, self._tally, self._latency)
+        self.observers = [FrameLog(self._frame, self._measured)]
 
     @classmethod
     def open(
-        cls, directory: Path, *, content: bool = True, details: Mapping[str, Any] | None = None
+        cls,
+        directory: Path,
+        *,
+        content: bool = True,
+        capture: bool = False,
+        details: Mapping[str, Any] | None = None,
+        prices: PriceBook | None = None,
+        budgets: Sequence[Budget] = (),
+        latency: LatencyBudget | None = None,
+        live: bool = True,
+        flac: bool = False,
     ) -> Self:
         """Begin the record of a call that starts now.
 
         Args:
-            directory: Where events.jsonl, recording.wav and transcript.json go; created if need
-                be.
+            directory: Where events.jsonl, recording.wav, transcript.json and summary.json go;
+                created if need be.
             content: Whether the log and the transcript may hold words. Off, they hold lengths.
+            capture: Whether capture.jsonl is written, too, which holds all that is said.
             details: What the log shall say about the call, such as provider and model.
+            prices: What models cost; None is what the library knows.
+            budgets: What the call may cost; listeners are told when it costs more.
+            latency: What an answer may take; listeners are told of each that takes longer.
+            live: Whether the caller's sound comes as it is spoken, so that its rate can be
+                checked; not so from files and in bursts.
+            flac: Whether the recording is a FLAC file, which is smaller, not a WAV file.
 
         Raises:
-            SettingsError: The directory or a file in it cannot be written.
+            SettingsError: The directory or a file in it cannot be written; or there is to be a
+                capture without words.
         """
+        if capture and not content:
+            raise SettingsError(
+                "a capture holds what is said, and content is off; turn one of them round"
+            )
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -101,22 +169,42 @@ class CallRecord:
         clock: Callable[[], float] = asyncio.get_running_loop().time
         log = EventLog(directory / EVENTS, clock=clock, content=content)
         try:
-            recorder = Recorder(directory / RECORDING)
+            recorder = Recorder(directory / (RECORDING_FLAC if flac else RECORDING))
         except SettingsError:
             log.close()
             raise
-        started_at = datetime.fromtimestamp(time.time(), UTC).isoformat()
-        log.call("call.started", {"started_at": started_at, "details": dict(details or {})})
-        return cls(directory, log, recorder, content=content)
+        started_at = datetime.fromtimestamp(time.time(), UTC)
+        told = dict(details or {})
+        log.call("call.started", {"started_at": started_at.isoformat(), "details": told})
+        record = cls(
+            directory,
+            log,
+            recorder,
+            content=content,
+            started_at=started_at,
+            details=told,
+            costs=CostMeter(prices or standard_prices(), started_at=started_at, budgets=budgets),
+            live=live,
+            latency=latency,
+        )
+        if capture:
+            record._keep_all(Capture(directory / CAPTURE, now_s=lambda: log.now_s))
+        return record
 
     def caller_audio(self, pcm: bytes, rate_hz: int) -> None:
         """Note what the caller said: s16le mono whose last sample came just now."""
+        if self.capture is not None:
+            self.capture.caller_audio(pcm, rate_hz)
         at_s = self._since(pcm, rate_hz)
         self._recorder.caller_audio(pcm, rate_hz, at_s)
         self._meter.caller_audio(pcm, rate_hz, at_s)
+        if self._rates is not None:
+            self._check_rate(self._rates, len(pcm), rate_hz)
 
     def agent_audio(self, pcm: bytes, rate_hz: int) -> None:
         """Note what the caller heard: s16le mono whose last sample was played just now."""
+        if self.capture is not None:
+            self.capture.agent_audio(duration_ms(pcm, rate_hz))
         at_s = self._since(pcm, rate_hz)
         self._recorder.agent_audio(pcm, rate_hz, at_s)
         self._meter.agent_audio(pcm, rate_hz, at_s)
@@ -125,9 +213,45 @@ class CallRecord:
         """Have `listener` told what happens, on the loop. One that raises is told nothing more."""
         self._listeners.append(listener)
 
+    def at_end(self, tell: Callable[[CallSummary], None]) -> None:
+        """Have `tell` called with the summary when the record is closed."""
+        self._at_end.append(tell)
+
     def hide_arguments(self, names: frozenset[str]) -> None:
         """Leave the values of these arguments of tools out of the log of the wire."""
         self._log.secret_arguments |= names
+        if self.capture is not None:
+            self.capture.secret_arguments |= names
+
+    def routed(self, arm: str, reason: str, rejected: Mapping[str, str]) -> None:
+        """Note which arm of a route the call was given, why, and why others were not."""
+        self._details["arm"] = arm
+        told = [{"arm": name, "reason": why} for name, why in rejected.items()]
+        self._log.call("call.routed", {"arm": arm, "reason": reason, "rejected": told})
+
+    def follow(self, serving: Callable[[], str]) -> None:
+        """Note whose session is open now, and again whenever that may have changed.
+
+        Args:
+            serving: Tells PROVIDER:MODEL; empty where no provider's session is open.
+        """
+        self._serving = serving
+        self.serves(serving())
+
+    def serves(self, provider: str) -> None:
+        """Note whose session is open from now on, which some are paid for by the hour.
+
+        Args:
+            provider: PROVIDER:MODEL; empty where none is, as in a cascade.
+        """
+        name, _, model = provider.partition(":")
+        if (ended := self._costs.serves(name, model, self._log.now_s)) is not None:
+            self._log.call("call.usage", ended.to_dict())
+
+    @property
+    def spent_usd(self) -> Decimal:
+        """What the call has cost so far, as far as it has a price."""
+        return self._costs.spent_usd
 
     def error(self, message: str) -> None:
         """Note an error that no frame told of, such as what ended the call."""
@@ -140,7 +264,7 @@ class CallRecord:
             self._dropped[what] = self._dropped.get(what, 0) + count
 
     def close(self, transcript: Mapping[str, Any]) -> None:
-        """End the record and write the transcript. Blocks for the disk; a second call is nothing.
+        """End the record and write transcript and summary. Blocks for the disk, once.
 
         A disk that fails is told of in the summary and raises nothing.
         """
@@ -149,22 +273,43 @@ class CallRecord:
         self._ended_s = self._log.now_s
         self._meter.flush()
         self._recorder.close()
+        if self.capture is not None:
+            self.capture.close()
+            if self.capture.failure:
+                self.error(self.capture.failure)
         self._write_transcript(transcript)
         if self._recorder.failure:
             self.error(f"{RECORDING}: {self._recorder.failure}")
         if self._recorder.dropped_ms:
             self.dropped("recorded ms", round(self._recorder.dropped_ms))
+        self.serves("")
+        self._log.call("call.cost", self._costs.cost(self._ended_s).to_dict())
         self._log.call("call.ended", {"duration_s": self._ended_s, "dropped": self._dropped})
         self._log.close()
         if self._log.failure:
             self._tally.errors.append(f"{EVENTS}: {self._log.failure}")
         self.dropped("log lines", self._log.dropped_audio_lines + self._log.dropped_lines)
+        told = summary_json(
+            self.summary(), started_at=self._started_at.isoformat(), details=self._details
+        )
+        self._write(SUMMARY, told)
+        for tell in self._at_end:
+            tell(self.summary())
 
     def summary(self) -> CallSummary:
         """What the call came to, so far or in the end."""
-        self._meter.flush()
         duration_s = self._log.now_s if self._ended_s is None else self._ended_s
-        return summarise(self._tally, self._meter, duration_s=duration_s, dropped=self._dropped)
+        return summarise(
+            self._tally,
+            self._meter.turns(duration_s),
+            duration_s=duration_s,
+            dropped=self._dropped,
+            cost=self._costs.cost(duration_s),
+        )
+
+    def _keep_all(self, capture: Capture) -> None:
+        self.capture = capture
+        self.tap = CapturingTap(capture, self.tap)
 
     def _since(self, pcm: bytes, rate_hz: int) -> float:
         return max(0.0, self._log.now_s - duration_ms(pcm, rate_hz) / 1000)
@@ -172,14 +317,58 @@ class CallRecord:
     def _frame(self, frame: Frame, fields: Fields) -> None:
         at_s = self._log.now_s
         self._log.frame(type(frame).__name__, fields)
+        if self.capture is not None:
+            self.capture.frame(type(frame).__name__, fields)
         self._tally.frame(frame, at_s)
+        self._latency.frame(type(frame).__name__, fields, at_s)
+        self._played.frame(type(frame).__name__, fields, at_s)
+        if isinstance(frame, SessionContinuedFrame | NodeSwitchedFrame):
+            self.serves(self._serving())
+        self._crossed(self._costs.tick(at_s))
         for event in live_events(frame, at_s):
             self._tell(event)
+
+    def _measured(self, frame: MetricsFrame) -> None:
+        for use in uses_of(frame, turn=self._tally.user_turns):
+            self._log.call("call.usage", use.to_dict())
+            self._tally.used(use.usage)
+            self._crossed(self._costs.add(use, self._log.now_s))
+
+    def _crossed(self, budgets: Sequence[BudgetCrossed]) -> None:
+        if (model := self._costs.blind_to) is not None and not self._blind:
+            self._blind = True
+            self.error(f"the budget cannot be kept: {model} has no price; give it one, or a file")
+        for crossed in budgets:
+            spent_usd, budget = float(crossed.spent_usd), crossed.budget
+            told = {"usd": float(budget.usd), "then": budget.then.value, "spent_usd": spent_usd}
+            self._log.call("call.budget", told)
+            self._tell(crossed)
 
     def _answer_heard(self, answer: Answer) -> None:
         self._tell(
             AnswerHeard(at_s=answer.agent_start_s, voice_to_voice_ms=answer.voice_to_voice_ms)
         )
+        if slow := self._latency.answered(answer):
+            event = AnswerSlow(
+                at_s=answer.agent_start_s,
+                voice_to_voice_ms=round(answer.voice_to_voice_ms, 1),
+                hop=slow.hop.value,
+                took_ms=round(slow.took_ms, 1),
+                budget_ms=slow.budget_ms,
+            )
+            self._log.call("call.slow_answer", _fields_of(event))
+            self._tell(event)
+
+    def _check_rate(self, rates: RateWatch, length_bytes: int, rate_hz: int) -> None:
+        found = rates.hear(length_bytes, rate_hz, self._log.now_s)
+        if found is None:
+            return
+        event = RateMismatched(
+            at_s=found.at_s, declared_hz=found.declared_hz, likely_hz=found.likely_hz
+        )
+        measured = {"measured_hz": round(found.measured_hz)}
+        self._log.call("call.rate_mismatch", _fields_of(event) | measured)
+        self._tell(event)
 
     def _tell(self, event: LiveEvent) -> None:
         for listener in tuple(self._listeners):
@@ -190,12 +379,30 @@ class CallRecord:
                 self.error(f"a listener of the call failed and hears no more: {error!r}")
 
     def _write_transcript(self, transcript: Mapping[str, Any]) -> None:
-        kept = redact(dict(transcript), content=self._content)
-        text = json.dumps(kept, indent=2, ensure_ascii=False, default=str)
-        path = self.directory / TRANSCRIPT
+        """As JSON and as subtitles, both with the times at which it sounded."""
+        heard = Heard(
+            caller=self._meter.caller.spans,
+            agent=self._meter.agent.spans,
+            played=self._played.spans,
+        )
+        kept = redact(aligned(transcript, heard), content=self._content)
+        self._write(TRANSCRIPT, kept)
+        self._write_text(CAPTIONS, webvtt(cues(kept)))
+
+    def _write(self, name: str, content: Mapping[str, Any]) -> None:
+        kept = redact(dict(content), content=self._content)
+        self._write_text(name, json.dumps(kept, indent=2, ensure_ascii=False, default=str) + "\n")
+
+    def _write_text(self, name: str, text: str) -> None:
+        path = self.directory / name
         part = path.with_suffix(".part")
         try:
-            part.write_text(without_secrets(text) + "\n", encoding="utf-8", errors="replace")
+            part.write_text(without_secrets(text), encoding="utf-8", errors="replace")
             os.replace(part, path)
         except OSError as error:
-            self.error(f"{TRANSCRIPT}: {error}")
+            self.error(f"{name}: {error}")
+
+
+def _fields_of(event: AnswerSlow | RateMismatched) -> dict[str, Any]:
+    """The event as its line in the log, which has a time of its own."""
+    return {name: value for name, value in dataclasses.asdict(event).items() if name != "at_s"}

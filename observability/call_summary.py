@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from crossfade.conversation.usage import Usage
 
+from .cost import NO_COST, CallCost
+from .redaction import without_secrets
+from .sound_spans import Span
 from .tally import SessionChange, Tally
-from .turns import YIELD_S, BargeIn, TurnMeter, first_sound
+from .turns import YIELD_S, BargeIn, RecordedTurns, first_sound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,9 @@ class CallSummary:
     session_changes: tuple[SessionChange, ...] = ()
     lost_audio_ms: float = 0.0
     """User audio that reached no session."""
+    cost: CallCost = NO_COST
+    overlap_ms: float = 0.0
+    """For so long both were heard at once."""
 
 
 def median(values: Sequence[float]) -> float | None:
@@ -50,30 +56,37 @@ def median(values: Sequence[float]) -> float | None:
 
 
 def summarise(
-    tally: Tally, meter: TurnMeter, *, duration_s: float, dropped: Mapping[str, int]
+    tally: Tally,
+    turns: RecordedTurns,
+    *,
+    duration_s: float,
+    dropped: Mapping[str, int],
+    cost: CallCost = NO_COST,
 ) -> CallSummary:
     """Put together what the frames and the sound tell of a call."""
     responses = tally.responses.values()
-    cuts = _interrupting(meter.barge_ins(), tally.interruptions_s)
+    cuts = interrupting(turns.barge_ins, tally.interruptions_s)
     return CallSummary(
         duration_s=duration_s,
         user_turns=tally.user_turns,
         responses=len(responses),
         interruptions=len(tally.interruptions_s),
-        tools=_tools(tally, meter),
-        voice_to_voice_ms=tuple(answer.voice_to_voice_ms for answer in meter.answers()),
+        tools=_tools(tally, turns.agent),
+        voice_to_voice_ms=tuple(answer.voice_to_voice_ms for answer in turns.answers),
         barge_in_ms=tuple(cut.to_silence_ms for cut in cuts),
         ttfb_ms=tuple(times.ttfb_ms for times in responses if times.ttfb_ms is not None),
         ttlb_ms=tuple(times.ttlb_ms for times in responses if times.ttlb_ms is not None),
         usage=tally.usage,
-        errors=tuple(tally.errors),
+        errors=tuple(map(without_secrets, tally.errors)),
         dropped=dict(dropped),
         session_changes=tuple(tally.session_changes),
         lost_audio_ms=tally.lost_audio_ms,
+        cost=cost,
+        overlap_ms=sum((span.end_s - span.start_s) * 1000 for span in turns.overlaps),
     )
 
 
-def _interrupting(barge_ins: Sequence[BargeIn], interruptions_s: Sequence[float]) -> list[BargeIn]:
+def interrupting(barge_ins: Sequence[BargeIn], interruptions_s: Sequence[float]) -> list[BargeIn]:
     """Those that led to an interruption; during others the agent spoke on to its end."""
     return [
         cut
@@ -82,12 +95,12 @@ def _interrupting(barge_ins: Sequence[BargeIn], interruptions_s: Sequence[float]
     ]
 
 
-def _tools(tally: Tally, meter: TurnMeter) -> tuple[ToolSummary, ...]:
+def _tools(tally: Tally, agent: Sequence[Span]) -> tuple[ToolSummary, ...]:
     summaries = []
     for tool in tally.tools.values():
         heard_s = None
         if tool.acknowledge_s is not None:
-            heard_s = first_sound(meter.agent.spans, tool.acknowledge_s)
+            heard_s = first_sound(agent, tool.acknowledge_s)
         summaries.append(
             ToolSummary(
                 name=tool.name,

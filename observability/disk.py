@@ -1,11 +1,14 @@
 """The thread that does the writing, so that no audio path waits for a disk."""
 
+import atexit
 import threading
 import time
 from collections.abc import Callable
 
 _TOGETHER_S = 0.1
 """Who is due so soon is served along: a thread that wakes up takes the loop its turn."""
+_LAST_S = 2.0
+"""How long a disk that does not answer holds up the end of the program."""
 
 
 class DiskThread:
@@ -20,7 +23,7 @@ class DiskThread:
         interval_s: Real seconds between two calls, and so the most that a killed process loses.
     """
 
-    def __init__(self, drain: Callable[[], None], *, interval_s: float = 0.5) -> None:
+    def __init__(self, drain: Callable[[], None], *, interval_s: float = 1.0) -> None:
         self._drain = drain
         self._interval_s = interval_s
         self._due_s = time.monotonic() + interval_s
@@ -34,11 +37,11 @@ class DiskThread:
         self._woken = True
         _writer.wake()
 
-    def close(self) -> None:
-        """Drain once more and leave the thread. Blocks until it is done."""
+    def close(self, timeout_s: float | None = None) -> None:
+        """Drain once more and leave the thread. Blocks until it is done, or for so long."""
         self._closing = True
         _writer.wake()
-        self._over.wait()
+        self._over.wait(timeout_s)
 
     def due_in_s(self) -> float:
         """Seconds until it wants to be served."""
@@ -81,6 +84,14 @@ class _Writer:
     def wake(self) -> None:
         self._woken.set()
 
+    def close_all(self) -> None:
+        """Have written what waits: the program ends, by an error perhaps, and nobody closed."""
+        with self._lock:
+            everyone = tuple(self._served)
+        until_s = time.monotonic() + _LAST_S
+        for one in everyone:
+            one.close(max(0.0, until_s - time.monotonic()))
+
     def _run(self) -> None:
         while True:
             with self._lock:
@@ -111,3 +122,4 @@ class _Writer:
 
 
 _writer = _Writer()
+atexit.register(_writer.close_all)

@@ -60,8 +60,8 @@ class EventLog:
     """Writes the log off the audio path. Implements `WireTap`.
 
     Audio messages that follow each other within a quarter of a second stand in one line. Lines
-    wait in two bounded queues for one thread, which writes them every half second and when the log
-    is closed; a killed process loses no more than that, and the last line of audio. When the queue
+    wait in two bounded queues for one thread, which writes them every second and when the log is
+    closed; a killed process loses no more than that, and the last line of audio. When the queue
     of audio lines is full, the oldest is dropped; when the other one is full, the newest is
     refused. Both are counted in the log's last line.
 

@@ -9,7 +9,13 @@ from pipecat.observers.base_observer import BaseObserver, FramePushed
 
 from crossfade.conversation.usage import Usage
 from crossfade.frames.audio import AudioRawFrame, SpeechPlayedFrame
-from crossfade.frames.continuity import AudioLostFrame, SessionContinuedFrame, SessionLostFrame
+from crossfade.frames.continuity import (
+    AudioLostFrame,
+    NodeFailedFrame,
+    NodeSwitchedFrame,
+    SessionContinuedFrame,
+    SessionLostFrame,
+)
 from crossfade.frames.control import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -20,6 +26,7 @@ from crossfade.frames.control import (
     InterruptionFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
+    MetricsFrame,
     PlayoutHoldFrame,
     PlayoutResumeFrame,
     ResponseEndFrame,
@@ -216,6 +223,23 @@ def _(frame: SessionContinuedFrame) -> Fields:
 
 
 @describe.register
+def _(frame: NodeSwitchedFrame) -> Fields:
+    return {
+        "left": frame.left,
+        "node": frame.node,
+        "reason": frame.why,
+        "open_calls": frame.open_calls,
+        "gap_ms": round(frame.gap_ms, 3),
+        "replayed_ms": round(frame.replayed_ms, 3),
+    }
+
+
+@describe.register
+def _(frame: NodeFailedFrame) -> Fields:
+    return {"node": frame.node, "reason": frame.message, "served": frame.served}
+
+
+@describe.register
 def _(frame: AudioLostFrame) -> Fields:
     return {"lost_ms": round(frame.lost_ms, 3)}
 
@@ -227,23 +251,32 @@ def _(frame: ErrorFrame) -> Fields:
 
 
 class FrameLog(BaseObserver):
-    """Hands each frame of note on once, at its first push.
+    """Hands each frame of note, and what is measured, on once, at its first push.
 
     Audio frames between Crossfade's processors never reach observers; others are passed over.
 
     Args:
         on_frame: Called with the frame and the fields of its line.
+        on_metrics: Called with what a processor measured, which is no line of the log.
     """
 
-    def __init__(self, on_frame: Callable[[Frame, Fields], None]) -> None:
+    def __init__(
+        self,
+        on_frame: Callable[[Frame, Fields], None],
+        on_metrics: Callable[[MetricsFrame], None] = lambda _: None,
+    ) -> None:
         super().__init__(observe_every_push=False)
         self._on_frame = on_frame
+        self._on_metrics = on_metrics
         # A broadcast is two frames, one each way; the ids of those whose sibling was seen.
         self._told: deque[int] = deque(maxlen=_SIBLINGS_KEPT)
 
     async def on_push_frame(self, data: FramePushed) -> None:
         frame = data.frame
         if isinstance(frame, AudioRawFrame) or not data.first_push:
+            return
+        if isinstance(frame, MetricsFrame):
+            self._on_metrics(frame)
             return
         fields = describe(frame)
         if fields is None:

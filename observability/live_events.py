@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from crossfade.frames.audio import SpeechPlayedFrame
-from crossfade.frames.continuity import AudioLostFrame, SessionContinuedFrame, SessionLostFrame
+from crossfade.frames.continuity import (
+    AudioLostFrame,
+    NodeFailedFrame,
+    NodeSwitchedFrame,
+    SessionContinuedFrame,
+    SessionLostFrame,
+)
 from crossfade.frames.control import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -28,6 +34,8 @@ from crossfade.frames.tools import (
     ToolCancelFrame,
     is_final,
 )
+
+from .cost_meter import BudgetCrossed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +113,28 @@ class AnswerHeard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerSlow:
+    """An answer left the latency budget."""
+
+    at_s: float
+    voice_to_voice_ms: float
+    hop: str
+    """What took longer than it may."""
+    took_ms: float
+    budget_ms: float
+    """Of that hop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateMismatched:
+    """The caller's sound comes at another rate than declared."""
+
+    at_s: float
+    declared_hz: int
+    likely_hz: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineLost:
     """The provider's line died; another one is looked for."""
 
@@ -114,13 +144,13 @@ class LineLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Continued:
-    """Another session of a provider serves."""
+    """Another session of a provider serves, or another speech node."""
 
     at_s: float
     why: str
-    """reconnect, rotation, failover or return."""
+    """reconnect, rotation, failover or return; of a node in plain words."""
     provider: str
-    """PROVIDER:MODEL."""
+    """PROVIDER:MODEL, or the name of the node."""
     resumed: bool
     """The provider took its own session up."""
     gap_ms: float
@@ -154,9 +184,12 @@ LiveEvent = (
     | ToolAnswered
     | AgentFinished
     | AnswerHeard
+    | AnswerSlow
+    | RateMismatched
     | LineLost
     | Continued
     | AudioLost
+    | BudgetCrossed
     | Failed
 )
 Listener = Callable[[LiveEvent], None]
@@ -185,6 +218,8 @@ def live_events(frame: Frame, at_s: float) -> tuple[LiveEvent, ...]:
             return (Failed(at_s=at_s, message=frame.error),)
         case SessionLostFrame() | SessionContinuedFrame() | AudioLostFrame():
             return (_continuity(frame, at_s),)
+        case NodeSwitchedFrame() | NodeFailedFrame():
+            return (_node(frame, at_s),)
         case FunctionCallResultFrame() if not is_final(frame):
             return ()
         case FunctionCallsStartedFrame() | FunctionCallResultFrame() | ToolCancelFrame():
@@ -207,6 +242,19 @@ def _continuity(
         why=frame.why.value,
         provider=frame.provider,
         resumed=frame.resumed,
+        gap_ms=frame.gap_ms,
+        replayed_ms=frame.replayed_ms,
+    )
+
+
+def _node(frame: NodeSwitchedFrame | NodeFailedFrame, at_s: float) -> LiveEvent:
+    if isinstance(frame, NodeFailedFrame):
+        return Failed(at_s=at_s, message=f"{frame.node} cannot serve: {frame.message}")
+    return Continued(
+        at_s=at_s,
+        why=frame.why,
+        provider=frame.node,
+        resumed=False,
         gap_ms=frame.gap_ms,
         replayed_ms=frame.replayed_ms,
     )
@@ -263,12 +311,15 @@ __all__ = [
     "AgentSaid",
     "AgentSpeaking",
     "AnswerHeard",
+    "AnswerSlow",
     "AudioLost",
+    "BudgetCrossed",
     "Continued",
     "Failed",
     "LineLost",
     "Listener",
     "LiveEvent",
+    "RateMismatched",
     "ToolAnswered",
     "ToolCalled",
     "UserSaid",

@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from pathlib import Path
 
+from crossfade.audio.flac_file import FlacWriter
 from crossfade.audio.pcm import duration_ms
 from crossfade.audio.sound_file import WavWriter
 
@@ -17,11 +18,12 @@ _QUEUE_BYTES = 60 * 2 * 96_000
 
 
 class Recorder:
-    """Streams a stereo WAV file of 16 bits to disk.
+    """Streams a stereo file of 16 bits to disk: FLAC if the path says so, else WAV.
 
     Chunks wait in a bounded queue for one thread, which places, resamples and writes them every
-    half second; after each time the file on disk is whole, so that a killed process
-    leaves a playable recording. When the queue is full, the newest chunk is refused and counted.
+    second; after each time the file on disk is whole, so that a killed process leaves a
+    playable recording (of FLAC, but for its last 4096 frames). When the queue is full, the newest
+    chunk is refused and counted.
 
     Args:
         path: The file, replaced if it exists.
@@ -32,7 +34,8 @@ class Recorder:
     """
 
     def __init__(self, path: Path, rate_hz: int = 24_000) -> None:
-        self._file = WavWriter(path, rate_hz, channels=2)
+        writer = FlacWriter if path.suffix == ".flac" else WavWriter
+        self._file = writer(path, rate_hz, channels=2)
         self._timeline = StereoTimeline(rate_hz)
         self._queue: deque[_Chunk] = deque()
         self._queued_bytes = 0

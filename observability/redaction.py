@@ -1,5 +1,6 @@
 """What may be kept of a message: no sound, no credentials, and words only where wanted."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -47,16 +48,20 @@ _DEEPEST = 40
 # With content off, strings are kept under these keys and those that end in "id" alone.
 _PLAIN_KEYS = frozenset(
     {
+        "arm",
         "code",
         "eagerness",
         "event",
         "format",
+        "kind",
         "language",
+        "left",
         "media_type",
         "mimetype",
         "model",
         "modality",
         "name",
+        "node",
         "object",
         "output_modalities",
         "param",
@@ -66,11 +71,14 @@ _PLAIN_KEYS = frozenset(
         "required",
         "responsemodalities",
         "role",
+        "service",
         "started_at",
         "status",
+        "then",
         "tool_choice",
         "truncation",
         "type",
+        "unpriced",
         "voice",
         "why",
     }
@@ -84,7 +92,7 @@ def without_secrets(text: str) -> str:
     return _NAMED_HEX.sub(rf"\1{REMOVED}", _SECRET_TEXT.sub(REMOVED, text))
 
 
-def redact(value: Any, *, content: bool, key: str = "", depth: int = 0) -> Any:
+def redact(value: Any, *, content: bool, sound: bool = False, key: str = "", depth: int = 0) -> Any:
     """A copy of a JSON value that may be written down.
 
     Sound and images become their length, credentials become "[removed]"; ids, structure and
@@ -95,6 +103,7 @@ def redact(value: Any, *, content: bool, key: str = "", depth: int = 0) -> Any:
         content: Whether words may be kept: texts, transcripts, instructions, what tools are asked
             and answer. Without, a string is replaced by its length unless its key is known to
             hold no words.
+        sound: Whether sound and images may be kept, which are base64.
         key: The key under which the value lies.
         depth: How deep it lies; what lies too deep to be a message of any wire is removed.
     """
@@ -107,24 +116,38 @@ def redact(value: Any, *, content: bool, key: str = "", depth: int = 0) -> Any:
         return f"[{len(str(value))} characters]"
     if isinstance(value, Mapping):
         return {
-            part: redact(inner, content=content, key=str(part), depth=depth + 1)
+            part: redact(inner, content=content, sound=sound, key=str(part), depth=depth + 1)
             for part, inner in value.items()
         }
     if isinstance(value, list | tuple):
-        return [redact(inner, content=content, key=key, depth=depth + 1) for inner in value]
+        return [
+            redact(inner, content=content, sound=sound, key=key, depth=depth + 1) for inner in value
+        ]
     if isinstance(value, str):
-        return _redact_text(value, name, content=content)
+        return _redact_text(value, name, content=content, sound=sound)
     return value
 
 
-def _redact_text(text: str, name: str, *, content: bool) -> str:
+def _redact_text(text: str, name: str, *, content: bool, sound: bool) -> str:
     if _HEX.fullmatch(text) and re.search(_KEY_NAME, name) and not name.endswith("id"):
         return REMOVED
     if name in _BINARY_KEYS and _BINARY.fullmatch(text):
-        return f"[{len(text)} characters of base64]"
+        return text if sound else f"[{len(text)} characters of base64]"
+    if content and name in _TOOL_KEYS and text.startswith(("{", "[")):
+        return without_secrets(_redact_json(text, sound=sound))
     if content or name in _PLAIN_KEYS or name.endswith("id"):
         return without_secrets(text)
     return f"[{len(text)} characters]"
+
+
+def _redact_json(text: str, *, sound: bool) -> str:
+    """JSON within JSON, as OpenAI's wire has what tools are asked and answer."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    kept = redact(value, content=True, sound=sound)
+    return text if kept == value else json.dumps(kept, ensure_ascii=False)
 
 
 def _is_message_part(value: Any) -> bool:

@@ -1,18 +1,24 @@
 """When there was sound, from sound that arrives in chunks. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossfade.audio.pcm import SAMPLE_BYTES
 
-from .timeline import Placement
+from .timeline import Piece, Placement
 
 FRAME_MS = 10
 THRESHOLD_DBFS = -45.0
 """A frame at or above this level is sound: over a quiet line's noise, under soft speech."""
+RANGE_DB = 30.0
+"""What lies so far under the loudest frame before it, without a pause between them, is the room or
+the line that is left when the voice is over."""
 
 _FULL_SCALE = 32768.0
+_RANGE = 10 ** (-RANGE_DB / 10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,34 +35,57 @@ class SoundSpans:
     Args:
         join_s: Gaps of up to this length do not end a stretch.
         batch_ms: So much sound is judged at once, to spare the audio path.
+        heard_batch_ms: So much, once there was sound and until the stream pauses; as before if
+            None.
+        late_s: As for `Placement`.
         threshold_dbfs: Level from which a frame of 10 ms counts as sound.
     """
 
     def __init__(
-        self, *, join_s: float, batch_ms: int = 100, threshold_dbfs: float = THRESHOLD_DBFS
+        self,
+        *,
+        join_s: float,
+        batch_ms: int = 100,
+        heard_batch_ms: int | None = None,
+        late_s: float = 0.0,
+        threshold_dbfs: float = THRESHOLD_DBFS,
     ) -> None:
         self.spans: list[Span] = []
         """Stretches so far; the last one may still grow."""
         self._join_s = join_s
-        self._batch_bytes_per_hz = batch_ms * SAMPLE_BYTES / 1000
+        self._batch_s = self._first_batch_s = batch_ms / 1000
+        self._heard_batch_s = (batch_ms if heard_batch_ms is None else heard_batch_ms) / 1000
         self._power = _FULL_SCALE**2 * 10 ** (threshold_dbfs / 10)
-        self._placement = Placement()
+        self._placement = Placement(late_s)
         self._rate_hz = 0
         self._start_s = 0.0
         self._waiting = bytearray()
+        self._loudest = 0.0
+        """Since the last pause, as power."""
+        self._heard_until_s = float("-inf")
 
     def add(self, pcm: bytes, rate_hz: int, at_s: float) -> None:
         """Take s16le mono that came at `at_s`. It is judged with its batch."""
-        start_s, contiguous = self._placement.place(at_s, len(pcm) / SAMPLE_BYTES / rate_hz)
-        if not contiguous or rate_hz != self._rate_hz:
-            self.flush()
-            self._start_s, self._rate_hz = start_s, rate_hz
-        self._waiting += pcm
-        if len(self._waiting) >= self._batch_bytes_per_hz * rate_hz:
-            self._judge(rate_hz * FRAME_MS // 1000)
+        for piece in self._placement.place(pcm, rate_hz, at_s):
+            self._take(piece)
 
     def flush(self) -> None:
         """Judge all that came, a last short frame included."""
+        for piece in self._placement.settle():
+            self._take(piece)
+        self._judge_rest()
+
+    def _take(self, piece: Piece) -> None:
+        rate_hz = piece.rate_hz
+        if not piece.contiguous or rate_hz != self._rate_hz:
+            self._judge_rest()
+            self._start_s, self._rate_hz = piece.start_s, rate_hz
+            self._batch_s = self._first_batch_s
+        self._waiting += piece.pcm
+        if len(self._waiting) >= self._batch_s * rate_hz * SAMPLE_BYTES:
+            self._judge(rate_hz * FRAME_MS // 1000)
+
+    def _judge_rest(self) -> None:
         if not self._waiting:
             return
         frame = self._rate_hz * FRAME_MS // 1000
@@ -69,17 +98,35 @@ class SoundSpans:
         samples = np.frombuffer(self._waiting, "<i2", frames * frame_samples).astype(np.float32)
         blocks = samples.reshape(frames, frame_samples)
         power = np.einsum("ij,ij->i", blocks, blocks)
+        power /= frame_samples
         frame_s = frame_samples / self._rate_hz
-        loud = (power >= self._power * frame_samples).tolist()
-        at = 0
-        while True in loud[at:]:
-            first = loud.index(True, at)
-            at = loud.index(False, first) if False in loud[first:] else frames
-            self._mark(self._start_s + first * frame_s, self._start_s + at * frame_s)
+        for first, end in _runs(power >= self._power):
+            self._judge_run(power[first:end], self._start_s + first * frame_s, frame_s)
         self._start_s += frames * frame_s
         del self._waiting[: frames * frame_samples * SAMPLE_BYTES]
 
+    def _judge_run(self, power: NDArray[np.float32], start_s: float, frame_s: float) -> None:
+        """Mark what is sound of frames that are all loud enough."""
+        if start_s - self._heard_until_s > self._join_s:
+            self._loudest = 0.0
+        self._heard_until_s = start_s + len(power) * frame_s
+        loudest = np.maximum(np.maximum.accumulate(power), self._loudest)
+        self._loudest = float(loudest[-1])
+        for first, end in _runs(power >= loudest * _RANGE):
+            self._mark(start_s + first * frame_s, start_s + end * frame_s)
+
     def _mark(self, start_s: float, end_s: float) -> None:
+        self._batch_s = self._heard_batch_s
         if self.spans and start_s - self.spans[-1].end_s <= self._join_s:
             start_s = self.spans.pop().start_s
         self.spans.append(Span(start_s=start_s, end_s=end_s))
+
+
+def _runs(loud: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """The stretches of True: their first index, and the one behind them."""
+    values = loud.tolist()
+    at, length = 0, len(values)
+    while True in values[at:]:
+        first = values.index(True, at)
+        at = values.index(False, first) if False in values[first:] else length
+        yield first, at

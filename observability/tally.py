@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 from crossfade.conversation.usage import Usage
 from crossfade.frames.audio import SpeechPlayedFrame
-from crossfade.frames.continuity import AudioLostFrame, SessionContinuedFrame
+from crossfade.frames.continuity import (
+    AudioLostFrame,
+    NodeSwitchedFrame,
+    SessionContinuedFrame,
+)
 from crossfade.frames.control import (
     ErrorFrame,
     Frame,
@@ -79,6 +83,7 @@ class Tally:
         self.user_turns = 0
         self.interruptions_s: list[float] = []
         self.responses: dict[str, ResponseTimes] = {}
+        """The model's, without phrases that are said in between."""
         self.tools: dict[str, ToolTimes] = {}
         self.usage = Usage()
         self.errors: list[str] = []
@@ -92,7 +97,7 @@ class Tally:
                 self.user_turns += 1
             case SpeechPlayedFrame() if frame.interrupted and frame.items:
                 self.interruptions_s.append(at_s)
-            case ResponseStartFrame():
+            case ResponseStartFrame() if not frame.injected:
                 self.responses[frame.response_id] = ResponseTimes(
                     response_id=frame.response_id, started_s=at_s
                 )
@@ -109,10 +114,14 @@ class Tally:
                     tool.acknowledge_s = at_s
             case FunctionCallResultFrame() | FunctionCallCancelFrame():
                 self._tool_ended(frame, at_s)
-            case SessionContinuedFrame() | AudioLostFrame():
+            case SessionContinuedFrame() | NodeSwitchedFrame() | AudioLostFrame():
                 self._went_on(frame, at_s)
             case ErrorFrame():
                 self.errors.append(frame.error)
+
+    def used(self, usage: Usage) -> None:
+        """Note tokens that a model read and wrote."""
+        self.usage += usage
 
     def audio_received(self, response_id: str, at_s: float) -> bool:
         """Note that sound of a response came over the wire; whether it is known yet."""
@@ -121,13 +130,18 @@ class Tally:
             response.first_audio_s = at_s
         return response is not None
 
-    def _went_on(self, frame: SessionContinuedFrame | AudioLostFrame, at_s: float) -> None:
+    def _went_on(
+        self, frame: SessionContinuedFrame | NodeSwitchedFrame | AudioLostFrame, at_s: float
+    ) -> None:
         if isinstance(frame, AudioLostFrame):
             self.lost_audio_ms += frame.lost_ms
             return
-        change = SessionChange(
-            at_s=at_s, why=frame.why.value, provider=frame.provider, gap_ms=frame.gap_ms
+        why, provider = (
+            ("switch", frame.node)
+            if isinstance(frame, NodeSwitchedFrame)
+            else (frame.why.value, frame.provider)
         )
+        change = SessionChange(at_s=at_s, why=why, provider=provider, gap_ms=frame.gap_ms)
         self.session_changes.append(change)
 
     def _tool_ended(
@@ -142,8 +156,6 @@ class Tally:
             tool.answered_s, tool.is_error = at_s, is_error
 
     def _response_ended(self, frame: ResponseEndFrame, at_s: float) -> None:
-        if frame.usage is not None:
-            self.usage += frame.usage
         response = self.responses.get(frame.response_id)
         if response is not None:
             response.ended_s, response.status = at_s, frame.status

@@ -1,6 +1,8 @@
 """Two streams of sound on one timeline. Pure: time is what the chunks are stamped with."""
 
+from collections.abc import Sequence
 from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +14,13 @@ JITTER_S = 0.06
 LIMIT_S = 600.0
 """How far a side's sound may lie ahead of the other's time; what goes beyond is refused."""
 
-# More than a resampler withholds, so that a run is over before its tail is asked for.
-_MARGIN_S = 0.01
+LATE_S = 0.5
+"""So much of a caller's sound that comes late is laid where it belongs."""
+SETTLE_S = 0.04
+"""So long after a gap it is seen whether it was a pause or a stall."""
+
+# More than a resampler withholds, and than chunks are held.
+_MARGIN_S = 0.06
 
 
 class Side(Enum):
@@ -23,26 +30,74 @@ class Side(Enum):
     AGENT = 1
 
 
+class Piece(NamedTuple):
+    """Sound with its place in time."""
+
+    pcm: bytes
+    rate_hz: int
+    start_s: float
+    contiguous: bool
+    """It follows the piece before without a gap."""
+
+
 class Placement:
-    """Where the next chunk of a stream lies in time.
+    """Where the chunks of a stream lie in time.
 
     Chunks that come in a burst, or late by less than `JITTER_S`, are laid end to end; a longer
     pause is a gap, and the sound after it lies at the time of its arrival.
+
+    Where the sound is captured at a steady pace, a gap may be a stall instead: what was late then
+    comes at once. The first chunks after a gap are held for `SETTLE_S` to see, and laid as much
+    earlier as there came too much of them.
+
+    Args:
+        late_s: How much earlier at most; 0 for sound that is heard when it comes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, late_s: float = 0.0) -> None:
         self.end_s = float("-inf")
+        """Where the sound ends that is placed."""
+        self._late_s = late_s
+        self._held: list[tuple[bytes, int, float]] = []
+        self._held_s = 0.0
+        self._first_s = self._start_s = 0.0
 
-    def place(self, at_s: float, duration_s: float) -> tuple[float, bool]:
-        """Place a chunk.
+    @property
+    def reach_s(self) -> float:
+        """Where all sound ends that came, as far as is known."""
+        return max(self.end_s, self._start_s + self._held_s) if self._held else self.end_s
 
-        Returns:
-            Where it begins, and whether it follows the chunk before without a gap.
-        """
-        contiguous = at_s <= self.end_s + JITTER_S
-        start_s = self.end_s if contiguous else at_s
-        self.end_s = start_s + duration_s
-        return start_s, contiguous
+    def place(self, pcm: bytes, rate_hz: int, at_s: float) -> Sequence[Piece]:
+        """Take a chunk of s16le mono that came at `at_s`; what is placed now, in order."""
+        duration_s = len(pcm) / SAMPLE_BYTES / rate_hz
+        if self._held:
+            self._start_s = min(self._start_s, at_s - self._held_s)
+        elif at_s <= self.end_s + JITTER_S:
+            start_s, self.end_s = self.end_s, self.end_s + duration_s
+            return (Piece(pcm, rate_hz, start_s, True),)
+        elif not self._late_s or self.end_s < 0:
+            self.end_s = at_s + duration_s
+            return (Piece(pcm, rate_hz, at_s, False),)
+        else:
+            self._first_s = self._start_s = at_s
+        self._held.append((pcm, rate_hz, duration_s))
+        self._held_s += duration_s
+        return self.settle(at_s)
+
+    def settle(self, now_s: float = float("inf")) -> Sequence[Piece]:
+        """Place what is held, if it was for long enough."""
+        if not self._held or now_s < self._first_s + SETTLE_S:
+            return ()
+        start_s = max(self._start_s, self._first_s - self._late_s)
+        contiguous = start_s <= self.end_s + JITTER_S
+        if not contiguous:
+            self.end_s = start_s
+        pieces: list[Piece] = []
+        for pcm, rate_hz, duration_s in self._held:
+            pieces.append(Piece(pcm, rate_hz, self.end_s, contiguous or bool(pieces)))
+            self.end_s += duration_s
+        self._held, self._held_s = [], 0.0
+        return pieces
 
 
 class Track:
@@ -50,11 +105,12 @@ class Track:
 
     Args:
         rate_hz: Rate of the s16le mono samples that come out.
+        late_s: As for `Placement`.
     """
 
-    def __init__(self, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, late_s: float = 0.0) -> None:
         self._rate_hz = rate_hz
-        self._placement = Placement()
+        self._placement = Placement(late_s)
         self._resampler: StreamResampler | None = None
         # Of the present run, not converted yet: many chunks at once cost little more than one.
         self._unconverted = bytearray()
@@ -64,19 +120,27 @@ class Track:
     @property
     def end_s(self) -> float:
         """Where the sound ends that came so far; 0 before any."""
-        return max(0.0, self._placement.end_s)
+        return max(0.0, self._placement.reach_s)
 
     def add(self, pcm: bytes, rate_hz: int, at_s: float) -> None:
         """Lay a chunk of s16le mono on the track."""
-        start_s, contiguous = self._placement.place(at_s, len(pcm) / SAMPLE_BYTES / rate_hz)
-        if not contiguous:
+        for piece in self._placement.place(pcm, rate_hz, at_s):
+            self._lay(piece)
+
+    def settle(self, now_s: float = float("inf")) -> None:
+        """Lay down what was held for long enough."""
+        for piece in self._placement.settle(now_s):
+            self._lay(piece)
+
+    def _lay(self, piece: Piece) -> None:
+        if not piece.contiguous:
             self._end_run()
-            start = max(0, round(start_s * self._rate_hz) - self._taken)
+            start = max(0, round(piece.start_s * self._rate_hz) - self._taken)
             self._pad(start * SAMPLE_BYTES)
-        if self._resampler is None or self._resampler.in_rate_hz != rate_hz:
+        if self._resampler is None or self._resampler.in_rate_hz != piece.rate_hz:
             self._end_run()
-            self._resampler = StreamResampler(rate_hz, self._rate_hz)
-        self._unconverted += pcm
+            self._resampler = StreamResampler(piece.rate_hz, self._rate_hz)
+        self._unconverted += piece.pcm
 
     def take(self, until: int) -> bytes:
         """All samples up to position `until` not taken yet, silence where there is no sound."""
@@ -114,7 +178,8 @@ class StereoTimeline:
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
-        self._caller, self._agent = Track(rate_hz), Track(rate_hz)
+        # What the agent says late is heard late; the caller was heard in time.
+        self._caller, self._agent = Track(rate_hz, LATE_S), Track(rate_hz)
         self._now_s = 0.0
 
     def add(self, side: Side, pcm: bytes, rate_hz: int, at_s: float) -> bool:
@@ -132,6 +197,7 @@ class StereoTimeline:
         """
         if at_s > self._now_s:
             self._now_s = at_s
+            self._caller.settle(at_s)
         track = self._caller if side is Side.CALLER else self._agent
         if track.end_s > self._now_s + LIMIT_S:
             return False
@@ -140,11 +206,12 @@ class StereoTimeline:
 
     def take(self) -> bytes:
         """The stereo frames in which nothing can change any more: left caller, right agent."""
-        settled_s = self._now_s - JITTER_S - _MARGIN_S
+        settled_s = self._now_s - LATE_S - _MARGIN_S
         return self._interleave(int(settled_s * self._rate_hz))
 
     def finish(self) -> bytes:
         """All the rest."""
+        self._caller.settle()
         end_s = max(self._caller.end_s, self._agent.end_s)
         return self._interleave(round(end_s * self._rate_hz))
 

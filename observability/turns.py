@@ -8,15 +8,19 @@
 Sound is what `sound_spans` calls so: frames of 10 ms at or above -45 dBFS.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 
+import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from crossfade.errors import SettingsError
 
 from .sound_spans import SoundSpans, Span
+from .timeline import LATE_S
 
 CALLER_JOIN_S = 0.2
 AGENT_JOIN_S = 0.5
@@ -80,6 +84,21 @@ def barge_ins(caller: Sequence[Span], agent: Sequence[Span]) -> list[BargeIn]:
     return found
 
 
+def overlaps(caller: Sequence[Span], agent: Sequence[Span]) -> list[Span]:
+    """The stretches in which both were heard."""
+    found: list[Span] = []
+    at = 0
+    for speech in agent:
+        while at < len(caller) and caller[at].end_s <= speech.start_s:
+            at += 1
+        for span in caller[at:]:
+            if span.start_s >= speech.end_s:
+                break
+            start_s, end_s = max(span.start_s, speech.start_s), min(span.end_s, speech.end_s)
+            found.append(Span(start_s=start_s, end_s=end_s))
+    return found
+
+
 def first_sound(spans: Sequence[Span], since_s: float) -> float | None:
     """The first instant of sound at or after `since_s`, None if there is none."""
     return next((max(span.start_s, since_s) for span in spans if span.end_s > since_s), None)
@@ -94,8 +113,9 @@ class TurnMeter:
 
     def __init__(self, on_answer: Callable[[Answer], None] | None = None) -> None:
         # The caller's sound is always there, and judged when the agent becomes audible.
-        self.caller = SoundSpans(join_s=CALLER_JOIN_S, batch_ms=1000)
-        self.agent = SoundSpans(join_s=AGENT_JOIN_S)
+        self.caller = SoundSpans(join_s=CALLER_JOIN_S, batch_ms=1000, late_s=LATE_S)
+        # That an answer has begun is told at once, where it goes on is not.
+        self.agent = SoundSpans(join_s=AGENT_JOIN_S, heard_batch_ms=1000)
         self._on_answer = on_answer
         self._speech_start_s: float | None = None
 
@@ -124,6 +144,22 @@ class TurnMeter:
         """All stretches of the agent's speech so far into which the caller spoke."""
         return barge_ins(self.caller.spans, self.agent.spans)
 
+    def overlaps(self) -> list[Span]:
+        """All stretches so far in which both were heard."""
+        return overlaps(self.caller.spans, self.agent.spans)
+
+    def turns(self, duration_s: float) -> "RecordedTurns":
+        """All that was measured in a call of this length."""
+        self.flush()
+        return RecordedTurns(
+            duration_s=duration_s,
+            caller=tuple(self.caller.spans),
+            agent=tuple(self.agent.spans),
+            answers=tuple(self.answers()),
+            barge_ins=tuple(self.barge_ins()),
+            overlaps=tuple(self.overlaps()),
+        )
+
     def _tell_answer(self) -> None:
         self.caller.flush()
         found = self.answers()
@@ -133,13 +169,33 @@ class TurnMeter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTurns:
-    """What a finished recording tells."""
+    """What the sound of a call tells."""
 
     duration_s: float
     caller: tuple[Span, ...]
     agent: tuple[Span, ...]
     answers: tuple[Answer, ...]
     barge_ins: tuple[BargeIn, ...]
+    overlaps: tuple[Span, ...] = ()
+    """When both were heard."""
+
+
+class RecordingMeter:
+    """Measures a recording that is read piece by piece."""
+
+    def __init__(self) -> None:
+        self._meter = TurnMeter()
+        self._end_s = 0.0
+
+    def add(self, frames: NDArray[np.int16], rate_hz: int) -> None:
+        """The next stereo frames of 16 bits, of the shape (frames, 2)."""
+        for channel, feed in enumerate((self._meter.caller_audio, self._meter.agent_audio)):
+            feed(frames[:, channel].astype("<i2").tobytes(), rate_hz, self._end_s)
+        self._end_s += len(frames) / rate_hz
+
+    def turns(self) -> RecordedTurns:
+        """What all of it tells."""
+        return self._meter.turns(self._end_s)
 
 
 def from_recording(path: str | PathLike[str]) -> RecordedTurns:
@@ -148,25 +204,34 @@ def from_recording(path: str | PathLike[str]) -> RecordedTurns:
     Raises:
         SettingsError: The file is missing, is no sound file, or is not stereo.
     """
+    meter = RecordingMeter()
+    for frames, rate_hz in stereo_blocks(path):
+        meter.add(frames, rate_hz)
+    return meter.turns()
+
+
+def stereo_blocks(
+    path: str | PathLike[str], block_s: float = 0.5
+) -> Iterator[tuple[NDArray[np.int16], int]]:
+    """Read a stereo recording piece by piece, as far as it goes: each with its rate.
+
+    Raises:
+        SettingsError: The file is missing, is no sound file, or is not stereo.
+    """
     try:
-        frames, rate_hz = soundfile.read(fspath(path), dtype="int16", always_2d=True)
+        file = soundfile.SoundFile(fspath(path))
     except (soundfile.LibsndfileError, OSError) as error:
         raise SettingsError(
             f"{fspath(path)}: cannot be read as a recording; give a recording.wav"
         ) from error
-    if frames.shape[1] != 2:
-        raise SettingsError(
-            f"{fspath(path)}: has {frames.shape[1]} channel(s), but a recording has two: "
-            "the caller left and the agent right"
-        )
-    meter = TurnMeter()
-    for channel, feed in enumerate((meter.caller_audio, meter.agent_audio)):
-        feed(frames[:, channel].astype("<i2").tobytes(), rate_hz, 0.0)
-    meter.flush()
-    return RecordedTurns(
-        duration_s=len(frames) / rate_hz,
-        caller=tuple(meter.caller.spans),
-        agent=tuple(meter.agent.spans),
-        answers=tuple(meter.answers()),
-        barge_ins=tuple(meter.barge_ins()),
-    )
+    with file:
+        if file.channels != 2:
+            raise SettingsError(
+                f"{fspath(path)}: has {file.channels} channel(s), but a recording has two: "
+                "the caller left and the agent right"
+            )
+        rate_hz = file.samplerate
+        # A FLAC file of a process that was killed has no length: it ends where reading fails.
+        with contextlib.suppress(soundfile.LibsndfileError):
+            while len(frames := file.read(round(block_s * rate_hz), dtype="int16")):
+                yield frames, rate_hz

@@ -23,6 +23,7 @@ from crossfade.processors.audio_tap import AudioTap
 from crossfade.processors.base import Processor
 from crossfade.processors.conversation_tap import ConversationTap, TapSide
 from crossfade.processors.end_of_turn import ASK_AFTER_MS, EndOfTurn, TurnJudge
+from crossfade.processors.node_switch import NodeSwitch, When
 from crossfade.processors.phrases import Phrases
 from crossfade.processors.playout import Playout
 from crossfade.processors.playout_queue import PlayoutQueue
@@ -34,6 +35,9 @@ from crossfade.processors.tools import Tool
 from crossfade.processors.turn_taking import TurnCounts, TurnOwner, TurnTaking
 from crossfade.processors.voice_activity import VoiceActivity
 from crossfade.providers.continuity.serving import Serving
+
+from .budgets import keep_budgets
+from .capture_chain import captured_client, captured_speech, keep_decisions
 
 EndOfTurnRule = Literal["silence", "smart"]
 
@@ -113,7 +117,9 @@ class Call:
         self.unfinished = unfinished
         self.unfinished_rate_hz = unfinished_rate_hz
         self.serving = serving
+        self._node = node
         self._record = record
+        record.follow(lambda: "" if (served := serving()) is None else served.provider)
         record.hide_arguments(frozenset().union(*(tool.declaration.secrets for tool in tools)))
         self._failure: CrossfadeError | None = None
         self._playout = playout = Playout(rate_hz=out_rate_hz)
@@ -131,12 +137,14 @@ class Call:
             ToolDispatcher(tools, wire=tool_wire),
             self._agent_tap,
             Resampler(in_rate_hz=node_rate_hz, out_rate_hz=out_rate_hz),
+            *captured_speech(record.capture),
             PlayoutQueue(playout),
             transport.output(),
             PlayoutTracker(playout),
             AudioTap(lambda frame: record.agent_audio(frame.audio, frame.sample_rate), last=True),
         ]
         self._processors = [processor for processor in chain if isinstance(processor, Processor)]
+        keep_decisions(record.capture, chain)
         if observe_audio:
             for processor in self._processors:
                 processor.observe_audio = True
@@ -145,13 +153,17 @@ class Call:
             params=PipelineParams(
                 audio_in_sample_rate=in_rate_hz, audio_out_sample_rate=out_rate_hz
             ),
-            observers=list(record.observers),
+            observers=[
+                *record.observers,
+                *captured_client(record.capture, (transport.input(), transport.output())),
+            ],
             enable_rtvi=False,
             enable_turn_tracking=False,
             idle_timeout_secs=None,
             processor_unusable_policy=ProcessorUnusablePolicy.END,
         )
         self._worker.event_handler("on_pipeline_error")(self._on_error)
+        keep_budgets(record, self._worker, downgrade=_downgrade(node))
 
     @property
     def worker(self) -> PipelineWorker:
@@ -162,6 +174,21 @@ class Call:
     def playout(self) -> Playout:
         """What of the agent's speech waits, and how far it was played."""
         return self._playout
+
+    async def switch_to(
+        self, node: str, *, when: When = When.QUIET, why: str = "asked for", speaks: bool = False
+    ) -> None:
+        """Have another speech node serve, and wait until it does, as `NodeSwitch.to`.
+
+        Raises:
+            SettingsError: The call has one node only, or there is no such node.
+            CrossfadeError: The node cannot be used; the other one serves on.
+        """
+        if not isinstance(self._node, NodeSwitch):
+            raise SettingsError(
+                "this call has one speech node; make it with switched_call to change nodes"
+            )
+        await self._node.to(node, when=when, why=why, speaks=speaks)
 
     @property
     def turn_counts(self) -> TurnCounts:
@@ -235,6 +262,13 @@ def _acknowledging(
     # What each tool says first is needed first.
     texts = dict.fromkeys([each[0] for each in of_tools] + [t for each in of_tools for t in each])
     return [Acknowledger(playout, phrases=phrases, texts=tuple(texts))]
+
+
+def _downgrade(node: Processor) -> Callable[[str, str], None] | None:
+    """How a cheaper node takes over, if the call can change its node."""
+    if not isinstance(node, NodeSwitch):
+        return None
+    return lambda name, why: node.ask(name, why=why)
 
 
 def _hearing(rate_hz: int, owner: TurnOwner, end_of_turn: EndOfTurnRule) -> list[Processor]:

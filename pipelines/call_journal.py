@@ -7,6 +7,7 @@ from crossfade.conversation.store_entries import entry_row
 from crossfade.conversation.store_records import (
     AudioChange,
     CallChanges,
+    CallFolder,
     CallStatus,
     EntryRow,
     NewCall,
@@ -35,6 +36,7 @@ class CallJournal:
         begun: Whether the store has the call already, and nothing of it.
         stored: What is in the store already, for a call that another process began; if that was
             with another model, `call` tells the new one.
+        folder: Where this process records the call.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class CallJournal:
         handle: Callable[[], StoredHandle | None] | None = None,
         begun: bool = False,
         stored: StoredCall | None = None,
+        folder: CallFolder | None = None,
     ) -> None:
         self.call_id = call.id
         self._conversation = conversation
@@ -55,14 +58,17 @@ class CallJournal:
         self._handle = handle
         self._to_begin = call if stored is None and not begun else None
         self._to_change = call if stored is not None and not _is_as(stored, call) else None
+        self._folder = folder
         self._waiting: dict[int, None] = {}
         self._kept_audio: bytes | None = b"" if stored is None else stored.unfinished
         self._part = 0 if stored is None else stored.unfinished_part
-        self._kept_state: str | None = "" if stored is None else stored.state
+        self._kept_state: str | None = call.state if stored is None else stored.state
         self._kept_handle = None if stored is None else stored.handle
         self._status: CallStatus | None = None
         self._ended_at: float | None = None
         self.closed = False
+        self.kept = begun or stored is not None
+        """Whether the store has the call: it was written once."""
         known = () if stored is None else stored.entries
         for position, entry in enumerate(conversation.entries):
             if position >= len(known) or known[position] != entry:
@@ -93,12 +99,13 @@ class CallJournal:
         """Take what is to be written; None if nothing is. `failed` gives it back."""
         began, self._to_begin = self._to_begin, None
         changed, self._to_change = self._to_change, None
+        folder, self._folder = self._folder, None
         entries = self._take_entries()
         last = self.closed and not self._waiting
         audio, state = self._take_audio(), self._take_state()
         handle, forget = self._take_handle()
         news = began or changed or entries or audio or state is not None or handle or forget
-        if not (last or news):
+        if not (last or news or folder):
             return None
         return CallChanges(
             call_id=self.call_id,
@@ -109,6 +116,7 @@ class CallJournal:
             state=state,
             handle=handle,
             forget_handle=forget,
+            folder=folder,
             ended=self._status if last else None,
             ended_at=self._ended_at if last else None,
             free=last,
@@ -118,6 +126,7 @@ class CallJournal:
         """What was taken was not written: it waits again, before all else."""
         self._to_begin = changes.began or self._to_begin
         self._to_change = changes.changed or self._to_change
+        self._folder = changes.folder or self._folder
         self._waiting = dict.fromkeys(entry.position for entry in changes.entries) | self._waiting
         if changes.audio is not None:
             self._kept_audio = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from crossfade.errors import SettingsError
 from crossfade.pipelines.calls_place import STORE_VARIABLE, store_url
@@ -16,7 +17,7 @@ from crossfade.pipelines.command_line import errors_in_one_line, prepare
 
 if TYPE_CHECKING:
     from crossfade.conversation.store import CallStore
-    from crossfade.conversation.store_records import StoredCall
+    from crossfade.conversation.store_records import CallFolder, StoredCall
 
 T = TypeVar("T")
 
@@ -114,17 +115,32 @@ def delete(
     with errors_in_one_line():
         if (not call) == (older_than is None):
             raise SettingsError("say which calls to delete, or --older-than")
-        if older_than is not None:
-            than_s = _seconds(older_than)
-            count = _in_store(store, lambda opened: opened.delete_older(than_s))
-        else:
-            count = _in_store(store, lambda opened: opened.delete(call or []))
+        than_s = None if older_than is None else _seconds(older_than)
+        count, folders = _in_store(store, lambda opened: _deleted(opened, call or [], than_s))
         if call and count < len(set(call)):
             raise SettingsError(
                 f"deleted {count} of {len(set(call))}: there is no call of the other names; "
                 "see crossfade calls list"
             )
-        Console().print(f"deleted {count} call{'' if count == 1 else 's'}")
+        console = Console()
+        console.print(f"deleted {count} call{'' if count == 1 else 's'}")
+        if folders:
+            from crossfade.pipelines.calls_view import place
+
+            console.print("their recordings are not the store's; delete them where they lie:")
+            for folder in folders:
+                console.print(Text(f"  {place(folder)}"), soft_wrap=True)
+
+
+async def _deleted(
+    store: "CallStore", call_ids: list[str], than_s: float | None
+) -> "tuple[int, tuple[CallFolder, ...]]":
+    """Delete calls by name or by age; gives how many there were, and where they were recorded."""
+    if than_s is None:
+        folders = await store.folders(call_ids)
+        return await store.delete(call_ids), folders
+    folders = await store.folders_older(than_s)
+    return await store.delete_older(than_s), folders
 
 
 async def _loaded(store: "CallStore", name: str) -> "StoredCall":

@@ -9,6 +9,7 @@ from crossfade.conversation.store_records import StoredCall
 from crossfade.conversation.transcript import describe
 from crossfade.conversation.turns import AgentTurn, Entry, UserTurn
 from crossfade.conversation.usage import Usage
+from crossfade.conversation.webvtt import Cue, webvtt
 
 _LEAST_S = 0.5
 _CHARACTERS_PER_S = 15.0
@@ -27,6 +28,10 @@ def as_json(call: StoredCall) -> str:
         "started_at": iso(call.started_at),
         "ended_at": None if call.ended_at is None else iso(call.ended_at),
         "config": call.config,
+        "folders": [
+            {"host": folder.host, "path": folder.path, "since": iso(folder.since)}
+            for folder in call.folders
+        ],
         **describe(call.entries, usage_of(call.entries), 0.0),
     }
     return json.dumps(told, indent=2, ensure_ascii=False, default=str) + "\n"
@@ -41,11 +46,7 @@ def as_webvtt(call: StoredCall) -> str:
     Args:
         call: Loaded with `started_at_s` 0.
     """
-    cues = sorted(_cues(call.entries))
-    blocks = ["WEBVTT"]
-    for number, (start_s, end_s, speaker, text) in enumerate(cues, 1):
-        blocks.append(f"{number}\n{_time(start_s)} --> {_time(end_s)}\n<v {speaker}>{_text(text)}")
-    return "\n\n".join(blocks) + "\n"
+    return webvtt(_cues(call.entries))
 
 
 def usage_of(entries: Sequence[Entry]) -> Usage:
@@ -62,33 +63,21 @@ def iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
-def _cues(entries: Sequence[Entry]) -> Iterator[tuple[float, float, str, str]]:
+def _cues(entries: Sequence[Entry]) -> Iterator[Cue]:
     for entry in entries:
         if isinstance(entry, UserTurn) and entry.text.strip():
             start_s = max(0.0, entry.started_at_s)
-            end_s = entry.stopped_at_s or start_s + _reckoned_s(entry.text)
-            yield start_s, max(end_s, start_s + _LEAST_S), "caller", entry.text
+            end_s = max(entry.stopped_at_s or start_s + _reckoned_s(entry.text), start_s + _LEAST_S)
+            yield Cue(start_s=start_s, end_s=end_s, speaker="caller", text=entry.text)
         elif isinstance(entry, AgentTurn) and entry.heard.strip():
             start_s = max(0.0, entry.started_at_s)
             played_s = sum(item.played_ms or 0.0 for item in entry.items) / 1000
-            length_s = played_s or _reckoned_s(entry.heard)
-            yield start_s, start_s + max(length_s, _LEAST_S), "agent", entry.heard
+            end_s = start_s + max(played_s or _reckoned_s(entry.heard), _LEAST_S)
+            yield Cue(start_s=start_s, end_s=end_s, speaker="agent", text=entry.heard)
 
 
 def _reckoned_s(text: str) -> float:
     return len(text) / _CHARACTERS_PER_S
-
-
-def _time(at_s: float) -> str:
-    minutes, ms = divmod(round(at_s * 1000), 60_000)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{ms // 1000:02}.{ms % 1000:03}"
-
-
-def _text(text: str) -> str:
-    """In one line, without what WebVTT takes for markup; an arrow would end the cue."""
-    plain = " ".join(text.split()).replace("\0", "")
-    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 __all__ = ["as_json", "as_webvtt", "iso", "usage_of"]

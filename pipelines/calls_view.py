@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from crossfade.conversation.store_records import CallListing, CallStatus, StoredCall
+from crossfade.conversation.store_records import CallFolder, CallListing, CallStatus, StoredCall
 from crossfade.conversation.turns import AgentTurn, Entry, Summary, ToolRound, UserImage, UserTurn
 
 _LONGEST = 400
@@ -50,6 +50,8 @@ def call_lines(call: StoredCall) -> Iterator[Text]:
         yield Text(f"length  {_length(call.ended_at - call.started_at)}")
     yield Text(f"model   {_plain(call.spec)}")
     yield Text(f"status  {call.status.value}")
+    for folder in call.folders:
+        yield Text(f"folder  {place(folder)}, from {_local(folder.since)}")
     if call.unfinished:
         seconds = len(call.unfinished) / 2 / call.audio_rate_hz
         yield Text(f"audio   {seconds:.1f} s of an unfinished utterance")
@@ -58,6 +60,11 @@ def call_lines(call: StoredCall) -> Iterator[Text]:
         if told := _told(entry):
             at_s, who, style, words = told
             yield Text(f"{at_s:8.2f} s  ", "dim") + Text(f"{who:<7}", style) + Text(_short(words))
+
+
+def place(folder: CallFolder) -> str:
+    """Where a folder is: on which machine, and where there."""
+    return _plain(f"{folder.host}:{folder.path}")
 
 
 def _told(entry: Entry) -> tuple[float, str, str, str] | None:
@@ -113,4 +120,4 @@ def _plain(text: str) -> str:
     return "".join(each if each.isprintable() else " " for each in text)
 
 
-__all__ = ["call_lines", "calls_table"]
+__all__ = ["call_lines", "calls_table", "place"]

@@ -104,6 +104,8 @@ def cascaded_call(
         in_rate_hz=in_rate_hz,
         out_rate_hz=out_rate_hz,
         custom=custom,
+        unfinished=node.unfinished_audio,
+        unfinished_rate_hz=in_rate_hz,
     )
 
 

@@ -14,11 +14,14 @@ from crossfade.observability.live_events import (
     AgentSaid,
     AgentSpeaking,
     AnswerHeard,
+    AnswerSlow,
     AudioLost,
+    BudgetCrossed,
     Continued,
     Failed,
     LineLost,
     LiveEvent,
+    RateMismatched,
     ToolAnswered,
     ToolCalled,
     UserSaid,
@@ -58,7 +61,7 @@ class CallConsole:
         for since_s, text in self._agent.values():
             self._print(since_s, "agent", Text(text.strip()))
 
-    def __call__(self, event: LiveEvent) -> None:
+    def __call__(self, event: LiveEvent) -> None:  # noqa: C901  # one case for each event
         match event:
             case UserSpeaking():
                 self._caller = Text("speaking …") if event.speaking else Text()
@@ -82,6 +85,8 @@ class CallConsole:
             case AnswerHeard():
                 latency = Text(f"answer heard after {event.voice_to_voice_ms:.0f} ms", "dim")
                 self._print(event.at_s, "", latency)
+            case AnswerSlow() | RateMismatched() | BudgetCrossed():
+                self._print(event.at_s, "", Text(_alert(event), "yellow"))
             case LineLost() | Continued() | AudioLost():
                 self._print(event.at_s, "", _continuity(event))
             case Failed():
@@ -112,6 +117,20 @@ class CallConsole:
         return Text("      ● ", _WHO[speaker]).append(f"{speaker:<6} ").append_text(words)
 
 
+def _alert(event: AnswerSlow | RateMismatched | BudgetCrossed) -> str:
+    """What is not as it should be, in plain words."""
+    match event:
+        case BudgetCrossed():
+            return f"the call has cost ${event.spent_usd:.4f}, more than ${event.budget.usd}"
+        case AnswerSlow():
+            hop = f"{event.hop} took {event.took_ms:.0f} ms, may take {event.budget_ms:.0f}"
+            return f"slow answer: {hop}"
+    return (
+        f"the caller's sound is declared as {event.declared_hz} Hz "
+        f"but comes as {event.likely_hz} Hz does"
+    )
+
+
 _HANDOVERS = {
     "reconnect": "connected again to {0}",
     "rotation": "went over to a new session of {0}",
@@ -133,7 +152,10 @@ def _continuity(event: LineLost | Continued | AudioLost) -> Text:
 
 
 def _continued(event: Continued) -> str:
-    told = _HANDOVERS.get(event.why, f"{event.why}: {{0}}").format(event.provider)
+    handover = _HANDOVERS.get(event.why)
+    told = f"{event.why}: {event.provider} serves"
+    if handover is not None:
+        told = handover.format(event.provider)
     if event.resumed:
         told += ", which took its session up again"
     told += f"; {event.gap_ms:.0f} ms without a line"

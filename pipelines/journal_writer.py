@@ -19,6 +19,7 @@ from loguru import logger
 from crossfade.conversation.ledger import Conversation
 from crossfade.conversation.store_records import (
     CallChanges,
+    CallFolder,
     LeftOut,
     NewCall,
     StoredCall,
@@ -93,6 +94,8 @@ class JournalWriter:
         self._some = asyncio.Event()
         self._writing = asyncio.Lock()
         self._writes: set[asyncio.Task[bool]] = set()
+        self._coming: asyncio.Task[bool] | None = None
+        """The write that has not yet taken anything."""
         self._task: asyncio.Task[None] | None = None
         self._state = JournalState(well=True, error="", lost=0)
         self._retry_s = _FIRST_RETRY_S
@@ -114,6 +117,7 @@ class JournalWriter:
         handle: Callable[[], StoredHandle | None] | None = None,
         begun: bool = False,
         stored: StoredCall | None = None,
+        folder: CallFolder | None = None,
         taken: Callable[[], None] | None = None,
     ) -> CallJournal:
         """Write a call from now on, until its journal is told `end` or `leave`.
@@ -127,6 +131,7 @@ class JournalWriter:
             begun: As `CallJournal`; the lease of such a call must be this owner's already.
             stored: As `CallJournal`; the lease of such a call must be this owner's already. Where
                 this process served it just now, `flush` after `leave` and before this.
+            folder: As `CallJournal`.
             taken: Called once when another process has taken the lease: it serves the call now,
                 and of this one nothing is written any more.
         """
@@ -138,6 +143,7 @@ class JournalWriter:
             handle=handle,
             begun=begun,
             stored=stored,
+            folder=folder,
         )
         self._journals[call.id] = journal
         if taken is not None:
@@ -172,14 +178,24 @@ class JournalWriter:
         for call_id in [one.call_id for one in self._journals.values() if one.closed or one.waits]:
             self._lost(call_id, why)
 
-    async def flush(self) -> bool:
-        """Write everything that waits, now; whether that succeeded."""
+    async def flush(self, call_id: str | None = None) -> bool:
+        """Write everything that waits, now; whether that succeeded.
+
+        Args:
+            call_id: What waits of this call is enough.
+        """
         while self._journals:
             if not await self._write_once():
                 return False
-            if not any(journal.waits or journal.closed for journal in self._journals.values()):
+            waiting = {one.call_id for one in self._journals.values() if one.waits or one.closed}
+            if not (waiting if call_id is None else call_id in waiting):
                 break
         return True
+
+    async def renew(self) -> bool:
+        """Renew all leases now, and let go of calls that are another's; whether it succeeded."""
+        self._renewed_s = -float("inf")
+        return await self._write_once()
 
     async def _run(self) -> None:
         while True:
@@ -198,13 +214,22 @@ class JournalWriter:
         Who is cancelled meanwhile only stops waiting: SQLite stays locked for a while if it is cut
         off in the middle of a statement.
         """
-        writing = asyncio.create_task(self._write_next(), name="call journal writes")
-        self._writes.add(writing)
-        writing.add_done_callback(self._writes.discard)
+        writing = self._coming
+        if writing is None:
+            writing = asyncio.create_task(self._write_next(), name="call journal writes")
+            self._coming = writing
+            self._writes.add(writing)
+            writing.add_done_callback(self._written)
         return await asyncio.shield(writing)
+
+    def _written(self, writing: asyncio.Task[bool]) -> None:
+        self._writes.discard(writing)
+        if self._coming is writing:
+            self._coming = None
 
     async def _write_next(self) -> bool:
         async with self._writing:
+            self._coming = None
             batch = await self._take()
             if not batch:
                 self._forget_if_due()
@@ -258,6 +283,8 @@ class JournalWriter:
         for changes in batch:
             gone = changes.audio is not None and changes.audio.anew
             self._to_forget |= gone or changes.ended is not None
+            if changes.began is not None and (journal := self._journals.get(changes.call_id)):
+                journal.kept = changes.call_id not in left_out
             if changes.free and changes.call_id not in left_out:
                 self._let_go(changes.call_id)
         for call_id, why in left_out.items():

@@ -8,7 +8,9 @@ pipeline for use in Python.
 """
 
 import functools
+import os
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,7 +42,8 @@ def native(
     fallback: Annotated[
         list[str] | None,
         typer.Option(
-            help="Who takes over when the provider fails, as PROVIDER:MODEL; may be repeated."
+            help="Who takes over when the provider fails, as PROVIDER:MODEL; may be repeated. The "
+            "last may be cascade: the embedded recogniser, rules and voice."
         ),
     ] = None,
     voice: Annotated[
@@ -59,11 +62,32 @@ def native(
     runs: Annotated[Path, typer.Option(help="Where the folder of the call is made.")] = Path(
         "runs"
     ),
+    arms: Annotated[
+        Path | None, typer.Option(help="YAML file of arms: one of them gives the model.")
+    ] = None,
+    caller: Annotated[
+        str | None, typer.Option(help="With --arms: whose call it is, the key of the choice.")
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(min=0.0001, help="End the call when it has cost more US dollars than this."),
+    ] = None,
+    capture: Annotated[
+        bool | None,
+        typer.Option(
+            "--capture/--no-capture",
+            help="Keep all that `crossfade replay` takes: every word and sound. By default with "
+            "--demo and where the variable CI is set.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Talk with a speech-to-speech model. Without a key it is the built-in emulator."""
     with errors_in_one_line():
         if demo == (input_file is not None):
             raise SettingsError("say either --demo or --input FILE")
+        if (arms is None) != (caller is None):
+            raise SettingsError("--arms and --caller go together: say both or neither")
         talk(
             NativeSettings(
                 provider=provider,
@@ -76,6 +100,10 @@ def native(
                 output=output,
                 faults=faults,
                 runs=runs,
+                arms=arms,
+                caller=caller or "",
+                budget_usd=None if budget is None else Decimal(str(budget)),
+                capture=demo or bool(os.environ.get("CI")) if capture is None else capture,
             )
         )
 

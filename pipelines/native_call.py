@@ -11,6 +11,7 @@ from pipecat.transports.base_transport import BaseTransport
 from crossfade.conversation.ledger import Conversation
 from crossfade.observability.call import CallRecord
 from crossfade.observability.live_events import Listener
+from crossfade.processors.node_switch import NodeSwitch
 from crossfade.processors.phrases import PhraseStore
 from crossfade.processors.speech_to_speech import SpeechToSpeech
 from crossfade.processors.tool_answers import tool_wire
@@ -25,11 +26,17 @@ from crossfade.transports.scripted_caller import ScriptedCaller
 
 from .answer_file import check_answer_file
 from .assembly import Call, EndOfTurnRule, new_conversation, prepare
+from .call_nodes import cascade_node, native_node
+from .capture_call import CallSetup, keep_setup, seeded
+from .capture_tools import captured_tools
+from .cascaded_settings import CascadedSettings
 from .endpoint import Endpoint, endpoint, fallback_route
 from .own_voice import own_voice
+from .route_native import budgets_of, routed
 from .sample_tools import get_weather
 from .scripted_call import Outcome, hold_call, script_for
-from .settings import NativeSettings
+from .settings import CASCADE, NativeSettings
+from .switched_call import switched_call
 
 ALWAYS_ON = Continuity()
 """Calls outlive their provider's sessions, unless told otherwise."""
@@ -46,7 +53,8 @@ def prepare_native(*specs: str) -> None:
     """
     prepare()
     for spec in specs:
-        connect(spec, SessionConfig())
+        # Nothing connects: a key is not asked for.
+        connect(spec, SessionConfig(), api_key="unused")
 
 
 @contextlib.asynccontextmanager
@@ -106,9 +114,26 @@ async def native_call(
         TurnDetection.SEMANTIC: TurnOwner.PROVIDER,
         TurnDetection.CALLER: TurnOwner.LOCAL,
     }[config.turn_detection]
+    given = config
     config = replace(config, tools=[tool.declaration for tool in tools])
     if tools and tool_instruction:
         config = replace(config, instructions=with_tool_instruction(config.instructions))
+    if record.capture is not None:
+        continuity = seeded(continuity)
+        setup = CallSetup(
+            spec=spec,
+            config=given,
+            tool_instruction=tool_instruction,
+            end_of_turn=end_of_turn,
+            in_rate_hz=in_rate_hz,
+            out_rate_hz=out_rate_hz,
+            continuity=continuity,
+            route=route,
+            unfinished=unfinished,
+            begun_elsewhere=conversation is not None and bool(conversation.entries),
+        )
+        keep_setup(record.capture, setup, tools)
+        tools = captured_tools(tools, record.capture)
     conversation = conversation or new_conversation()
     async with connect(
         spec,
@@ -132,7 +157,13 @@ async def native_call(
             tools=tools,
             tool_wire=tool_wire(session.profile),
             phrases=own_voice(
-                spec, session, node, base_url=base_url, api_key=api_key, store=phrases
+                spec,
+                session,
+                node,
+                base_url=base_url,
+                api_key=api_key,
+                store=phrases,
+                capture=record.capture,
             ),
             turn_owner=owner,
             holds=not session.profile.full_duplex,
@@ -170,13 +201,16 @@ async def run_native(
     if settings.output is not None:
         check_answer_file(settings.output)
     script = script or script_for(settings.input)
+    settings, choice = routed(settings)
+    to_cascade = CASCADE in settings.fallbacks
+    providers = [spec for spec in settings.fallbacks if spec != CASCADE]
     async with (
         endpoint(settings) as provider,
-        fallback_route(settings.fallbacks, emulated=provider.emulated) as route,
+        fallback_route(providers, emulated=provider.emulated) as route,
     ):
         announce(provider.description)
         make = functools.partial(
-            _make_call,
+            _make_switched if to_cascade else _make_call,
             settings=settings,
             provider=provider,
             route=route,
@@ -190,6 +224,10 @@ async def run_native(
             output=settings.output,
             announce=announce,
             listener=listener,
+            # A call that changes its node cannot be run again.
+            capture=settings.capture and not to_cascade,
+            budgets=budgets_of(settings),
+            choice=choice,
         )
 
 
@@ -211,4 +249,37 @@ def _make_call(
         base_url=provider.base_url,
         api_key=provider.api_key,
         route=route,
+    )
+
+
+def _make_switched(
+    caller: ScriptedCaller,
+    record: CallRecord,
+    *,
+    settings: NativeSettings,
+    provider: Endpoint,
+    route: Sequence[RouteEndpoint],
+    tools: Sequence[Tool],
+) -> contextlib.AbstractAsyncContextManager[Call]:
+    """A call that goes on with the embedded cascade when no provider serves any more."""
+    conversation = new_conversation()
+    native = native_node(
+        provider.spec,
+        conversation=conversation,
+        config=SessionConfig(instructions=settings.instructions, voice=settings.voice),
+        tools=tools,
+        base_url=provider.base_url,
+        api_key=provider.api_key,
+        route=route,
+        tap=record.tap,
+    )
+    cascade = cascade_node(
+        CascadedSettings(llm="embedded", instructions=settings.instructions),
+        conversation=conversation,
+        tools=tools,
+    )
+    nodes = {"native": native, CASCADE: cascade}
+    switch = NodeSwitch(nodes, route=("native", CASCADE), spare=CASCADE)
+    return switched_call(
+        switch, transport=caller, record=record, conversation=conversation, tools=tools
     )

@@ -6,12 +6,15 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from crossfade.observability.capture import Capture
 from crossfade.processors.phrase_rendering import Rendering, order, render_apart
 from crossfade.processors.phrases import Phrases, PhraseStore, Voice
 from crossfade.processors.speech_to_speech import SpeechToSpeech
 from crossfade.providers import TurnDetection, connect
 from crossfade.providers.address import host_and_port, is_loopback
 from crossfade.providers.session import RealtimeSession
+
+from .capture_phrases import CapturedStore
 
 CACHE_VARIABLE = "CROSSFADE_CACHE"
 
@@ -24,6 +27,7 @@ def own_voice(
     base_url: str | None,
     api_key: str | None,
     store: PhraseStore | None,
+    capture: Capture | None = None,
 ) -> Phrases | None:
     """The phrases of a call in the voice of its model; None if the model cannot be told to speak.
 
@@ -38,6 +42,7 @@ def own_voice(
         base_url: As for the call.
         api_key: As for the call.
         store: Where phrases are kept; None is the user's cache folder.
+        capture: Keeps those that the wire does not show.
     """
     profile, config = session.profile, session.config
     if not profile.out_of_band and not (profile.instructions and profile.text_input):
@@ -45,6 +50,8 @@ def own_voice(
     if store is None:
         here = base_url is not None and is_loopback(base_url)
         store = PhraseStore(None) if here else _kept()
+    if capture is not None:
+        store = CapturedStore(store, capture, beside=profile.out_of_band)
     voice = Voice(
         provider=spec.partition(":")[0],
         model=profile.model,

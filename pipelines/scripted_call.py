@@ -10,6 +10,7 @@ from pathlib import Path
 from crossfade.audio.sound_file import read_sound
 from crossfade.observability.call import RECORDING, CallRecord
 from crossfade.observability.call_summary import CallSummary
+from crossfade.observability.cost_meter import Budget
 from crossfade.observability.live_events import Listener
 from crossfade.transports.script import AfterSilence, Line, Script
 from crossfade.transports.scripted_caller import ScriptedCaller
@@ -18,6 +19,7 @@ from .answer_file import write_answer_file
 from .assembly import Call
 from .call_folder import make_call_folder
 from .demo import demo_script
+from .routing import Choice, note_choice
 
 MakeCall = Callable[[ScriptedCaller, CallRecord], AbstractAsyncContextManager[Call]]
 
@@ -60,6 +62,9 @@ async def hold_call(
     output: Path | None,
     announce: Callable[[str], None],
     listener: Listener,
+    capture: bool = False,
+    budgets: Sequence[Budget] = (),
+    choice: Choice | None = None,
 ) -> Outcome:
     """Make a call and run it until the caller hangs up.
 
@@ -71,14 +76,19 @@ async def hold_call(
         output: Where the agent's speech goes as a WAV file, besides the recording.
         announce: Told where the record lies.
         listener: Told what happens while the call runs.
+        capture: Whether all that it takes to run the call again is kept.
+        budgets: What the call may cost.
+        choice: Which arm it was given, where there was a choice.
 
     Raises:
         CrossfadeError: As `make` and `Call.run`; the record is valid then, too.
     """
     caller = ScriptedCaller(script)
     folder = make_call_folder(runs, datetime.now())
-    record = CallRecord.open(folder, details={"model": model})
+    record = CallRecord.open(folder, capture=capture, details={"model": model}, budgets=budgets)
     record.subscribe(listener)
+    if choice is not None:
+        note_choice(record, choice)
     called = False
     try:
         async with make(caller, record) as call:

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
+import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -63,8 +63,34 @@ def serve(
     drain_s: Annotated[
         float, typer.Option(min=0, help="How long calls may take to be handed over at the end.")
     ] = 5.0,
+    capture: Annotated[
+        bool,
+        typer.Option("--capture", help="Keep all of each call, for `crossfade replay`."),
+    ] = False,
+    client_calls: Annotated[
+        int,
+        typer.Option(min=0, help="Calls at once of one address, off loopback; 0 is no limit."),
+    ] = 20,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="A certificate chain in PEM, for https and wss.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key, in PEM.")] = None,
+    details: Annotated[
+        bool, typer.Option(help="Tell clients that ask of tools, latency and cost.")
+    ] = True,
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Open the page to talk from in the browser.")
+    ] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="Serve metrics for Prometheus at this port, on this machine."),
+    ] = None,
 ) -> None:
-    """Serve calls over WebSocket, at /ws. SIGTERM hands them over to other servers."""
+    """Serve calls: a page to talk from at /, a WebSocket at /ws.
+
+    SIGTERM hands the calls over to other servers. Any --host but this machine needs the variable
+    CROSSFADE_TOKEN, which clients show to begin a call.
+    """
     with errors_in_one_line():
         prepare()
         from crossfade.pipelines.serve_settings import ServeSettings
@@ -83,16 +109,33 @@ def serve(
             most_calls=most_calls,
             detached_s=detached_s,
             drain_s=drain_s,
+            capture=capture,
+            client_calls=client_calls,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            details=details,
+            metrics_port=metrics_port,
         )
         console = Console()
-        asyncio.run(
-            run_server(
-                settings,
-                announce=lambda line: console.print(Text(line), soft_wrap=True),
-                stop=stop_signal,
-                own_process=True,
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(
+                run_server(
+                    settings,
+                    announce=lambda line: console.print(Text(line), soft_wrap=True),
+                    stop=stop_signal,
+                    show=webbrowser.open if open_page else None,
+                    own_process=True,
+                )
             )
-        )
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Makes loops of uvloop, where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def run_server(
@@ -102,6 +145,7 @@ async def run_server(
     stop: Callable[[], "asyncio.Future[None]"],
     provider: "Endpoint | None" = None,
     route: "Sequence[RouteEndpoint] | None" = None,
+    show: Callable[[str], object] | None = None,
     own_process: bool = False,
 ) -> None:
     """Serve until told to stop, then hand the calls over.
@@ -112,8 +156,9 @@ async def run_server(
         stop: Called on the running loop; what it gives is waited for.
         provider: Whom the calls talk to; None finds it by the settings.
         route: Who takes a call over when the provider fails; None finds them by the settings.
-        own_process: Whether the process does nothing else; then what it has loaded is left out of
-            garbage collection for good.
+        show: Given the page's address when it can be had.
+        own_process: Whether the process does nothing else; then its garbage is collected when
+            that disturbs the fewest.
 
     Raises:
         CrossfadeError: The server cannot begin.
@@ -121,12 +166,15 @@ async def run_server(
     from crossfade.pipelines.endpoint import endpoint, fallback_route
     from crossfade.pipelines.sample_tools import get_weather
     from crossfade.pipelines.serve_calls import Calls
+    from crossfade.pipelines.serve_garbage import Garbage, leave_rounds_to_us
+    from crossfade.pipelines.serve_limits import ClientLimits
     from crossfade.pipelines.serve_server import CALL_PATH, CallServer
-    from crossfade.pipelines.serve_settings import token_signer
+    from crossfade.pipelines.serve_settings import server_access, token_signer
     from crossfade.pipelines.serve_store import keeping
-    from crossfade.providers.address import is_loopback
+    from crossfade.pipelines.telemetry_calls import Watch, metrics_for_prometheus, watch_nothing
 
     stopped = stop()
+    access, certificate = server_access(settings), settings.certificate
     async with contextlib.AsyncExitStack() as stack:
         found = provider
         if found is None:
@@ -138,11 +186,14 @@ async def run_server(
             keeping(settings.store, abandoned_s=settings.detached_s)
         )
         announce(found.description)
-        await _warm_up(found, kept)
+        await _warm_up(found, route, kept)
+        watch: Watch = watch_nothing
+        if settings.metrics_port is not None:
+            watch = metrics_for_prometheus(settings.metrics_port, found.spec, announce)
+        garbage = Garbage()
         if own_process:
-            # Looking through all modules takes 90 ms, in which no call hears anything.
-            gc.collect()
-            gc.freeze()
+            leave_rounds_to_us()
+        limits = ClientLimits(settings.limits)
         calls = Calls(
             settings,
             found,
@@ -150,12 +201,18 @@ async def run_server(
             tools=[get_weather],
             signer=token_signer(settings.store),
             keeping=kept,
+            ended=garbage.ended if own_process else lambda running: None,
+            watch=watch,
+            limits=limits,
         )
-        async with CallServer(calls).listening(settings.host, settings.port) as port:
-            host = f"[{settings.host}]" if ":" in settings.host else settings.host
-            if not is_loopback(f"ws://{host}"):
-                announce("Whoever reaches this address can begin calls, which cost money.")
-            announce(f"listening on ws://{host}:{port}{CALL_PATH}")
+        server = CallServer(calls, access, limits)
+        async with server.listening(settings.host, settings.port, certificate) as port:
+            at = f"{settings.base}:{port}".replace("ws", "ws" if certificate is None else "wss", 1)
+            page = at.replace("ws", "http", 1) + "/"
+            announce(f"talk at {page}")
+            announce(f"listening on {at}{CALL_PATH}")
+            if show is not None:
+                show(page)
             try:
                 await stopped
                 announce(f"handing over {calls.count} calls")
@@ -164,18 +221,22 @@ async def run_server(
                 await calls.close()
 
 
-async def _warm_up(found: "Endpoint", kept: "CallKeeping | None") -> None:
+async def _warm_up(
+    found: "Endpoint", route: "Sequence[RouteEndpoint]", kept: "CallKeeping | None"
+) -> None:
     """Load and build what the first call needs: it may be one that others have lost.
 
     Raises:
-        CrossfadeError: The provider cannot be used, or the store does not answer.
+        CrossfadeError: A provider cannot be used, or the store does not answer.
     """
     from crossfade.pipelines.assembly import prepare as prepare_calls
     from crossfade.pipelines.stored_config import config_of, stored_config
     from crossfade.providers import SessionConfig, connect
 
     prepare_calls()
-    connect(found.spec, SessionConfig(), base_url=found.base_url, api_key=found.api_key)
+    connect(
+        found.spec, SessionConfig(), base_url=found.base_url, api_key=found.api_key, route=route
+    )
     config_of(stored_config(SessionConfig()))
     if kept is not None:
         await kept.look("")

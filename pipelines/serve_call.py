@@ -10,14 +10,16 @@ from loguru import logger
 
 from crossfade.errors import CrossfadeError
 from crossfade.observability.call_summary import CallSummary
+from crossfade.transports.attachment import Attachment
 from crossfade.transports.websocket import WebSocketTransport
 from crossfade.transports.websocket_messages import CloseCode, Hello, write_message
-from crossfade.transports.websocket_socket import ClientSocket
 from crossfade.transports.websocket_token import LIFETIME_S, Claims, TokenSigner
 
 from .assembly import Call
-from .takeover_state import CallState, SpeechPosition, StateKeeper
+from .takeover_state import UNBORN, CallState, SpeechPosition, StateKeeper
 
+UNBORN_S = 5.0
+"""A client that has not yet said a word after `ready` may come back for so long."""
 _LOOK_S = 0.05
 
 
@@ -31,6 +33,8 @@ class Ending(Enum):
     TAKEN = "taken"
     """Another process has taken it."""
     FAILED = "failed"
+    UNBORN = "unborn"
+    """Its client went before it had said a word: the call has not come about."""
 
 
 _LAST_WORDS = {
@@ -38,6 +42,7 @@ _LAST_WORDS = {
     Ending.MOVED: (CloseCode.MOVED, "the server hands its calls over", "moved"),
     Ending.TAKEN: (CloseCode.REPLACED, "the call goes on elsewhere", None),
     Ending.FAILED: (CloseCode.FAILED, "the call cannot go on here", None),
+    Ending.UNBORN: (CloseCode.UNKNOWN, "the call has not come about", None),
 }
 
 
@@ -48,8 +53,12 @@ class Setting:
     call_id: str
     in_rate_hz: int
     out_rate_hz: int
+    began_at: float
+    """Unix time."""
     received_samples: int = 0
     attachments: int = 0
+    born: bool = False
+    """Whether a client has shown that it knows its token."""
 
 
 class ServedCall:
@@ -59,20 +68,34 @@ class ServedCall:
         setting: What it begins with.
         signer: Of its tokens.
         detached_s: How long it goes on without a client.
+        unsure: Whether the call may be another process's by now.
     """
 
-    def __init__(self, setting: Setting, signer: TokenSigner, *, detached_s: float) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        signer: TokenSigner,
+        *,
+        detached_s: float,
+        unsure: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.call_id = setting.call_id
+        self.began_at = setting.began_at
         self.transport = WebSocketTransport(
             in_rate_hz=setting.in_rate_hz,
             out_rate_hz=setting.out_rate_hz,
             received_samples=setting.received_samples,
+            unsure=unsure,
         )
         self._signer = signer
         self._detached_s = detached_s
         self._attachments = setting.attachments
         self._presented = setting.attachments
+        self._was_born = setting.born
+        self._kept: Callable[[], bool] = lambda: True
         self._issued_at_s = 0.0
+        self._issued_as_kept = True
+        self._started_at_s = float("inf")
         self._unfinished = b""
         self._call: Call | None = None
         self._ending: Ending | None = None
@@ -84,13 +107,23 @@ class ServedCall:
         """How it ends here; None while it goes on."""
         return self._ending
 
+    @property
+    def born(self) -> bool:
+        """Whether a client has shown that it knows its token. Before, nobody is in the call."""
+        return self._was_born or self.transport.client_spoke
+
     def accepts(self, claims: Claims) -> bool:
         """Whether a token is none that a newer one has replaced. What it says is not checked."""
         return claims.attachment >= self._presented
 
-    def attach(self, socket: ClientSocket, hello: Hello, claims: Claims | None) -> None:
+    def issued(self, claims: Claims) -> bool:
+        """Whether a token may be from here; else another process has served the call since."""
+        return claims.attachment <= self._attachments
+
+    def attach(self, socket: Attachment, hello: Hello, claims: Claims | None) -> None:
         """Take a client in; its token is worth nothing once the new one is used."""
         if claims is not None:
+            self._was_born = True
             self._presented = max(self._presented, claims.attachment)
         self._attachments += 1
         token = self._issue()
@@ -102,9 +135,10 @@ class ServedCall:
                 call_id=self.call_id,
                 token=token,
                 token_lifetime_s=LIFETIME_S,
+                kept=self._issued_as_kept,
                 input_rate_hz=self.transport.in_rate_hz,
                 output_rate_hz=self.transport.out_rate_hz,
-                received_samples=self.transport.received_samples,
+                received_samples=self.transport.taken_samples,
                 stream=stream,
             ),
         )
@@ -112,10 +146,13 @@ class ServedCall:
     def _issue(self) -> str:
         """A token for the attachment after this one, good for its whole life from now on."""
         self._issued_at_s = asyncio.get_running_loop().time()
+        self._issued_as_kept = self._kept()
         return self._signer.issue(
             Claims(
                 call_id=self.call_id,
                 attachment=self._attachments,
+                began_at=self.began_at,
+                kept=self._issued_as_kept,
                 expires_at=time.time() + LIFETIME_S,
                 input_rate_hz=self.transport.in_rate_hz,
                 output_rate_hz=self.transport.out_rate_hz,
@@ -123,11 +160,17 @@ class ServedCall:
         )
 
     def _renew_token(self) -> None:
-        """Give a client that is attached another token when half of the last one's life is over."""
+        """Give a client that is attached another token when half of the last one's life is over,
+        or when the store has the call at last."""
         held_s = asyncio.get_running_loop().time() - self._issued_at_s
-        if self.transport.detached_since_s is None and held_s >= LIFETIME_S / 2:
+        news = self._kept() and not self._issued_as_kept
+        if self.transport.detached_since_s is None and (news or held_s >= LIFETIME_S / 2):
             token = self._issue()
-            self.transport.tell(write_message("token", token=token, token_lifetime_s=LIFETIME_S))
+            self.transport.tell(
+                write_message(
+                    "token", token=token, token_lifetime_s=LIFETIME_S, kept=self._issued_as_kept
+                )
+            )
 
     def unfinished(self) -> bytes:
         """What the caller said and nobody began to answer, for the store."""
@@ -143,6 +186,8 @@ class ServedCall:
         keeper = StateKeeper(in_rate_hz=self.transport.in_rate_hz, audio_rate_hz=audio_rate_hz)
 
         def state() -> str:
+            if not self.born:
+                return UNBORN
             if self._call is None:
                 return CallState(attachments=self._presented).encoded()
             return keeper.state(
@@ -167,19 +212,26 @@ class ServedCall:
             self._end.set()
 
     async def run(
-        self, call: Call, *, started: Callable[[], None], leave: Callable[[Ending], Awaitable[None]]
+        self,
+        call: Call,
+        *,
+        kept: Callable[[], bool],
+        started: Callable[[], None],
+        leave: Callable[[Ending], Awaitable[None]],
     ) -> Ending:
         """Run the chain until the call ends here.
 
         Args:
             call: The chain.
+            kept: Whether the store has the call.
             started: Called when clients can be attached.
             leave: Awaited when the call has ended, and its chain has not.
         """
-        self._call = call
+        self._call, self._kept = call, kept
 
         @call.worker.event_handler("on_pipeline_started")  # type: ignore[untyped-decorator]
         async def on_started(*_: object) -> None:
+            self._started_at_s = asyncio.get_running_loop().time()
             started()
 
         running = asyncio.create_task(call.run(), name=f"call {self.call_id}")
@@ -235,7 +287,9 @@ class ServedCall:
                 self._renew_token()
                 since_s = self.transport.detached_since_s
                 if since_s is not None:
-                    gone_s = asyncio.get_running_loop().time() - since_s
+                    gone_s = asyncio.get_running_loop().time() - max(since_s, self._started_at_s)
+                    if gone_s > UNBORN_S and not self.born:
+                        self.finish(Ending.UNBORN)
                     if gone_s > self._detached_s:
                         break
         finally:

@@ -4,82 +4,45 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
-from typing import Any
+from pathlib import Path
 
 from loguru import logger
 
-from crossfade.audio.pcm import duration_ms
-from crossfade.audio.resample import resample
-from crossfade.conversation.ledger import Conversation
-from crossfade.conversation.store_records import (
-    CallStatus,
-    NewCall,
-    StoredCall,
-    StoredHandle,
-)
+from crossfade.conversation.store_records import CallStatus, StoredHandle
 from crossfade.errors import CrossfadeError, StoreError
 from crossfade.observability.call import CallRecord
 from crossfade.processors.tools import Tool
-from crossfade.providers import SessionConfig, connect
 from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
 from crossfade.providers.continuity.serving import Serving
+from crossfade.transports.attachment import Attachment
 from crossfade.transports.websocket_messages import CloseCode, Hello
-from crossfade.transports.websocket_socket import ClientSocket
 from crossfade.transports.websocket_token import Claims, TokenRefused, TokenSigner
 
-from .assembly import Call, new_conversation
+from .assembly import Call
 from .call_folder import make_call_folder
 from .call_journal import CallJournal
 from .endpoint import Endpoint
 from .native_call import native_call
-from .serve_call import Ending, ServedCall, Setting
+from .serve_admission import Admission
+from .serve_begin import BEGINNING, NAMED, REPLACED, AttachmentRefused, Beginning, Beginnings
+from .serve_call import Ending, ServedCall
+from .serve_limits import UNLIMITED, ClientLimits
 from .serve_settings import ServeSettings
 from .serve_store import CallKeeping
-from .stored_config import config_of, stored_config
-from .takeover import Owed, take_up
 from .takeover_prompt import TakeoverPrompt
-from .takeover_state import CallState, end_sample
+from .telemetry_calls import Watch, watch_nothing
 
 _ENDING = {
     Ending.OVER: (CloseCode.UNKNOWN, "the call is over"),
     Ending.MOVED: (CloseCode.MOVED, "the server hands its calls over"),
     Ending.TAKEN: (CloseCode.TAKEN, "the call has gone on elsewhere; try again"),
     Ending.FAILED: (CloseCode.FAILED, "the call cannot go on here"),
+    Ending.UNBORN: (CloseCode.UNKNOWN, "the call has not come about"),
 }
-_REPLACED = "a newer token of the call was used; begin a new call"
-_NAMED = "there is a call of this name; its token is needed"
 _START_S = 15.0
 _LOOK_S = 0.1
-
-
-class AttachmentRefused(CrossfadeError):
-    """A client cannot be attached.
-
-    Args:
-        code: Of the close.
-        message: For the client, without secrets.
-    """
-
-    def __init__(self, code: CloseCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beginning:
-    """What the chain of a call is made with."""
-
-    setting: Setting
-    config: SessionConfig
-    begun: NewCall | None = None
-    """As the store has it already: a name that the client chose is taken before all else."""
-    stored: StoredCall | None = None
-    conversation: Conversation | None = None
-    unfinished: bytes = b""
-    owed: Owed = Owed.NOTHING
 
 
 class Calls:
@@ -92,6 +55,9 @@ class Calls:
         tools: What its model may call.
         signer: Of the tokens.
         keeping: The store; None keeps nothing.
+        ended: Told after each call how many run.
+        watch: Told of each call's record when it begins.
+        limits: How many calls one client may have; None is as many as it likes.
     """
 
     def __init__(
@@ -103,6 +69,9 @@ class Calls:
         tools: Sequence[Tool],
         signer: TokenSigner,
         keeping: CallKeeping | None,
+        ended: Callable[[int], None] = lambda running: None,
+        watch: Watch = watch_nothing,
+        limits: ClientLimits | None = None,
     ) -> None:
         self._settings = settings
         self._provider = provider
@@ -110,6 +79,15 @@ class Calls:
         self._tools = tools
         self._signer = signer
         self._keeping = keeping
+        self._ended = ended
+        self._watch = watch
+        self._limits = limits or ClientLimits(UNLIMITED)
+        self._clients: dict[str, str] = {}
+        """Which client began a call."""
+        self._beginnings = Beginnings(settings, provider, tools=tools, keeping=keeping)
+        self._admission = Admission()
+        if keeping is not None:
+            keeping.on_sure = self._go_on
         self._served: dict[str, ServedCall] = {}
         self._beginning: dict[str, asyncio.Task[ServedCall]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -120,8 +98,18 @@ class Calls:
         """Calls that run here."""
         return len(self._served)
 
-    async def attach(self, socket: ClientSocket, hello: Hello) -> ServedCall:
+    @property
+    def full(self) -> bool:
+        """Whether no more calls are taken."""
+        return len(self._served) + len(self._beginning) >= self._settings.most_calls
+
+    async def attach(self, socket: Attachment, hello: Hello, *, client: str = "") -> ServedCall:
         """Attach a client to the call of its token, or to a new one.
+
+        Args:
+            socket: Its line.
+            hello: What it said first.
+            client: Its address, for what one client may have.
 
         Raises:
             AttachmentRefused: It cannot be.
@@ -129,10 +117,14 @@ class Calls:
         if self.draining:
             raise AttachmentRefused(CloseCode.BUSY, "the server ends; try another")
         claims = None if hello.token is None else self._claims(hello.token)
-        call_id = (hello.call_id or f"call_{secrets.token_hex(12)}") if claims is None else None
-        served = await self._find(claims, call_id, hello)
+        if claims is not None:
+            call_id = claims.call_id
+        else:
+            call_id = hello.call_id or f"call_{secrets.token_hex(12)}"
+            self._refuse_name(call_id)
+        served = await self._find(call_id, claims, hello, socket, client)
         if claims is not None and not served.accepts(claims):
-            raise AttachmentRefused(CloseCode.REFUSED, _REPLACED)
+            raise AttachmentRefused(CloseCode.REFUSED, REPLACED)
         served.attach(socket, hello, claims)
         return served
 
@@ -165,163 +157,111 @@ class Calls:
         except TokenRefused as error:
             raise AttachmentRefused(CloseCode.REFUSED, str(error)) from error
 
-    async def _find(self, claims: Claims | None, new_id: str | None, hello: Hello) -> ServedCall:
-        call_id = claims.call_id if claims is not None else new_id
-        assert call_id is not None
-        if claims is None and (call_id in self._served or call_id in self._beginning):
-            raise AttachmentRefused(CloseCode.REFUSED, _NAMED)
-        if served := self._served.get(call_id):
-            if served.ending is not None:
-                raise AttachmentRefused(*_ENDING[served.ending])
-            return served
+    def _refuse_name(self, call_id: str) -> None:
+        """Refuse a name that a client chose, if it is a call's that runs here.
+
+        Raises:
+            AttachmentRefused: It is. For good only if somebody is in the call: else the one that
+                chose it may be this client, whose line died before it was told its token.
+        """
+        served = self._served.get(call_id)
+        if served is not None and served.born:
+            raise AttachmentRefused(CloseCode.REFUSED, NAMED)
+        if served is not None or call_id in self._beginning:
+            raise AttachmentRefused(CloseCode.TAKEN, BEGINNING)
+
+    async def _find(
+        self, call_id: str, claims: Claims | None, hello: Hello, socket: Attachment, client: str
+    ) -> ServedCall:
+        served = self._served.get(call_id)
+        if served is not None and claims is not None:
+            return await self._still(served, claims)
         # Of two clients that come at once, both are for the same call.
         task = self._beginning.get(call_id)
         if task is None:
-            if len(self._served) + len(self._beginning) >= self._settings.most_calls:
+            if self.full:
                 raise AttachmentRefused(CloseCode.BUSY, "the server has as many calls as it takes")
-            making = self._new(call_id, hello) if claims is None else self._taken(claims, hello)
-            task = asyncio.create_task(self._begin(making), name=f"begin {call_id}")
+            if claims is None:
+                self._count(call_id, client)
+            beginning = self._begin(call_id, claims, hello, socket)
+            task = asyncio.create_task(beginning, name=f"begin {call_id}")
             self._beginning[call_id] = task
             task.add_done_callback(lambda done: self._begun(call_id, done))
         return await asyncio.shield(task)
 
+    async def _still(self, served: ServedCall, claims: Claims) -> ServedCall:
+        """The call that is served here, if it still is and the token is for it.
+
+        Raises:
+            AttachmentRefused: It is not.
+        """
+        if self._keeping is not None:
+            await self._keeping.sure()
+        if served.ending is not None:
+            raise AttachmentRefused(*_ENDING[served.ending])
+        if claims.began_at < served.began_at:
+            raise AttachmentRefused(*_ENDING[Ending.UNBORN])
+        if claims.began_at > served.began_at or not served.issued(claims):
+            # Another process has served it, or a call of its name, since.
+            served.finish(Ending.TAKEN)
+            raise AttachmentRefused(*_ENDING[Ending.TAKEN])
+        return served
+
+    def _go_on(self) -> None:
+        """The process slept, and knows now which of its calls are still its own."""
+        for served in self._served.values():
+            if served.ending is None:
+                served.transport.go_on()
+
     def _begun(self, call_id: str, task: asyncio.Task[ServedCall]) -> None:
         del self._beginning[call_id]
-        if not task.cancelled():
-            # Whoever waited for it may be gone.
-            task.exception()
+        # Whoever waited for it may be gone.
+        if task.cancelled() or task.exception() is not None:
+            self._uncount(call_id)
 
-    async def _new(self, call_id: str, hello: Hello) -> Beginning:
-        """A new call, with its name in the store if the client chose that.
-
-        Raises:
-            AttachmentRefused: There is a call of that name, or the store does not answer.
-        """
-        beginning = Beginning(
-            setting=Setting(
-                call_id=call_id,
-                in_rate_hz=hello.input_rate_hz or 16000,
-                out_rate_hz=hello.output_rate_hz or 24000,
-            ),
-            config=SessionConfig(
-                instructions=self._settings.instructions, voice=self._settings.voice
-            ),
-            conversation=new_conversation(),
-        )
-        if self._keeping is None or hello.call_id is None:
-            return beginning
-        begun = self._new_call(call_id, beginning.config, self._our_rate_hz())
-        try:
-            made = await self._keeping.begin(begun)
-        except StoreError as error:
-            logger.warning("call {} cannot begin: {}", call_id, error)
-            raise AttachmentRefused(CloseCode.TAKEN, "the store does not answer") from error
-        if not made:
-            raise AttachmentRefused(CloseCode.REFUSED, _NAMED)
-        return replace(beginning, begun=begun)
-
-    async def _taken(self, claims: Claims, hello: Hello) -> Beginning:
-        """Take a call over from another process.
+    def _count(self, call_id: str, client: str) -> None:
+        """Count a new call of a client.
 
         Raises:
-            AttachmentRefused: There is none that runs, or the store does not answer.
+            AttachmentRefused: It has as many as one may have.
         """
-        try:
-            stored = None if self._keeping is None else await self._take(self._keeping, claims)
-        except StoreError as error:
-            logger.warning("call {} cannot be taken over: {}", claims.call_id, error)
-            raise AttachmentRefused(CloseCode.TAKEN, "the store does not answer") from error
-        if stored is None:
-            raise AttachmentRefused(CloseCode.UNKNOWN, "there is no such call any more")
-        state = CallState.decoded(stored.state)
-        again = frozenset(tool.declaration.name for tool in self._tools if tool.policy.idempotent)
-        now_s = asyncio.get_running_loop().time()
-        taken = take_up(
-            stored.entries,
-            state,
-            unfinished=bool(stored.unfinished),
-            heard=hello.heard,
-            idempotent=again,
-            now_s=now_s,
-        )
-        logger.info(
-            "call {} goes on here: {:.1f} s of speech to be heard again, owed: {}",
-            claims.call_id,
-            duration_ms(stored.unfinished, stored.audio_rate_hz) / 1000,
-            taken.owed.value,
-        )
-        return Beginning(
-            setting=Setting(
-                call_id=claims.call_id,
-                in_rate_hz=claims.input_rate_hz,
-                out_rate_hz=claims.output_rate_hz,
-                received_samples=end_sample(
-                    state.start_sample,
-                    stored.unfinished,
-                    in_rate_hz=claims.input_rate_hz,
-                    audio_rate_hz=stored.audio_rate_hz,
-                ),
-                attachments=state.attachments,
-            ),
-            config=self._config(stored),
-            stored=stored,
-            conversation=Conversation.restored(taken.entries, started_at_s=stored.started_at_s),
-            unfinished=self._at_our_rate(stored),
-            owed=taken.owed,
-        )
+        if not self._limits.takes(client):
+            raise AttachmentRefused(CloseCode.BUSY, "your address has as many calls as it may")
+        self._clients[call_id] = client
 
-    def _config(self, stored: StoredCall) -> SessionConfig:
-        """As stored; but another provider has other voices."""
-        config = config_of(stored.config)
-        same = stored.spec.partition(":")[0] == self._provider.spec.partition(":")[0]
-        return config if same else replace(config, voice=self._settings.voice)
+    def _uncount(self, call_id: str) -> None:
+        if (client := self._clients.pop(call_id, None)) is not None:
+            self._limits.leaves(client)
 
-    def _at_our_rate(self, stored: StoredCall) -> bytes:
-        """The unfinished audio, for our provider; the store has it for the one before."""
-        return resample(stored.unfinished, stored.audio_rate_hz, self._our_rate_hz())
-
-    def _our_rate_hz(self) -> int:
-        """The rate at which our provider hears the caller."""
-        ours = connect(
-            self._provider.spec,
-            base_url=self._provider.base_url,
-            api_key=self._provider.api_key,
-        )
-        return ours.input_rate_hz
-
-    def _new_call(self, call_id: str, config: SessionConfig, audio_rate_hz: int) -> NewCall:
-        return NewCall(
-            id=call_id,
-            spec=self._provider.spec,
-            started_at=time.time(),
-            config=stored_config(config),
-            audio_rate_hz=audio_rate_hz,
-        )
-
-    async def _take(self, keeping: CallKeeping, claims: Claims) -> StoredCall | None:
-        """Take a call, if the token is none that a newer one has replaced: nobody who has but an
-        old one can take it from whoever serves it."""
-        seen = await keeping.look(claims.call_id)
-        if seen is None:
-            return None
-        if claims.attachment < CallState.decoded(seen.state).attachments:
-            raise AttachmentRefused(CloseCode.REFUSED, _REPLACED)
-        return await keeping.take(claims.call_id)
-
-    async def _begin(self, making: Coroutine[Any, Any, Beginning]) -> ServedCall:
-        """Make a call's chain and start it.
+    async def _begin(
+        self, call_id: str, claims: Claims | None, hello: Hello, socket: Attachment
+    ) -> ServedCall:
+        """Make a call's chain and start it, when it is its turn.
 
         Raises:
             AttachmentRefused: It cannot be made.
         """
-        beginning = await making
-        served = ServedCall(beginning.setting, self._signer, detached_s=self._settings.detached_s)
+        await self._admission.turn(new=claims is None)
+        if self.draining:
+            raise AttachmentRefused(CloseCode.BUSY, "the server ends; try another")
+        if claims is not None:
+            beginning = await self._beginnings.taken(claims, hello)
+        elif socket.is_open:
+            beginning = await self._beginnings.new(call_id, hello)
+        else:
+            raise AttachmentRefused(CloseCode.TIMEOUT, "the client has gone")
+        served = ServedCall(
+            beginning.setting,
+            self._signer,
+            detached_s=self._settings.detached_s,
+            unsure=(lambda: False) if self._keeping is None else self._keeping.unsure,
+        )
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(
             self._serve(served, beginning, started), name=f"serve {served.call_id}"
         )
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._over)
         await asyncio.wait([task, started], timeout=_START_S, return_when=asyncio.FIRST_COMPLETED)
         if not started.done() or started.cancelled():
             task.cancel()
@@ -330,6 +270,10 @@ class Calls:
                 CloseCode.FAILED, served.failure or "the call did not start in time"
             )
         return served
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._ended(len(self._served))
 
     async def _serve(
         self, served: ServedCall, beginning: Beginning, started: "asyncio.Future[None]"
@@ -349,16 +293,17 @@ class Calls:
                     and beginning.begun is None
                 ):
                     # A call that is not in the store yet could not be found by its token.
-                    await self._keeping.flush()
+                    await self._keeping.flush_new(served.call_id)
                 ending = await served.run(
                     call,
+                    kept=lambda: journal is None or journal.kept,
                     started=on_started,
                     leave=lambda ending: self._leave(served, journal, ending),
                 )
                 if journal is not None and ending is Ending.OVER:
                     journal.end(CallStatus.ENDED, time.time())
                     assert self._keeping is not None
-                    await self._keeping.flush()
+                    await self._keeping.flush(served.call_id)
         except CrossfadeError as error:
             served.failure = str(error)
             logger.warning("call {} cannot be served: {}", served.call_id, error)
@@ -367,7 +312,9 @@ class Calls:
                     await self._keeping.give_back(served.call_id)
         finally:
             self._served.pop(served.call_id, None)
-            if self._keeping is not None and beginning.begun is not None and not started.done():
+            self._uncount(served.call_id)
+            unborn = beginning.begun is not None and not started.done()
+            if self._keeping is not None and (unborn or served.ending is Ending.UNBORN):
                 await self._keeping.withdraw(served.call_id)
             started.cancel()
 
@@ -377,7 +324,8 @@ class Calls:
     ) -> AsyncIterator[tuple[Call, CallJournal | None]]:
         folder = make_call_folder(self._settings.runs, datetime.now())
         details = {"model": self._settings.model, "call": served.call_id}
-        record = CallRecord.open(folder, details=details)
+        record = CallRecord.open(folder, capture=self._settings.capture, details=details)
+        self._watch(record, served.call_id)
         try:
             async with native_call(
                 self._provider.spec,
@@ -394,33 +342,35 @@ class Calls:
                 out_rate_hz=served.transport.out_rate_hz,
                 custom=[TakeoverPrompt(beginning.owed)],
             ) as call:
-                yield call, self._journal(served, beginning, call)
+                yield call, self._journal(served, beginning, call, folder)
         finally:
             record.dropped("ms of the caller's sound on the way", round(served.transport.lost_ms))
             record.close({})
 
-    def _journal(self, served: ServedCall, beginning: Beginning, call: Call) -> CallJournal | None:
+    def _journal(
+        self, served: ServedCall, beginning: Beginning, call: Call, folder: Path
+    ) -> CallJournal | None:
         if self._keeping is None:
             return None
         rate_hz = call.unfinished_rate_hz
-        new = self._new_call(served.call_id, beginning.config, rate_hz)
         return self._keeping.open(
-            beginning.begun or new,
+            beginning.begun or self._beginnings.new_call(beginning, rate_hz),
             call.conversation,
             unfinished=served.unfinished,
             state=served.stored_state(rate_hz),
             handle=lambda: _stored_handle(call.serving()),
             begun=beginning.begun is not None,
             stored=beginning.stored,
+            folder=folder,
             taken=lambda: served.finish(Ending.TAKEN),
         )
 
     async def _leave(self, served: ServedCall, journal: CallJournal | None, ending: Ending) -> None:
         """Let go of a call: another process is to have its last state before its client asks."""
-        if journal is not None and ending in (Ending.MOVED, Ending.FAILED):
+        if journal is not None and ending in (Ending.MOVED, Ending.FAILED, Ending.UNBORN):
             assert self._keeping is not None
             journal.leave()
-            await self._keeping.flush()
+            await self._keeping.flush(served.call_id)
         served.dismiss(ending)
 
 
@@ -430,4 +380,4 @@ def _stored_handle(serving: Serving | None) -> StoredHandle | None:
     return StoredHandle(spec=serving.provider, value=serving.handle)
 
 
-__all__ = ["AttachmentRefused", "Beginning", "Calls"]
+__all__ = ["Calls"]

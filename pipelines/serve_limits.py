@@ -18,6 +18,9 @@ class Limits:
     """New calls, and requests for tickets, each for itself."""
 
 
+UNLIMITED = Limits(calls=10**9, beginnings_a_minute=10**9)
+
+
 class ClientLimits:
     """Counts what clients have and ask for.
 
@@ -68,4 +71,4 @@ class ClientLimits:
         self._asked = dict(itertools.islice(asked.items(), over, None))
 
 
-__all__ = ["ClientLimits", "Limits"]
+__all__ = ["UNLIMITED", "ClientLimits", "Limits"]

@@ -1,40 +1,28 @@
-"""The server of calls: a WebSocket for each client, and three pages."""
+"""The server of calls: a WebSocket for each client, and the pages."""
 
+import asyncio
 import contextlib
-import logging
+import time
 from collections.abc import AsyncIterator
 from http import HTTPStatus
-from typing import cast
 from urllib.parse import urlsplit
 
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.http11 import Request, Response
+from websockets.http11 import Request
 
-from crossfade.errors import CallerError, SettingsError
-from crossfade.transports.websocket_messages import (
-    LARGEST_MESSAGE_BYTES,
-    CloseCode,
-    Hello,
-    read_message,
-    write_message,
-)
-from crossfade.transports.websocket_socket import ClientSocket
+from crossfade.errors import CallerError
+from crossfade.transports.client_socket import ClientSocket, Refusal
+from crossfade.transports.websocket_messages import CloseCode, Hello, read_message, write_message
 
-from .serve_calls import AttachmentRefused, Calls
+from .http_server import Certificate, listening
+from .serve_access import Access
+from .serve_begin import AttachmentRefused
+from .serve_calls import Calls
+from .serve_limits import UNLIMITED, ClientLimits
+from .serve_pages import bearer, pages
 
 CALL_PATH = "/ws"
 _HELLO_S = 5.0
-_PING_S = 5.0
 _REASON_CHARACTERS = 100
-_PAGE = (
-    "Crossfade serves calls here.\n\n"
-    f"Clients speak the protocol of docs/websocket.md at {CALL_PATH}.\n"
-    "/healthz tells whether this process lives, /readyz whether it takes calls.\n"
-)
-
-# At DEBUG the library logs what is said, and tokens with it.
-_websocket_logger = logging.getLogger(f"{__name__}.websocket")
-_websocket_logger.setLevel(logging.WARNING)
 
 
 class CallServer:
@@ -42,66 +30,48 @@ class CallServer:
 
     Args:
         calls: What they are attached to.
+        access: Who may begin calls.
+        limits: How many, of one address.
     """
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(
+        self, calls: Calls, access: Access | None = None, limits: ClientLimits | None = None
+    ) -> None:
         self._calls = calls
+        self._access = access or Access()
+        self._limits = limits or ClientLimits(UNLIMITED)
 
     @contextlib.asynccontextmanager
-    async def listening(self, host: str, port: int) -> AsyncIterator[int]:
+    async def listening(
+        self, host: str, port: int, certificate: Certificate | None = None
+    ) -> AsyncIterator[int]:
         """Listen for as long as the block runs; gives the port.
 
         Raises:
-            SettingsError: The address cannot be listened on.
+            SettingsError: The address cannot be listened on, or the certificate cannot be used.
         """
-        try:
-            server = await serve(
-                self._handle,
-                host,
-                port,
-                process_request=self._page,
-                create_connection=ClientSocket,
-                compression=None,
-                max_size=LARGEST_MESSAGE_BYTES,
-                open_timeout=_HELLO_S,
-                close_timeout=1.0,
-                ping_interval=_PING_S,
-                ping_timeout=_PING_S,
-                server_header=None,
-                logger=_websocket_logger,
-            )
-        except OSError as error:
-            raise SettingsError(
-                f"cannot listen on {host}:{port} ({error.strerror}); choose another --port"
-            ) from error
-        try:
-            yield _port(server)
-        finally:
-            server.close()
-            await server.wait_closed()
+        app = pages(self._calls, self._access, self._limits)
+        async with listening(
+            app, self._line, host=host, port=port, certificate=certificate
+        ) as found:
+            yield found
 
-    def _page(self, connection: ServerConnection, request: Request) -> Response | None:
-        path = urlsplit(request.path).path
-        ready = not self._calls.draining
-        match path:
-            case "/":
-                return connection.respond(HTTPStatus.OK, _PAGE)
-            case "/healthz":
-                return connection.respond(HTTPStatus.OK, "ok\n")
-            case "/readyz" if ready:
-                return connection.respond(HTTPStatus.OK, "ready\n")
-            case "/ws" if not _same_origin(request):
-                return connection.respond(HTTPStatus.FORBIDDEN, "not from this page\n")
-            case "/ws" if ready:
-                return None
-            case "/readyz" | "/ws":
-                return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "this server ends\n")
-        return connection.respond(HTTPStatus.NOT_FOUND, "nothing here\n")
+    def _line(self) -> ClientSocket:
+        return ClientSocket(self._opened, refuse=self._refuse)
 
-    async def _handle(self, connection: ServerConnection) -> None:
-        socket = cast(ClientSocket, connection)
+    def _refuse(self, request: Request) -> Refusal | None:
+        if urlsplit(request.path).path != CALL_PATH:
+            return HTTPStatus.NOT_FOUND, "nothing here\n"
+        if not _same_origin(request):
+            return HTTPStatus.FORBIDDEN, "not from this page\n"
+        if self._calls.draining:
+            return HTTPStatus.SERVICE_UNAVAILABLE, "this server ends\n"
+        return None
+
+    async def _opened(self, socket: ClientSocket) -> None:
         try:
-            served = await self._calls.attach(socket, await _hello(socket))
+            hello = self._admitted(await _hello(socket), socket)
+            served = await self._calls.attach(socket, hello, client=socket.client)
         except AttachmentRefused as refusal:
             reason = str(refusal)
             socket.write(write_message("error", code=int(refusal.code), message=reason), text=True)
@@ -111,9 +81,34 @@ class CallServer:
         await socket.wait_closed()
         served.transport.detach(socket)
 
+    def _admitted(self, hello: Hello, socket: ClientSocket) -> Hello:
+        """What the client said, with what stands in its Authorization header: the token of a
+        call, or what lets it begin one.
+
+        Raises:
+            AttachmentRefused: It is to begin a call, and may not.
+        """
+        assert socket.request is not None
+        if shown := bearer(socket.request.headers.get("Authorization")):
+            if self._access.needed and self._access.knows(shown):
+                hello = hello.with_access(shown)
+            elif hello.token is None:
+                hello = hello.with_token(shown)
+        if hello.token is not None:
+            return hello
+        if not self._limits.asks(socket.client, "call", asyncio.get_running_loop().time()):
+            raise AttachmentRefused(
+                CloseCode.BUSY, "too many calls from your address; wait a minute"
+            )
+        if not self._access.admits(hello.access, time.time()):
+            raise AttachmentRefused(
+                CloseCode.REFUSED, "the server's access token is needed to begin a call"
+            )
+        return hello
+
 
 async def _hello(socket: ClientSocket) -> Hello:
-    """What a client says first; its token may stand in the Authorization header.
+    """What a client says first.
 
     Raises:
         AttachmentRefused: It says nothing, or something else.
@@ -128,10 +123,6 @@ async def _hello(socket: ClientSocket) -> Hello:
         raise AttachmentRefused(CloseCode.MALFORMED, str(error)) from error
     if not isinstance(hello, Hello):
         raise AttachmentRefused(CloseCode.MALFORMED, "say hello first, as JSON")
-    if hello.token is None and socket.request is not None:
-        scheme, _, token = socket.request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and token:
-            return hello.with_token(token.strip())
     return hello
 
 
@@ -139,10 +130,6 @@ def _same_origin(request: Request) -> bool:
     """Whether no page of another site asks, whose user does not know of it."""
     origin = request.headers.get("Origin")
     return origin is None or urlsplit(origin).netloc == request.headers.get("Host")
-
-
-def _port(server: Server) -> int:
-    return int(next(iter(server.sockets)).getsockname()[1])
 
 
 __all__ = ["CALL_PATH", "CallServer"]

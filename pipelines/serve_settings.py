@@ -6,11 +6,16 @@ from pathlib import Path
 from pydantic import Field
 
 from crossfade.errors import SettingsError
+from crossfade.providers.address import is_loopback
 from crossfade.transports.websocket_token import TokenSigner, fresh_secret
 
+from .http_server import Certificate
+from .serve_access import Access
+from .serve_limits import UNLIMITED, Limits
 from .settings import NativeSettings
 
 SECRET_VARIABLE = "CROSSFADE_SECRET"
+TOKEN_VARIABLE = "CROSSFADE_TOKEN"
 
 
 class ServeSettings(NativeSettings):
@@ -26,6 +31,65 @@ class ServeSettings(NativeSettings):
     """How long a call without a client goes on, here or, if nobody serves it, in the store."""
     drain_s: float = Field(default=5.0, ge=0)
     """How long a call may take to come to a quiet moment, when the server is told to end."""
+    client_calls: int = Field(default=20, ge=0)
+    """At once, of one address; 0 is as many as it likes. Not counted on loopback."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    """PEM files for TLS; None of both is plain TCP."""
+    details: bool = True
+    """Whether clients may be told of tools, latency and cost."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Where Prometheus reads metrics, on this machine; None measures nothing."""
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only programs of this machine reach it."""
+        return is_loopback(self.base)
+
+    @property
+    def base(self) -> str:
+        """Its address as a WebSocket's, without port."""
+        return f"ws://[{self.host}]" if ":" in self.host else f"ws://{self.host}"
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What it shows of itself.
+
+        Raises:
+            SettingsError: One of the two files is missing.
+        """
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise SettingsError(
+                "TLS needs a certificate and its key; give --tls-cert and --tls-key"
+            )
+        if self.tls_cert is None or self.tls_key is None:
+            return None
+        return Certificate(chain=self.tls_cert, key=self.tls_key)
+
+    @property
+    def limits(self) -> Limits:
+        """Of one client."""
+        if self.on_loopback or not self.client_calls:
+            return UNLIMITED
+        return Limits(calls=self.client_calls)
+
+
+def server_access(settings: ServeSettings) -> Access:
+    """Who may begin calls: on loopback everybody, unless CROSSFADE_TOKEN is set; several tokens
+    are separated by commas.
+
+    Raises:
+        SettingsError: The server is to be reached from elsewhere without one, or one is too short.
+    """
+    given = os.environ.get(TOKEN_VARIABLE, "")
+    tokens = [token.strip() for token in given.split(",") if token.strip()]
+    if not tokens and not settings.on_loopback:
+        raise SettingsError(
+            f"whoever reaches {settings.host} could begin calls, which cost money: set "
+            f"{TOKEN_VARIABLE}, such as from: openssl rand -hex 32; or listen on 127.0.0.1"
+        )
+    # Servers that share the one secret know each other's tickets, too.
+    return Access(tokens, os.environ.get(SECRET_VARIABLE, ""))
 
 
 def token_signer(store_url: str | None) -> TokenSigner:
@@ -84,4 +148,4 @@ def _sqlite_path(url: str) -> Path | None:
     return Path(rest.removeprefix("/").partition("?")[0])
 
 
-__all__ = ["SECRET_VARIABLE", "ServeSettings", "token_signer"]
+__all__ = ["SECRET_VARIABLE", "TOKEN_VARIABLE", "ServeSettings", "server_access", "token_signer"]

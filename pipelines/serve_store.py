@@ -5,35 +5,57 @@ import contextlib
 import os
 import secrets
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Protocol
 
 from loguru import logger
 
 from crossfade.conversation.ledger import Conversation
 from crossfade.conversation.store_records import (
+    CallFolder,
     CallStatus,
     Lease,
     NewCall,
     StoredCall,
     StoredHandle,
 )
-from crossfade.errors import StoreError, StoreUnavailable
+from crossfade.errors import CrossfadeError, StoreError, StoreUnavailable
 
 from .call_journal import CallJournal
 from .journal_writer import JournalWriter, Store
+from .serve_wake import Wakefulness
+from .takeover_state import UNBORN
 
 LEASE_S = 1.5
 """How long a call belongs to a process that says nothing; it says something three times in that."""
 _FLUSH_S = 2.0
+_ASLEEP_S = LEASE_S / 3
+_AWAKE_EVERY_S = LEASE_S / 10
 _LOOKS_IN_LIMIT = 4
 _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 1.0, 30.0
+
+
+class NameTaken(CrossfadeError):
+    """There is a call of the name that a new one was to have.
+
+    Args:
+        name: The name.
+        born: Whether somebody is, or was, in the call.
+    """
+
+    def __init__(self, name: str, *, born: bool) -> None:
+        super().__init__(f"there is a call {name}; give its token, or another name")
+        self.born = born
 
 
 class SharedStore(Store, Protocol):
     """What is needed of a CallStore."""
 
-    async def begin(self, call: NewCall, owner: str, ttl_s: float) -> bool: ...
+    async def begin(
+        self, call: NewCall, owner: str, ttl_s: float, *, over: str | None = None
+    ) -> bool: ...
 
     async def withdraw(self, call_id: str, owner: str) -> bool: ...
 
@@ -66,22 +88,52 @@ class CallKeeping:
         self._writer = writer
         self._owner = owner
         self._late: set[asyncio.Task[None]] = set()
+        self._wake = Wakefulness(limit_s=_ASLEEP_S, patience_s=_FLUSH_S)
+        self._asking: asyncio.Task[None] | None = None
+        self.on_sure: Callable[[], None] = lambda: None
+        """Told when this process slept, and knows again which calls are its own."""
 
-    async def begin(self, call: NewCall) -> bool:
-        """Make a call whose name others may know; False if there is one of that name.
+    def unsure(self) -> bool:
+        """Whether this process slept so long that its calls may be another's; then it asks."""
+        unsure = self._wake.unsure()
+        if unsure and self._asking is None:
+            self._asking = asyncio.create_task(self._ask(), name="whose calls are these")
+        return unsure
 
-        What the store makes after all when it was not waited for any more is withdrawn: the
-        client comes again, and by the same name.
+    async def sure(self) -> None:
+        """Wait until it is known which calls are another's by now, or nobody answers."""
+        if self.unsure() and self._asking is not None:
+            await asyncio.shield(self._asking)
+
+    async def _ask(self) -> None:
+        logger.warning("this process was stopped for a while; its calls may be another's by now")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FLUSH_S):
+                await self._writer.renew()
+        self._wake.confirm()
+        self._asking = None
+        self.on_sure()
+
+    async def begin(self, call: NewCall) -> None:
+        """Make a call whose name others may know.
+
+        One of that name that never came about, and that nobody serves any more, gives way. What
+        the store makes after all when it was not waited for any more is withdrawn: the client
+        comes again, and by the same name.
 
         Raises:
+            NameTaken: There is one of that name.
             StoreError: The store does not answer in time.
         """
         making = asyncio.create_task(
-            self._store.begin(call, self._owner, LEASE_S), name=f"store {call.id}"
+            self._store.begin(call, self._owner, LEASE_S, over=UNBORN), name=f"store {call.id}"
         )
         done, _ = await asyncio.wait([making], timeout=_FLUSH_S)
         if done:
-            return making.result()
+            if not making.result():
+                seen = await self._store.load_call(call.id)
+                raise NameTaken(call.id, born=seen is not None and seen.state != UNBORN)
+            return
         late = asyncio.create_task(self._undo(making, call.id), name=f"undo {call.id}")
         self._late.add(late)
         late.add_done_callback(self._late.discard)
@@ -99,10 +151,11 @@ class CallKeeping:
                 await self._store.withdraw(call_id, self._owner)
 
     async def close(self) -> None:
-        """Wait for nothing that is still to be undone."""
-        for task in self._late:
+        """Wait for nothing that is still to be undone or asked."""
+        left = [*self._late, *([] if self._asking is None else [self._asking])]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._late, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def look(self, call_id: str) -> StoredCall | None:
         """A call that runs, without taking it; None if there is none.
@@ -142,9 +195,12 @@ class CallKeeping:
         handle: Callable[[], StoredHandle | None],
         begun: bool,
         stored: StoredCall | None,
+        folder: Path,
         taken: Callable[[], None],
     ) -> CallJournal:
         """Write a call from now on."""
+        path = str(folder.resolve()).encode(errors="replace").decode()
+        place = CallFolder(since=time.time(), host=socket.gethostname(), path=path)
         return self._writer.open(
             call,
             conversation,
@@ -153,6 +209,7 @@ class CallKeeping:
             handle=handle,
             begun=begun,
             stored=stored,
+            folder=place,
             taken=taken,
         )
 
@@ -166,12 +223,16 @@ class CallKeeping:
         for call_id in ended:
             logger.warning("call {} has failed: nobody served it for {:g} s", call_id, after_s)
 
-    async def flush(self) -> bool:
-        """Write what waits; a store that does not answer is not waited for."""
+    async def flush(self, call_id: str) -> bool:
+        """Write what waits of a call; a store that does not answer is not waited for."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FLUSH_S):
-                return await self._writer.flush()
+                return await self._writer.flush(call_id)
         return False
+
+    async def flush_new(self, call_id: str) -> bool:
+        """Write a call that begins, unless the store is known to be down."""
+        return self._writer.state.well and await self.flush(call_id)
 
 
 @contextlib.asynccontextmanager
@@ -202,12 +263,16 @@ async def keeping(
     ):
         kept = CallKeeping(store, writer, owner)
         await kept.end_abandoned(abandoned_s)
-        looking = asyncio.create_task(_end_abandoned(kept, abandoned_s), name="abandoned calls")
+        tasks = [
+            asyncio.create_task(_end_abandoned(kept, abandoned_s), name="abandoned calls"),
+            asyncio.create_task(_stay_awake(kept), name="awake"),
+        ]
         try:
             yield kept
         finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await kept.close()
 
 
@@ -218,9 +283,15 @@ async def _end_abandoned(kept: CallKeeping, after_s: float) -> None:
         await kept.end_abandoned(after_s)
 
 
+async def _stay_awake(kept: CallKeeping) -> None:
+    while True:
+        kept.unsure()
+        await asyncio.sleep(_AWAKE_EVERY_S)
+
+
 def process_name() -> str:
     """A name that no other process has."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-__all__ = ["LEASE_S", "CallKeeping", "SharedStore", "keeping", "process_name"]
+__all__ = ["LEASE_S", "CallKeeping", "NameTaken", "SharedStore", "keeping", "process_name"]

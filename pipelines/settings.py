@@ -1,13 +1,15 @@
 """What the native pipeline is told on the command line, checked before anything runs."""
 
+from decimal import Decimal
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from crossfade.errors import SettingsError
 
 PROVIDERS = ("openai", "emulator")
 FALLBACK_PROVIDERS = ("openai", "gemini")
+CASCADE = "cascade"
 INSTRUCTIONS = (
     "You are a friendly assistant on the telephone. Answer in two or three short sentences. "
     "Use the tools you have; never guess what they can tell you."
@@ -23,7 +25,8 @@ class NativeSettings(BaseModel):
     """openai or emulator; None takes OpenAI where there is a key, else the emulator."""
     model: str = "gpt-realtime-2.1"
     fallbacks: tuple[str, ...] = ()
-    """Who takes the call over when the provider fails, in this order: PROVIDER:MODEL."""
+    """Who takes the call over when the provider fails, in this order: PROVIDER:MODEL; the last one
+    may be `cascade`, the embedded services."""
     voice: str | None = None
     instructions: str = INSTRUCTIONS
     base_url: str | None = None
@@ -36,16 +39,28 @@ class NativeSettings(BaseModel):
     """A YAML file of what goes wrong at the built-in emulator, and when."""
     runs: Path = Path("runs")
     """Where the folder of this call is made."""
+    capture: bool = False
+    """Whether all that it takes to run a call again is kept: every word and sound of it."""
+    arms: Path | None = None
+    """A YAML file of arms, one of which gives the model."""
+    caller: str = Field(default="", repr=False)
+    """Whose call it is: the same caller gets the same arm."""
+    budget_usd: Decimal | None = Field(default=None, gt=0)
+    """The call ends when it has cost more."""
 
     @field_validator("fallbacks")
     @classmethod
     def _named(cls, fallbacks: tuple[str, ...]) -> tuple[str, ...]:
+        if CASCADE in fallbacks[:-1]:
+            raise SettingsError("the fallback cascade must be the last one; put it last")
         for spec in fallbacks:
+            if spec == CASCADE:
+                continue
             provider, _, model = spec.partition(":")
             if provider not in FALLBACK_PROVIDERS or not model:
                 raise SettingsError(
                     f"the fallback {spec!r} names no model that is known here; it must be "
-                    f"PROVIDER:MODEL, with one of {' and '.join(FALLBACK_PROVIDERS)}"
+                    f"PROVIDER:MODEL, with one of {' and '.join(FALLBACK_PROVIDERS)}, or {CASCADE}"
                 )
         return fallbacks
 

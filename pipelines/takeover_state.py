@@ -11,6 +11,8 @@ PLAYED_STEP_MS = 500
 _WITHHELD_SAMPLES = 16
 """Of the lower rate: so much of what was received a StreamResampler has not passed on yet."""
 _FORM = "serve-1"
+UNBORN = '["serve-unborn"]'
+"""Kept of a call whose client has not yet said a word; its name is anybody's when it is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,4 +120,4 @@ def _in_steps(at: SpeechPosition) -> SpeechPosition:
     return SpeechPosition(received_ms=at.received_ms, played_ms=played_ms)
 
 
-__all__ = ["CallState", "SpeechPosition", "StateKeeper", "end_sample"]
+__all__ = ["UNBORN", "CallState", "SpeechPosition", "StateKeeper", "end_sample"]

@@ -11,6 +11,7 @@ from crossfade.frames.audio import (
     AudioRawFrame,
     SpeechFrame,
     SpeechOrigin,
+    SpeechPlayedFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
 )
@@ -60,6 +61,21 @@ class Acknowledger(Processor):
             AcknowledgeFrame.
         texts: All that may have to be said, those that are needed first in front.
     """
+
+    hears = (
+        ToolActivityFrame,
+        ResponseStartFrame,
+        ResponseEndFrame,
+        PlayoutHoldFrame,
+        PlayoutResumeFrame,
+        VADUserStartedSpeakingFrame,
+        VADUserStoppedSpeakingFrame,
+        SpeechDroppedFrame,
+        UserStartedSpeakingFrame,
+        UserStoppedSpeakingFrame,
+        # The agent falls silent, sooner than was reckoned if what it said ends with silence.
+        SpeechPlayedFrame,
+    )
 
     def __init__(
         self,

@@ -20,9 +20,10 @@ from pipecat.services.settings import LLMSettings
 from pipecat.services.stt_service import STTService
 from pipecat.services.tts_service import TTSService
 
-from crossfade.conversation.history import HistoryItem, Speaker, Utterance
+from crossfade.conversation.history import HistoryItem, Notice, Speaker, Utterance
 from crossfade.conversation.ledger import Conversation
 from crossfade.conversation.tools import ToolCall, ToolDeclaration
+from crossfade.conversation.usage import Usage
 from crossfade.frames.audio import (
     AudioRawFrame,
     InputAudioRawFrame,
@@ -61,18 +62,20 @@ from crossfade.frames.tools import (
     ToolCancelFrame,
     is_final,
 )
-from crossfade.frames.usage import usage_metrics
+from crossfade.frames.usage import service_provider, usage_metrics, usage_of
+from crossfade.providers.continuity.seeding import GO_ON
 
-from .base import DOWNSTREAM, UPSTREAM, FrameDirection, Processor
-from .cascade_answer import Answer, usage_of
+from .base import DOWNSTREAM, UPSTREAM, FrameDirection
+from .cascade_answer import Answer
 from .cascade_clauses import speakable
 from .cascade_context import ContextBuilder
 from .cascade_hearing import Hearing
 from .cascade_stage import Stage
 from .cascade_turn import Heard, Partial, Said
+from .speech_node import SpeechNode, Takeover, Wanted
 
 
-class Cascade(Processor):
+class Cascade(SpeechNode):
     """Hears, thinks and speaks with three of pipecat's services.
 
     Outside it is the speech node, as docs/speech-node.md has it: it takes and sends the frames of
@@ -113,7 +116,12 @@ class Cascade(Processor):
         self._context = ContextBuilder(tools)
         self._rate_hz, self._speech_rate_hz = rate_hz, speech_rate_hz
         self._hearing = Hearing(
-            stt, tell=self._tell, metrics=self.push_frame, error=self._upwards, soon=self._soon
+            stt,
+            rate_hz=rate_hz,
+            tell=self._tell,
+            metrics=self.push_frame,
+            error=self._upwards,
+            soon=self._soon,
         )
         llm.register_function(None, _leave_to_dispatcher)
         self._llm = Stage(llm, self._written, self._llm_upwards)
@@ -122,7 +130,7 @@ class Cascade(Processor):
         self._early: list[Frame] = []
         # What is being answered, and what waits for it
         self._answering: Answer | None = None
-        self._wanted = False
+        self._wanted = self._rest_wanted = False
         self._fresh: set[str] = set()
         self._parts: dict[str, Any] = {}
         # Answers that are not over, and the one whose sound comes
@@ -134,6 +142,23 @@ class Cascade(Processor):
     def overrun(self) -> int:
         """Frames of the user's audio that the recogniser was too slow for."""
         return super().overrun + self._hearing.stage.dropped_audio
+
+    @property
+    def heard_rate_hz(self) -> int:
+        """The rate of `unfinished_audio`: the chain's."""
+        return self._rate_hz
+
+    def unfinished_audio(self) -> bytes:
+        """What the user said that was not put into words yet, s16le mono."""
+        return self._hearing.unfinished
+
+    async def take_over(self, takeover: Takeover) -> None:
+        """Serve from now on; the conversation is read with each request."""
+        self._hearing.expect(turn.item_id for turn in takeover.turns)
+        self._fresh |= takeover.fresh
+        if takeover.wanted is not Wanted.NOTHING:
+            self._rest_wanted = takeover.wanted is Wanted.REST
+            await self._want_answer()
 
     # From the chain
 
@@ -280,8 +305,11 @@ class Cascade(Processor):
             await self._finish(failed)
         fresh, self._fresh = self._fresh, set()
         history: Sequence[HistoryItem]
+        rest, self._rest_wanted = self._rest_wanted, False
         if said is None:
             history = self._conversation.history(open_calls=True)
+            if rest:
+                history = (*history, Notice(text=GO_ON))
         else:
             before = self._conversation.history(open_calls=True, without={said.item_id})
             history = (*before, Utterance(speaker=Speaker.USER, text=said.text))
@@ -366,11 +394,11 @@ class Cascade(Processor):
             if not isinstance(data, LLMUsageMetricsData):
                 others.append(data)
             elif self._llm.stale or self._answering is None:
-                usage = usage_of(data.value)
-                await self.push_frame(usage_metrics(self.name, data.model or "", usage))
+                await self._charge(data.processor, data.model or "", usage_of(data.value))
             else:
                 self._answering.usage = usage_of(data.value)
                 self._answering.model = data.model or ""
+                self._answering.writer = data.processor
         if others:
             await self.push_frame(MetricsFrame(data=others))
 
@@ -438,7 +466,21 @@ class Cascade(Processor):
             )
         )
         if answer.usage is not None:
-            await self.push_frame(usage_metrics(self.name, answer.model, answer.usage))
+            await self._charge(answer.writer, answer.model, answer.usage, response_id=answer.id)
+
+    async def _charge(
+        self, writer: str, model: str, usage: Usage, *, response_id: str = ""
+    ) -> None:
+        await self.push_frame(
+            usage_metrics(
+                self.name,
+                model,
+                usage,
+                provider=service_provider(writer),
+                response_id=response_id,
+                speech=False,
+            )
+        )
 
     # What goes wrong
 

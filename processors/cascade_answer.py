@@ -3,8 +3,6 @@
 import uuid
 from dataclasses import dataclass, field
 
-from pipecat.metrics.metrics import LLMTokenUsage
-
 from crossfade.audio.pcm import duration_ms
 from crossfade.audio.resample import StreamResampler
 from crossfade.conversation.tools import ToolCall
@@ -39,6 +37,8 @@ class Answer:
     calls: list[ToolCall] = field(default_factory=list)
     usage: Usage | None = None
     model: str = ""
+    writer: str = ""
+    """The service that wrote it."""
     received_ms: float = 0.0
     _resampler: StreamResampler | None = None
 
@@ -66,13 +66,4 @@ class Answer:
         )
 
 
-def usage_of(tokens: LLMTokenUsage) -> Usage:
-    """The tokens of a text model; what it read from its cache is a part of its input."""
-    return Usage(
-        input_text_tokens=tokens.prompt_tokens,
-        cached_text_tokens=tokens.cache_read_input_tokens or 0,
-        output_text_tokens=tokens.completion_tokens,
-    )
-
-
-__all__ = ["Answer", "usage_of"]
+__all__ = ["Answer"]

@@ -1,8 +1,9 @@
 """The recogniser of a cascade, and whose words are whose."""
 
 import asyncio
+import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from pipecat.frames.frames import STTMetadataFrame
@@ -22,10 +23,14 @@ from crossfade.frames.text import InterimTranscriptionFrame, TranscriptionFrame
 
 from .cascade_stage import Stage, Take
 from .cascade_turn import Heard, HeardTurns
+from .kept_uplink import KeptUplink
 
 PATIENCE_S = 1.0
 """How long after speech its words are waited for, where the recogniser does not tell its time."""
 LEAST_PATIENCE_S = 0.1
+KEEP_S = 60.0
+"""So much of what is not put into words yet is kept."""
+PREROLL_MS = 700.0
 
 
 class Hearing:
@@ -38,6 +43,7 @@ class Hearing:
 
     Args:
         service: The recogniser.
+        rate_hz: Rate of the user's sound, mono.
         tell: Given what was heard, in order.
         metrics: Given the recogniser's measurements.
         error: Given what it pushes upstream.
@@ -48,13 +54,17 @@ class Hearing:
         self,
         service: STTService,
         *,
+        rate_hz: int,
         tell: Callable[[Heard], Awaitable[None]],
         metrics: Take,
         error: Take,
         soon: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self.stage = Stage(service, self._take, error)
-        self._turns = HeardTurns()
+        # Another cascade of the same call has turns of other names.
+        self._turns = HeardTurns(f"user_{uuid.uuid4().hex[:8]}")
+        self._kept = KeptUplink(rate_hz, keep_s=KEEP_S, preroll_ms=PREROLL_MS)
+        self._kept_from: int | None = None
         self._tell = tell
         self._metrics = metrics
         self._soon = soon
@@ -69,7 +79,17 @@ class Hearing:
         """Whether the user speaks, or was not understood yet."""
         return self._turns.has_floor
 
+    @property
+    def unfinished(self) -> bytes:
+        """What was said and not put into words yet, s16le mono."""
+        return b"" if self._kept_from is None else self._kept.sound_since(self._kept_from)
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Turns that another node has told of are heard again, and keep their names."""
+        self._turns.expect(names)
+
     def put_audio(self, frame: InputAudioRawFrame) -> None:
+        self._kept.hear(frame)
         self.stage.put(frame)
 
     def note(self, frame: Frame) -> None:
@@ -130,6 +150,11 @@ class Hearing:
 
     def _heard(self, heard: list[Heard]) -> None:
         self._told += heard
+        if not self._turns.listening:
+            self._kept_from = None
+            self._kept.release(None)
+        elif self._kept_from is None:
+            self._kept_from = self._kept.begin()
 
     def _watch(self) -> None:
         """See to it that no turn waits for ever."""

@@ -9,6 +9,8 @@ ANSWERED   the turn is told; words that come now belong to the next one
 """
 
 import itertools
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -56,6 +58,7 @@ class HeardTurns:
     def __init__(self, prefix: str = "user") -> None:
         self._prefix = prefix
         self._numbers = itertools.count(1)
+        self._expected: deque[str] = deque()
         self._state = _State.QUIET
         self._item_id = ""
         self._words: list[str] = []
@@ -72,6 +75,15 @@ class HeardTurns:
     def waiting(self) -> bool:
         """Whether the turn is over but for its last words."""
         return self._state is _State.WAITING
+
+    @property
+    def listening(self) -> bool:
+        """Whether somebody may be speaking, or has spoken and the words are not there yet."""
+        return self._state not in (_State.QUIET, _State.ANSWERED)
+
+    def expect(self, names: Iterable[str]) -> None:
+        """The next turns have names already."""
+        self._expected = deque(names)
 
     def onset(self) -> list[Heard]:
         """Local voice activity hears speech begin, or go on."""
@@ -104,7 +116,8 @@ class HeardTurns:
         if self._state is _State.QUIET:
             self._forget()
         self._state = _State.OPEN
-        self._item_id = f"{self._prefix}_{next(self._numbers)}"
+        number = next(self._numbers)
+        self._item_id = self._expected.popleft() if self._expected else f"{self._prefix}_{number}"
         return told + self._partial()
 
     def ended(self) -> list[Heard]:

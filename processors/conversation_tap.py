@@ -103,12 +103,12 @@ class ConversationTap(Processor):
             case UserTurnStartProposedFrame():
                 self._proposed_item_id = frame.item_id
             case UserStartedSpeakingFrame() if direction is DOWNSTREAM:
-                ledger.user_started(self._proposed_item_id, now_s)
+                ledger.user_started(self._proposed_item_id, now_s, turn_id=str(frame.id))
                 self._proposed_item_id = None
             case UserStoppedSpeakingFrame() if direction is DOWNSTREAM:
                 ledger.user_stopped(now_s)
             case UserTurnCommittedFrame():
-                ledger.user_committed(frame.item_id)
+                ledger.user_committed(frame.item_id, turn_id=frame.turn_id)
             case UserTranscriptFrame():
                 ledger.user_transcript(frame.item_id, frame.text, final=True)
             case UserPartialTranscriptFrame():

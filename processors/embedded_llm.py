@@ -20,6 +20,7 @@ from crossfade.frames.control import (
 )
 from crossfade.frames.text import LLMTextFrame
 from crossfade.frames.tools import FunctionCallFromLLM
+from crossfade.providers.continuity.seeding import GO_ON
 
 from .base import FrameDirection
 
@@ -105,17 +106,19 @@ class EmbeddedLLM(LLMService[Any]):
     async def _answer(self, context: LLMContext) -> None:
         await self.start_ttfb_metrics()
         messages = [dict(each) for each in context.get_messages() if isinstance(each, dict)]
+        cut = _cut_answer(messages)
         reply = self._reply(messages, _declarations(context))
+        text = (reply.text or "") if cut is None else _rest(reply.text or "", cut)
         await self.stop_ttfb_metrics()
         # Its tokens are words.
         read = sum(len(str(message.get("content") or "").split()) for message in messages)
-        written = len((reply.text or "").split()) + len(reply.tool_calls)
+        written = len(text.split()) + len(reply.tool_calls)
         usage = LLMTokenUsage(
             prompt_tokens=read, completion_tokens=written, total_tokens=read + written
         )
         await self.start_llm_usage_metrics(usage)
-        if reply.text:
-            await self.push_frame(LLMTextFrame(reply.text))
+        if text:
+            await self.push_frame(LLMTextFrame(text))
         calls = [
             FunctionCallFromLLM(
                 function_name=call.name,
@@ -172,6 +175,23 @@ def _settings() -> LLMSettings:
 def _declarations(context: LLMContext) -> list[dict[str, Any]]:
     standard = getattr(context.tools, "standard_tools", ())
     return [tool.to_default_dict() for tool in standard]
+
+
+def _cut_answer(messages: list[dict[str, Any]]) -> str | None:
+    """Take out an answer that broke off, where the rest of it is asked for: it is made anew."""
+    if not messages or _text(messages[-1]) != GO_ON:
+        return None
+    del messages[-1]
+    said: list[str] = []
+    while messages and messages[-1]["role"] == "assistant" and _text(messages[-1]):
+        said.insert(0, _text(messages.pop()))
+    return " ".join(said)
+
+
+def _rest(answer: str, said: str) -> str:
+    """What is left of an answer; all of it, if something else was said."""
+    words, begun = answer.split(), said.split()
+    return " ".join(words[len(begun) :] if words[: len(begun)] == begun else words)
 
 
 def _newest_results(messages: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

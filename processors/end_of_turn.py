@@ -25,7 +25,7 @@ ASK_AFTER_MS = 200
 PATIENCE_MS = 2000
 """How long a pause may be that does not sound like an end."""
 BUSY_MS = 480
-"""How long a pause may be when there is no answer: too many questions wait."""
+"""How long a pause may be when there is no answer: too many questions wait, or the judge failed."""
 HEARD_MS = 8000
 """How much of a turn is heard, at most; it is kept for each call (250 kB)."""
 _BEFORE_MS = 500
@@ -129,12 +129,20 @@ class EndOfTurn(Processor):
         """Wait until the pause is long enough for what it sounds like."""
         loop = asyncio.get_running_loop()
         began_s = loop.time() - frame.stop_secs
-        complete = await self._judge.complete(bytes(self._heard))
+        complete = await self._ask()
         if not complete:
             allowed_ms = BUSY_MS if complete is None else self._patience_ms
             await asyncio.sleep(began_s + allowed_ms / 1000 - loop.time())
         self._pause = None
         await self._end(loop.time() - began_s)
+
+    async def _ask(self) -> bool | None:
+        try:
+            return await self._judge.complete(bytes(self._heard))
+        except Exception as error:
+            # The turn ends without it: the caller waits for an answer.
+            await self.push_error(f"{self.name}: {error}", exception=error)
+            return None
 
     async def _end(self, paused_s: float) -> None:
         self._state = _State.SILENT

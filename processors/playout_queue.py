@@ -7,9 +7,8 @@ from crossfade.frames.audio import (
     AudioRawFrame,
     OutputAudioRawFrame,
     SpeechFrame,
-    SpeechOrigin,
-    TTSAudioRawFrame,
     TTSStoppedFrame,
+    origin_of,
 )
 from crossfade.frames.control import (
     CancelFrame,
@@ -62,7 +61,7 @@ class PlayoutQueue(Processor):
             self.push_audio(frame)
             return
         self.expect(frame, self._playout.rate_hz)
-        if not self._playout.add(_origin(frame), frame.audio):
+        if not self._playout.add(origin_of(frame), frame.audio):
             raise OverflowError(
                 f"more than {self._playout.waiting_ms / 1000:.0f} s of speech wait to be played; "
                 "the rest is dropped"
@@ -126,11 +125,3 @@ class PlayoutQueue(Processor):
         if self._beating:
             self._beating = False
             metronome().leave(self._beat)
-
-
-def _origin(frame: OutputAudioRawFrame) -> SpeechOrigin:
-    """The origin of a chunk; what a stock TTS speaks belongs to its context."""
-    if isinstance(frame, SpeechFrame) and frame.origin:
-        return frame.origin
-    context = frame.context_id if isinstance(frame, TTSAudioRawFrame) else None
-    return SpeechOrigin(item_id=context or "speech", response_id=context or "speech")

@@ -1,5 +1,6 @@
 """Brings the agent's speech to the rate of the transport."""
 
+from crossfade.audio.pcm import mix_down
 from crossfade.audio.resample import StreamResampler
 from crossfade.frames.audio import (
     AudioRawFrame,
@@ -7,6 +8,7 @@ from crossfade.frames.audio import (
     SpeechFrame,
     SpeechOrigin,
     TTSStoppedFrame,
+    origin_of,
 )
 from crossfade.frames.control import Frame, InterruptionFrame
 
@@ -14,13 +16,13 @@ from .base import DOWNSTREAM, FrameDirection, Processor
 
 
 class Resampler(Processor):
-    """Converts the speech of a node and refuses what does not come at the rate it declared.
+    """Converts the speech of a node, mixes channels down, and refuses another rate than declared.
 
     Each item is a stream of its own, so that no sample of one leaks into the next. The caller's
     audio is not converted here: each consumer does that once, for itself.
 
     Args:
-        in_rate_hz: Rate of the node's speech, mono.
+        in_rate_hz: Rate of the node's speech.
         out_rate_hz: Rate of the transport, mono.
     """
 
@@ -37,17 +39,17 @@ class Resampler(Processor):
         if not isinstance(frame, OutputAudioRawFrame):
             self.push_audio(frame)
             return
-        self.expect(frame, self._in_rate_hz)
-        if self._in_rate_hz == self._out_rate_hz:
+        self.expect(frame, self._in_rate_hz, frame.num_channels)
+        if self._in_rate_hz == self._out_rate_hz and frame.num_channels == 1:
             self.push_audio(frame)
             return
-        origin = frame.origin if isinstance(frame, SpeechFrame) else None
+        origin = origin_of(frame)
         if origin != self._origin:
             self._flush()
         if self._stream is None:
             self._stream = StreamResampler(self._in_rate_hz, self._out_rate_hz)
             self._origin = origin
-        self._push(self._stream.process(frame.audio))
+        self._push(self._stream.process(mix_down(frame.audio, frame.num_channels)))
 
     def note(self, frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, InterruptionFrame):

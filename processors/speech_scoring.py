@@ -9,8 +9,10 @@ from crossfade.audio.pcm import to_float
 from crossfade.audio.silero import SileroBank, shared_model
 from crossfade.audio.vad import WINDOW_SAMPLES, SpeechEvent, VoiceDetector, energies
 
-TICK_MS = 20
-"""How long windows are gathered, where many calls share the model."""
+from .metronome import PERIOD_MS, metronome
+
+TICK_MS = PERIOD_MS
+"""How long windows are gathered at most, where many calls share the model."""
 FEW_STREAMS = 4
 """So few calls are not worth the wait: their windows are scored in the same turn of the loop."""
 LIMIT_WINDOWS = 64
@@ -27,7 +29,8 @@ class SpeechScoring:
     def __init__(self, bank: SileroBank) -> None:
         self._bank = bank
         self._waiting: dict[int, ScoredStream] = {}
-        self._tick: asyncio.Handle | None = None
+        self._soon: asyncio.Handle | None = None
+        self._beating = False
 
     def join(self, detector: VoiceDetector, tell: Callable[[SpeechEvent], None]) -> "ScoredStream":
         """Begin a stream.
@@ -44,28 +47,44 @@ class SpeechScoring:
         if len(stream.waiting) > LIMIT_WINDOWS:
             while stream.waiting:
                 self._score_round()
-        elif self._tick is None:
-            loop = asyncio.get_running_loop()
-            if self._bank.streams > FEW_STREAMS:
-                self._tick = loop.call_later(TICK_MS / 1000, self._score)
-            else:
-                self._tick = loop.call_soon(self._score)
+        elif self._bank.streams <= FEW_STREAMS:
+            self._score_soon()
+        elif not self._beating:
+            self._beating = True
+            metronome().join(self._beat)
 
     def leave(self, stream: "ScoredStream") -> None:
         """End a stream."""
         self._waiting.pop(stream.number, None)
         self._bank.leave(stream.number)
-        if not self._waiting and self._tick is not None:
-            self._tick.cancel()
-            self._tick = None
+        if not self._waiting and self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        if not self._bank.streams:
+            self._rest()
+
+    def _beat(self) -> None:
+        if self._waiting:
+            self._score()
+        else:
+            self._rest()
+
+    def _rest(self) -> None:
+        if self._beating:
+            self._beating = False
+            metronome().leave(self._beat)
+
+    def _score_soon(self) -> None:
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self._score)
 
     def _score(self) -> None:
-        self._tick = None
+        self._soon = None
         if self._waiting:
             self._score_round()
         # Whoever has more waiting comes after what else the loop has to do.
-        if self._waiting and self._tick is None:
-            self._tick = asyncio.get_running_loop().call_soon(self._score)
+        if self._waiting:
+            self._score_soon()
 
     def _score_round(self) -> None:
         """Score the first window of every stream that has one waiting."""

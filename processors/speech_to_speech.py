@@ -8,6 +8,7 @@ from typing import Any
 
 from crossfade.audio.pcm import duration_ms
 from crossfade.audio.resample import StreamResampler
+from crossfade.conversation.retelling import waiting_calls
 from crossfade.conversation.tools import ToolCall
 from crossfade.conversation.usage import Usage
 from crossfade.errors import CrossfadeError
@@ -26,6 +27,8 @@ from crossfade.frames.continuity import (
     SessionLostFrame,
 )
 from crossfade.frames.control import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
     CancelFrame,
     EndFrame,
     Frame,
@@ -57,9 +60,11 @@ from crossfade.frames.tools import (
     ToolCallTakenBackFrame,
     ToolCancelFrame,
 )
-from crossfade.frames.usage import usage_metrics
+from crossfade.frames.usage import transcription_metrics, usage_metrics
 from crossfade.providers.commands import SendText, SendToolResult
 from crossfade.providers.config import TurnDetection
+from crossfade.providers.continuity.owed import Debt
+from crossfade.providers.continuity.serving import Serving
 from crossfade.providers.events import (
     AudioChunk,
     AudioLost,
@@ -77,18 +82,26 @@ from crossfade.providers.events import (
     SpeechStopped,
     TextDelta,
     ToolCallCancelled,
+    TranscriptionUsed,
     UserTranscript,
     UserTurnCommitted,
 )
+from crossfade.providers.profiles import Profile
 from crossfade.providers.session import RealtimeSession
 
-from .base import DOWNSTREAM, UPSTREAM, FrameDirection, Processor
+from .base import DOWNSTREAM, UPSTREAM, FrameDirection
 from .context_keeper import ContextKeeper
 from .phrase_rendering import Asides, Rendering
 from .preroll import PreRoll
 from .sounding import Sounding
+from .speech_node import SpeechNode, Takeover, Wanted
 from .tool_answers import Request, ToolAnswers
 
+_DEBTS = {
+    Wanted.NOTHING: Debt.NOTHING,
+    Wanted.ANSWER: Debt.REQUEST,
+    Wanted.REST: Debt.REST,
+}
 PREROLL_MS = 500
 """Audio from before the user's turn was noticed that goes along with it."""
 
@@ -104,7 +117,7 @@ class _Response:
     """How much audio of each item has come."""
 
 
-class SpeechToSpeech(Processor):
+class SpeechToSpeech(SpeechNode):
     """Speaks with a `RealtimeSession` that was opened before the chain starts.
 
     Takes the user's audio, text, turns and interruptions, tool results and acknowledgements; sends
@@ -123,6 +136,22 @@ class SpeechToSpeech(Processor):
         context_tokens: A conversation that is longer is summarised, and the session rotates onto
             the summary; None leaves it to the provider.
     """
+
+    hears = (
+        InputTextRawFrame,
+        UserImageFrame,
+        AcknowledgeFrame,
+        FunctionCallResultFrame,
+        ToolCancelFrame,
+        SpeechPlayedFrame,
+        UserStartedSpeakingFrame,
+        UserStoppedSpeakingFrame,
+        VADUserStartedSpeakingFrame,
+        VADUserStoppedSpeakingFrame,
+        # What sounds
+        BotStartedSpeakingFrame,
+        BotStoppedSpeakingFrame,
+    )
 
     def __init__(
         self,
@@ -163,6 +192,36 @@ class SpeechToSpeech(Processor):
                 "a voice of its own"
             )
         return rendering
+
+    @property
+    def profile(self) -> Profile:
+        """What its model can do. Another one may serve after SessionContinuedFrame."""
+        return self._session.profile
+
+    @property
+    def serving(self) -> Serving:
+        """Which provider serves."""
+        return self._session.serving
+
+    @property
+    def heard_rate_hz(self) -> int:
+        """The rate of `unfinished_audio`: the session's."""
+        return self._session.input_rate_hz
+
+    def unfinished_audio(self) -> bytes:
+        """What the user said that nobody has begun to answer, s16le mono."""
+        return self._session.unfinished_audio()
+
+    async def take_over(self, takeover: Takeover) -> None:
+        """Serve from now on, with a session that was opened to stand by."""
+        conversation, profile = self._session.conversation, self._session.profile
+        if conversation is not None:
+            self._tool_answers.called(waiting_calls(conversation.entries))
+        self._tool_answers.succeed(
+            profile, self._session.config.tools, open_calls=profile.open_calls
+        )
+        turns = {turn.item_id: turn.committed for turn in takeover.turns}
+        self._session.take_over(owed=_DEBTS[takeover.wanted], turns=turns)
 
     @property
     def overrun(self) -> int:
@@ -219,7 +278,7 @@ class SpeechToSpeech(Processor):
             case SpeechPlayedFrame() if direction is UPSTREAM and frame.interrupted:
                 await self._interrupt(frame)
             case UserStartedSpeakingFrame() if self._owns_turns and direction is DOWNSTREAM:
-                await self._ask(self._start_turn())
+                await self._ask(self._start_turn(str(frame.id)))
             case UserStoppedSpeakingFrame() if self._owns_turns and direction is DOWNSTREAM:
                 self._turn_open = False
                 await self._ask(self._session.end_turn())
@@ -233,8 +292,8 @@ class SpeechToSpeech(Processor):
         await super().cleanup()
         await self._stop()
 
-    async def _start_turn(self) -> None:
-        await self._session.start_turn()
+    async def _start_turn(self, turn_id: str) -> None:
+        await self._session.start_turn(turn_id)
         if pcm := self._preroll.take():
             self._session.send_audio_nowait(pcm)
         self._turn_open = True
@@ -315,8 +374,8 @@ class SpeechToSpeech(Processor):
                 await self._take_back(event)
             case ResponseDone():
                 await self._finish(event)
-            case LateUsage():
-                await self._charge(event.usage)
+            case LateUsage() | TranscriptionUsed():
+                await self._charge_late(event)
             case Interruption():
                 await self._cut(event)
             case ProviderError():
@@ -374,7 +433,7 @@ class SpeechToSpeech(Processor):
             case UserTurnCommitted():
                 if not self._session.profile.speech_events:
                     await self.push_frame(UserTurnStopProposedFrame(), UPSTREAM)
-                frame = UserTurnCommittedFrame(item_id=event.item_id)
+                frame = UserTurnCommittedFrame(item_id=event.item_id, turn_id=event.turn_id)
             case UserTranscript():
                 kind = UserTranscriptFrame if event.final else UserPartialTranscriptFrame
                 now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -445,10 +504,32 @@ class SpeechToSpeech(Processor):
 
     async def _count(self, event: ResponseDone) -> None:
         if event.usage is not None:
-            await self._charge(event.usage)
+            await self._charge(event.usage, event.response_id)
 
-    async def _charge(self, usage: Usage) -> None:
-        await self.push_frame(usage_metrics(self.name, self._session.profile.model, usage))
+    async def _charge_late(self, event: LateUsage | TranscriptionUsed) -> None:
+        if isinstance(event, LateUsage):
+            await self._charge(event.usage, event.response_id)
+            return
+        await self.push_frame(
+            transcription_metrics(
+                self.name,
+                event.model,
+                event.usage,
+                seconds=event.seconds,
+                provider=self._session.serving.provider.partition(":")[0],
+            )
+        )
+
+    async def _charge(self, usage: Usage, response_id: str) -> None:
+        await self.push_frame(
+            usage_metrics(
+                self.name,
+                self._session.profile.model,
+                usage,
+                provider=self._session.serving.provider.partition(":")[0],
+                response_id=response_id,
+            )
+        )
 
     async def _finish(self, event: ResponseDone) -> None:
         response = self._responses.pop(event.response_id, None)

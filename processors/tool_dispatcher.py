@@ -10,7 +10,7 @@ from typing import Any
 from loguru import logger
 
 from crossfade.errors import SettingsError
-from crossfade.frames.continuity import SessionContinuedFrame
+from crossfade.frames.continuity import NodeSwitchedFrame, SessionContinuedFrame
 from crossfade.frames.control import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -81,6 +81,7 @@ class ToolDispatcher(Processor):
         BotStartedSpeakingFrame,
         BotStoppedSpeakingFrame,
         SessionContinuedFrame,
+        NodeSwitchedFrame,
         *_SOUNDS,
     )
 
@@ -122,6 +123,9 @@ class ToolDispatcher(Processor):
                 self._decided(calls.interrupted(now_ms))
             case SessionContinuedFrame():
                 calls.succeeded(tool_wire(frame.profile), open_calls=frame.open_calls)
+            case NodeSwitchedFrame(profile=profile):
+                wire = ToolWire.PARTS if profile is None else tool_wire(profile)
+                calls.succeeded(wire, open_calls=frame.open_calls)
             case EndFrame() | CancelFrame():
                 self._decided(calls.hung_up())
             case _ if sound := _SOUNDS.get(type(frame)):

@@ -1,6 +1,7 @@
 """Hears when the user speaks, on this machine."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.processors.frame_processor import FrameProcessorSetup
@@ -9,6 +10,7 @@ from crossfade.audio.pcm import silence
 from crossfade.audio.resample import StreamResampler
 from crossfade.audio.vad import (
     RATE_HZ,
+    WINDOW_MS,
     SpeechBegan,
     SpeechConfirmed,
     SpeechDropped,
@@ -64,6 +66,13 @@ class VoiceActivity(Processor):
         self._heard = 0
         self._heard_before = 0
         self._watch: asyncio.TimerHandle | None = None
+        self.on_decision: Callable[[SpeechEvent], None] | None = None
+        """Told of each decision first, with its place in the sound."""
+
+    @property
+    def settings(self) -> Mapping[str, float | None]:
+        """What decides on speech, by the names of `VoiceDetector`'s arguments."""
+        return self._detector.settings
 
     def handle_audio(self, frame: AudioRawFrame) -> None:
         if isinstance(frame, InputAudioRawFrame):
@@ -100,6 +109,8 @@ class VoiceActivity(Processor):
             await self.broadcast_frame(SpeechControlParamsFrame, vad_params=params)
 
     def _tell(self, event: SpeechEvent) -> None:
+        if self.on_decision is not None:
+            self.on_decision(event)
         passed_s = (event.decided_ms - event.at_ms) / 1000
         match event:
             case SpeechBegan():
@@ -127,7 +138,8 @@ class VoiceActivity(Processor):
             self.emit(UserSpeakingFrame())
             self._watch_on()
         else:
-            self._hear(silence(self._detector.stop_ms, RATE_HZ))
+            # The window that is not full yet may still sound like speech.
+            self._hear(silence(WINDOW_MS + self._detector.stop_ms, RATE_HZ))
 
     def _stop_watching(self) -> None:
         if self._watch is not None:

@@ -44,6 +44,7 @@ from crossfade.providers.events import (
     SpeechStopped,
     TextDelta,
     ToolCallCancelled,
+    TranscriptionUsed,
     UserTranscript,
     UserTurnCommitted,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "ToolCallCancelled",
     "ToolDeclaration",
     "ToolResult",
+    "TranscriptionUsed",
     "TurnDetection",
     "UserTranscript",
     "UserTurnCommitted",

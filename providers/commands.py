@@ -107,6 +107,9 @@ class Interrupt:
 class StartTurn:
     """The user's turn begins with the audio that is sent from now on."""
 
+    turn_id: str = ""
+    """The caller's own name for it; comes back as `UserTurnCommitted.turn_id`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndTurn:

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from crossfade.conversation.history import HistoryItem
-from crossfade.errors import ConnectionLost, CrossfadeError
+from crossfade.errors import ConnectionLost, CrossfadeError, ProviderFault
 from crossfade.providers.address import host_and_port
 from crossfade.providers.commands import Command, EndTurn, StartTurn
 from crossfade.providers.config import SessionConfig
@@ -27,7 +27,13 @@ from crossfade.providers.events import (
 )
 from crossfade.providers.protocol import ConnectRequest, WireProtocol
 from crossfade.providers.send_queue import SendQueue, SendQueueFull
-from crossfade.providers.tap import KeylessTap, WireDirection, WireTap
+from crossfade.providers.tap import (
+    ConnectionTap,
+    ConnectionTaps,
+    KeylessTap,
+    WireDirection,
+    WireTap,
+)
 from crossfade.providers.websocket import MessageSocket
 
 _SETUP_TIMEOUT_S = 10.0
@@ -69,10 +75,11 @@ class Connection:
     def __init__(self, protocol: WireProtocol, tap: WireTap | None = None) -> None:
         self._protocol = protocol
         self._tap = tap
+        self._own_tap: ConnectionTap | None = None
         self._address = ""
         self._websocket: MessageSocket | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._last_sent_s = 0.0
+        self._dialled_s = self._last_sent_s = 0.0
         self._queue = SendQueue()
         self._secret = ""
         self._failure: Exception | None = None
@@ -88,6 +95,15 @@ class Connection:
     def end_announced(self) -> bool:
         """Whether the provider has said when it will end the session."""
         return self._end_announced
+
+    @property
+    def their_time(self) -> float | None:
+        """Unix time now, by the provider's own clock as it was told at the handshake; None if it
+        was not."""
+        websocket = self._websocket
+        if websocket is None or websocket.answered_at is None:
+            return None
+        return websocket.answered_at + websocket.loop.time() - self._dialled_s
 
     @property
     def dead(self) -> bool:
@@ -147,9 +163,19 @@ class Connection:
             first_messages += self._protocol.seed(history)
         self._address = host_and_port(request.url)
         self._secret = secret
+        if isinstance(self._tap, ConnectionTaps):
+            self._tap = self._own_tap = self._tap.connection(self._address)
         if self._tap is not None and len(secret) >= _SHORTEST_SECRET:
             self._tap = KeylessTap(self._tap, secret)
-        websocket = self._websocket = await dial(request, self._protocol.key_variables)
+        try:
+            websocket = self._websocket = await dial(request, self._protocol.key_variables)
+        except ProviderFault as fault:
+            self._tell_closed(int(fault.code or 0), "")
+            raise
+        except ConnectionLost:
+            self._tell_closed(0, "")
+            raise
+        self._dialled_s = websocket.loop.time()
         try:
             async with asyncio.timeout(_SETUP_TIMEOUT_S):
                 # Who is refused is told before the line is closed: read on.
@@ -235,6 +261,8 @@ class Connection:
         if message is None:
             if websocket.ended:
                 self._failure = self._cause_of_end(websocket)
+                code = int(websocket.close_code or _NO_CLOSE_FRAME)
+                self._tell_closed(code, self._redacted(websocket.close_reason or ""))
                 return self._last_events(self._failure)
             await websocket.wait()
             if self._understood:
@@ -292,11 +320,11 @@ class Connection:
     def _take_at_once(self, message: bytes) -> None:
         """Understand what comes while `receive` waits, and wake it for all but speech."""
         try:
-            events = deque(self._understand(message))
+            events = self._understand(message)
             while events and isinstance(speech := events[0], AudioChunk):
                 if self.on_speech is None or not self.on_speech(speech):
                     break
-                events.popleft()
+                del events[0]
         except Exception as error:
             self._failure = self._failure or error
             self.wake()
@@ -356,6 +384,10 @@ class Connection:
             code=None if error is None else error.code,
             reason=why,
         )
+
+    def _tell_closed(self, code: int, reason: str) -> None:
+        if self._own_tap is not None:
+            self._own_tap.closed(code, reason)
 
     def _never_opened(self) -> ConnectionLost:
         said = self._last_error

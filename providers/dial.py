@@ -12,7 +12,7 @@ from websockets.typing import Subprotocol
 from crossfade.errors import ConnectionLost, CredentialsRefused, ProviderFault, SettingsError
 from crossfade.providers.address import host_and_port, is_loopback
 from crossfade.providers.protocol import ConnectRequest
-from crossfade.providers.websocket import MessageSocket
+from crossfade.providers.websocket import LARGEST_MESSAGE_BYTES, MessageSocket
 
 # At DEBUG the library logs the headers, and the key with them.
 _websocket_logger = logging.getLogger(f"{__name__}.websocket")
@@ -20,8 +20,6 @@ _websocket_logger.setLevel(logging.INFO)
 
 _CONNECT_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 2.0
-# Twice the largest message that a provider takes.
-_LARGEST_MESSAGE_BYTES = 32 * 2**20
 
 
 class _Dial(connect):
@@ -55,7 +53,7 @@ async def dial(request: ConnectRequest, key_variables: Sequence[str]) -> Message
             close_timeout=_CLOSE_TIMEOUT_S,
             ping_interval=request.ping_interval_s,
             ping_timeout=request.ping_timeout_s,
-            max_size=_LARGEST_MESSAGE_BYTES,
+            max_size=LARGEST_MESSAGE_BYTES,
             logger=_websocket_logger,
             create_connection=MessageSocket,
         )

@@ -79,6 +79,8 @@ class UserTurnCommitted:
     """The user's turn became item `item_id` of the conversation, in its place there."""
 
     item_id: str
+    turn_id: str = ""
+    """What the caller called it when it began, if the caller marks the turns and named it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +165,18 @@ class LateUsage:
 
     response_id: str
     usage: Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionUsed:
+    """What writing down the user's words cost, where another model does it and is paid apart."""
+
+    item_id: str
+    model: str
+    """Empty where the provider chooses it."""
+    usage: Usage
+    """Nothing, where it is paid by time."""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +284,7 @@ Event = (
     | Interruption
     | ResponseDone
     | LateUsage
+    | TranscriptionUsed
     | SessionExpiring
     | ResumptionHandle
     | ProviderError
@@ -304,6 +319,7 @@ __all__ = [
     "TextDelta",
     "ToolCall",
     "ToolCallCancelled",
+    "TranscriptionUsed",
     "UserTranscript",
     "UserTurnCommitted",
 ]

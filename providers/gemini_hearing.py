@@ -30,8 +30,17 @@ class Hearing:
         self._answered = False
         # The turn is over, but its words are still to come.
         self._unheard = False
+        # The caller marks the turns; one was begun since the last answer began.
+        self._marked = self._begun = False
+        self._due: list[Event] = []
         # What is answered next must have been spoken, unless something else was to be answered.
         self._spoken = True
+
+    def begins(self) -> None:
+        """The caller begins a turn: words that come from now on are no earlier one's."""
+        self._marked = self._begun = True
+        if self._unheard:
+            self._due += self._close()
 
     def prompted(self) -> None:
         """Something else than speech is to be answered next."""
@@ -58,11 +67,12 @@ class Hearing:
         if not self._item_id and self._spoken and self.audio_sent:
             events += self._open()
         self._answered = True
-        self._spoken = False
+        self._spoken = self._begun = False
         return events
 
     def turn_over(self, *, calling: bool = False) -> list[Event]:
-        """The model's turn is over, or cut: what comes now is said anew.
+        """The model's turn is over, or cut: what comes now is said anew, unless the caller marks
+        the turns, has begun none since, and no words of the last one have come.
 
         Args:
             calling: It ended with calls of tools. If none of the user's words have come by then,
@@ -73,13 +83,21 @@ class Hearing:
         self._answered = False
         self._spoken = True
         self.audio_sent = False
-        self._unheard = calling and bool(self._item_id) and not self._text.strip()
+        waits = calling or (self._marked and not self._begun)
+        self._unheard = waits and bool(self._item_id) and not self._text.strip()
         return self._close() if self._item_id and not self._unheard else []
+
+    def ended(self) -> list[Event]:
+        """No more is told."""
+        over = self._answered or self._unheard
+        due, self._due = self._due, []
+        return due + (self._close() if self._item_id and over else [])
 
     def _open(self) -> list[Event]:
         self._item_id = self._ids.next("user")
         self._text = ""
-        return [UserTurnCommitted(item_id=self._item_id)]
+        due, self._due = self._due, []
+        return [*due, UserTurnCommitted(item_id=self._item_id)]
 
     def _close(self) -> list[Event]:
         item_id, self._item_id = self._item_id, ""

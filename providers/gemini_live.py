@@ -205,6 +205,7 @@ class GeminiLiveProtocol:
                 # No message cuts an answer or shortens what is remembered of it.
                 self._turns.cut()
             case StartTurn():
+                self._hearing.begins()
                 messages = self._in_place(start_activity())
             case EndTurn():
                 messages = self._in_place(end_activity())
@@ -242,7 +243,7 @@ class GeminiLiveProtocol:
 
     def ended(self) -> list[Event]:
         # Of the turn that is being answered no more is told.
-        return self._hearing.turn_over()
+        return self._hearing.ended()
 
     def keepalive(self) -> list[bytes]:
         # What comes first is to be the history, if that was announced.

@@ -48,11 +48,13 @@ class Changes:
         if len(self._pending) > _MOST_PENDING:
             self.confirm()
 
-    def confirm(self) -> None:
-        """Note that the service made the oldest change that is pending, if one is."""
-        if self._pending:
-            _, update = self._pending.popitem(last=False)
-            self._confirmed = update.applied_to(self._confirmed)
+    def confirm(self) -> str:
+        """Note that the service made the oldest change that is pending; give its name."""
+        if not self._pending:
+            return ""
+        name, update = self._pending.popitem(last=False)
+        self._confirmed = update.applied_to(self._confirmed)
+        return name
 
     def refuse(self, name: str = "") -> bool:
         """Note that a change was refused: all of it.

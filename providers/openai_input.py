@@ -16,8 +16,10 @@ from crossfade.providers.events import (
 from crossfade.providers.openai_errors import classify
 from crossfade.providers.openai_playout import Playout
 from crossfade.providers.openai_responses import Responses
+from crossfade.providers.openai_retold import Retold
 from crossfade.providers.openai_sent_items import SentItems
 from crossfade.providers.openai_transcripts import Transcripts
+from crossfade.providers.openai_usage import read_transcription
 from crossfade.providers.transcript_order import TranscriptOrder
 from crossfade.providers.wire_json import JsonObject, child, string, whole
 
@@ -29,19 +31,25 @@ class Input:
         responses: Those of the session; told who has the floor, and cut when the user speaks.
         sent_items: Told what became part of the conversation.
         playout: Of the answers, stopped when the user speaks.
+        retold: Turns of an earlier session, of which only the words are told.
     """
 
-    def __init__(self, responses: Responses, sent_items: SentItems, playout: Playout) -> None:
+    def __init__(
+        self, responses: Responses, sent_items: SentItems, playout: Playout, retold: Retold
+    ) -> None:
         self._responses = responses
         self._sent_items = sent_items
         self._playout = playout
+        self._retold = retold
         self._config = SessionConfig()
+        self._recogniser = ""
         self._transcripts = Transcripts()
         self._order = TranscriptOrder()
         self._silent_item = ""
 
-    def configure(self, config: SessionConfig) -> None:
+    def configure(self, config: SessionConfig, recogniser: str = "") -> None:
         self._config = config
+        self._recogniser = recogniser
 
     def receive(self, kind: str, fields: JsonObject) -> list[Event] | None:
         """Understand a message of type `kind`; None for those that are not about the user."""
@@ -63,7 +71,9 @@ class Input:
 
     def _on_speech_started(self, fields: JsonObject) -> list[Event]:
         events: list[Event] = [
-            SpeechStarted(item_id=string(fields, "item_id"), at_ms=whole(fields, "audio_start_ms"))
+            SpeechStarted(
+                item_id=string(fields, "item_id"), at_ms=self._at_ms(fields, "audio_start_ms")
+            )
         ]
         if self._service_finds_turns:
             self._responses.user_speaks()
@@ -84,8 +94,14 @@ class Input:
         if self._service_answers:
             self._responses.answer_due()
         return [
-            SpeechStopped(item_id=string(fields, "item_id"), at_ms=whole(fields, "audio_end_ms"))
+            SpeechStopped(
+                item_id=string(fields, "item_id"), at_ms=self._at_ms(fields, "audio_end_ms")
+            )
         ]
+
+    def _at_ms(self, fields: JsonObject, field: str) -> int:
+        """A position in what the user says in this session."""
+        return max(0, whole(fields, field) - self._retold.heard_ms)
 
     def _on_timeout(self, fields: JsonObject) -> list[Event]:
         """The user was silent for long: the service commits the silence and speaks up."""
@@ -94,6 +110,8 @@ class Input:
         return []
 
     def _on_committed(self, fields: JsonObject) -> list[Event]:
+        if self._retold.committed(string(fields, "item_id")):
+            return []
         if self._service_answers:
             self._responses.answer_due()
         elif self._service_finds_turns:
@@ -127,7 +145,8 @@ class Input:
         return self._partial(string(fields, "item_id"), string(fields, "transcript").strip())
 
     def _on_completed(self, fields: JsonObject) -> list[Event]:
-        return self._final(fields, string(fields, "transcript").strip())
+        used = read_transcription(fields, self._recogniser)
+        return [*self._final(fields, string(fields, "transcript").strip()), *used]
 
     def _on_failed(self, fields: JsonObject) -> list[Event]:
         error = classify(child(fields, "error"))
@@ -139,6 +158,8 @@ class Input:
     def _partial(self, item_id: str, text: str) -> list[Event]:
         if not text or item_id == self._silent_item:
             return []
+        if (known := self._retold.words(item_id, text, final=False)) is not None:
+            return [*known]
         return [*self._order.put(UserTranscript(item_id=item_id, text=text, final=False))]
 
     def _final(self, fields: JsonObject, text: str) -> list[Event]:
@@ -146,6 +167,8 @@ class Input:
         self._transcripts.forget(item_id)
         if item_id and item_id == self._silent_item:
             return []
+        if (known := self._retold.words(item_id, text, final=True)) is not None:
+            return [*known]
         return [*self._order.put(UserTranscript(item_id=item_id, text=text, final=True))]
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import ClassVar
 
-from crossfade.conversation.history import HistoryItem, Speaker, Utterance
+from crossfade.conversation.history import HistoryItem, Recording, Speaker, Utterance
 from crossfade.conversation.tools import ToolResult
 from crossfade.errors import ProviderFault, SettingsError
 from crossfade.providers.awaited_tools import AwaitedTools
@@ -65,9 +65,10 @@ from crossfade.providers.openai_requests import (
     truncate_item,
 )
 from crossfade.providers.openai_responses import Responses
+from crossfade.providers.openai_retold import Retold, is_retold
 from crossfade.providers.openai_seed import open_calls, seed_items
 from crossfade.providers.openai_sent_items import SentItems
-from crossfade.providers.openai_session import CONFIGURES, change, configure
+from crossfade.providers.openai_session import CONFIGURES, change, configure, listen, recogniser
 from crossfade.providers.openai_usage import read_limits
 from crossfade.providers.profiles import Profile
 from crossfade.providers.protocol import ConnectRequest
@@ -106,7 +107,8 @@ class OpenAIRealtimeProtocol:
         self._responses = Responses(self._sent_items)
         self._items = Items(self._sound)
         self._playout = Playout(self._sound)
-        self._input = Input(self._responses, self._sent_items, self._playout)
+        self._retold = Retold()
+        self._input = Input(self._responses, self._sent_items, self._playout, self._retold)
         self._tools = AwaitedTools()
         self._output = Output(
             self._responses,
@@ -146,14 +148,23 @@ class OpenAIRealtimeProtocol:
         self._changes.begin(config)
         sound = sound_format(config.encoding, self._profile)
         self._sound = self._items.sound = self._playout.sound = sound
-        self._input.configure(config)
+        self._input.configure(config, recogniser(config, self._dialect))
         return [configure(config, self._profile, self._dialect)]
 
     def seed(self, history: Sequence[HistoryItem]) -> list[bytes]:
         items = seed_items(history, self._profile)
         for call_id in open_calls(items):
             self._tools.call(call_id)
-        return [self._create_item(item) for item in items]
+        if not self.config.transcribe or not any(is_retold(item, self._sound) for item in items):
+            return [self._create_item(item) for item in items]
+        messages = [self._listen(turns=False)]
+        for item in items:
+            if isinstance(item, Recording) and is_retold(item, self._sound):
+                messages += self._retold.send(item, self._sound)
+            else:
+                messages.append(self._create_item(item))
+        self._retold.end(self._changes.next_name)
+        return [*messages, self._listen(turns=True)]
 
     def append_audio(self, pcm: bytes) -> bytes:
         self._turn_bytes += len(pcm)
@@ -220,6 +231,12 @@ class OpenAIRealtimeProtocol:
 
     def fault(self, error: ProviderError) -> ProviderFault:
         return as_fault(error, self._model, self._dialect)
+
+    def _listen(self, *, turns: bool) -> bytes:
+        message = listen(self.config, self._dialect, self._changes.next_name, turns=turns)
+        # It changes nothing that anybody asked for, and is confirmed like all else.
+        self._changes.send(Update())
+        return message
 
     def _create_item(self, item: HistoryItem) -> bytes:
         return self._send_item(conversation_item(item, self._dialect))
@@ -309,7 +326,7 @@ class OpenAIRealtimeProtocol:
 
     def _on_session_updated(self, fields: JsonObject) -> list[Event]:
         if self._state is _State.OPEN:
-            self._changes.confirm()
+            self._retold.confirmed(self._changes.confirm())
             return []
         self._state = _State.OPEN
         session = child(fields, "session")
@@ -327,6 +344,7 @@ class OpenAIRealtimeProtocol:
         named = string(body, "event_id")
         if not named.startswith(OWN_IDS):
             named = ""
+        self._retold.refused(named)
         if meets_none(error):
             return [error, *self._output.end_cut(cancelled_response(named) or "")]
         if (named or names_item(body)) and self._sent_items.refuse(named):

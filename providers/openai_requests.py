@@ -41,8 +41,9 @@ def append_audio(pcm: bytes) -> bytes:
     return _APPEND_HEAD + pybase64.b64encode(pcm) + _APPEND_TAIL
 
 
-def commit_audio() -> bytes:
-    return encode({"type": "input_audio_buffer.commit"})
+def commit_audio(event_id: str = "") -> bytes:
+    named = {"event_id": event_id} if event_id else {}
+    return encode({"type": "input_audio_buffer.commit", **named})
 
 
 def clear_audio() -> bytes:

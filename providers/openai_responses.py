@@ -76,6 +76,8 @@ class Response:
     """Something came of it since an answer was asked for last."""
     of_turn: bool = False
     """The service answers the user's turn by itself."""
+    knew_all: bool = False
+    """It began when all that was sent was part of the conversation."""
     request: Request | None = None
     """The request that it was taken for the answer to."""
     cut: bool = False
@@ -166,6 +168,7 @@ class Responses:
             response.label = self._asides.pop(request_id)
             response.aside, response.blocks = True, False
         else:
+            response.knew_all = not self._sent_items
             self._attribute(response, request_id)
         self._running[response_id] = response
         if len(self._running) > _MOST_RUNNING:
@@ -209,8 +212,9 @@ class Responses:
             return
         request = self._refused(event_id, active=active)
         if request is not None:
+            answered = active and self._is_answered(request)
             self._give_up(request)
-            if active and not request.withdrawn:
+            if active and not request.withdrawn and not answered:
                 self._hold_again(request)
         elif active and not event_id and self._floor is Floor.ANSWER_DUE:
             # The service failed to answer the user's turn by itself.
@@ -339,6 +343,12 @@ class Responses:
             if taken is not None and (event_id == taken.event_id or (active and not event_id)):
                 return taken
         return None
+
+    def _is_answered(self, request: Request) -> bool:
+        """Whether the service's own answer runs in the place of a request, and knows all that the
+        request was made for."""
+        own = (one for one in self._running.values() if one.of_turn and one.knew_all)
+        return not request.phrase and any(one.request is request for one in own)
 
     def _give_up(self, request: Request) -> None:
         if self._requested is request:

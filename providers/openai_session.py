@@ -44,6 +44,15 @@ def change(update: Update, profile: Profile, dialect: Dialect, event_id: str) ->
     return _update(session, event_id)
 
 
+def listen(config: SessionConfig, dialect: Dialect, event_id: str, *, turns: bool) -> bytes:
+    """Give the message `event_id` that has the service find the user's turns as it is configured
+    to, or not at all."""
+    found: JsonObject = {"turn_detection": _turn_detection(config, dialect) if turns else None}
+    if dialect.shape is Shape.NESTED:
+        return _update({"type": "realtime", "audio": {"input": found}}, event_id)
+    return _update(found, event_id)
+
+
 def modalities(modality: Modality, dialect: Dialect) -> JsonObject:
     """Say whether an answer is spoken or written."""
     if dialect.shape is Shape.FLAT:
@@ -144,6 +153,11 @@ def _tool(tool: ToolDeclaration, dialect: Dialect) -> JsonObject:
     return {"type": "function", **function}
 
 
+def recogniser(config: SessionConfig, dialect: Dialect) -> str:
+    """The model that writes down the user's words; empty if none does, or the service's own."""
+    return str((_transcription(config, dialect) or {}).get("model", ""))
+
+
 def _transcription(config: SessionConfig, dialect: Dialect) -> JsonObject | None:
     if not config.transcribe:
         return None
@@ -185,4 +199,4 @@ def _turn_detection(config: SessionConfig, dialect: Dialect) -> JsonObject | Non
     return detection
 
 
-__all__ = ["CONFIGURES", "change", "configure", "modalities"]
+__all__ = ["CONFIGURES", "change", "configure", "listen", "modalities", "recogniser"]

@@ -7,7 +7,7 @@ https://platform.openai.com/docs/api-reference/realtime-server-events/rate_limit
 import math
 
 from crossfade.conversation.usage import Usage
-from crossfade.providers.events import Event, RateLimit, RateLimits
+from crossfade.providers.events import Event, RateLimit, RateLimits, TranscriptionUsed
 from crossfade.providers.wire_json import JsonObject, child, children, string, whole
 
 _MOST_LIMITS = 16
@@ -35,6 +35,22 @@ def read_usage(usage: JsonObject) -> Usage | None:
     )
 
 
+def read_transcription(fields: JsonObject, model: str) -> list[Event]:
+    """Read the `usage` of a transcript: tokens or seconds, as its model is paid.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime-server-events
+    """
+    told = child(fields, "usage")
+    seconds = told.get("seconds")
+    used = TranscriptionUsed(
+        item_id=string(fields, "item_id"),
+        model=model,
+        usage=read_usage(told) or Usage(),
+        seconds=_seconds(seconds) or 0.0,
+    )
+    return [used] if used.seconds or used.usage != Usage() else []
+
+
 def read_limits(fields: JsonObject) -> list[Event]:
     """Read `rate_limits.updated`; those without a name say nothing."""
     limits = tuple(
@@ -59,4 +75,4 @@ def _text(totals: JsonObject, total: str, details: JsonObject, others: int) -> i
     return max(whole(details, "text_tokens"), whole(totals, total) - others)
 
 
-__all__ = ["read_limits", "read_usage"]
+__all__ = ["read_limits", "read_transcription", "read_usage"]

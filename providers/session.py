@@ -27,6 +27,7 @@ from crossfade.providers.config import Modality, SessionConfig, choice
 from crossfade.providers.connection import Statistics
 from crossfade.providers.continuity.lines import Lines
 from crossfade.providers.continuity.one_line import OneLine
+from crossfade.providers.continuity.owed import Debt
 from crossfade.providers.continuity.serving import Serving
 from crossfade.providers.events import AudioChunk, Event
 from crossfade.providers.profiles import Profile
@@ -163,16 +164,23 @@ class RealtimeSession:
     ) -> None:
         await self.close()
 
-    async def open(self) -> None:
+    async def open(self, *, standby: bool = False) -> None:
         """Connect and configure the session. Cancelled, it leaves nothing open.
 
+        Args:
+            standby: It is told the conversation only by `take_over`; until then nothing is to be
+                asked of it.
+
         Raises:
+            CallerError: It ends with its connection, and so cannot stand by.
             CredentialsRefused: The key was refused.
             ProviderFault: The model or the configuration was refused.
             ConnectionLost: Nothing answers, or nothing that speaks this wire.
             SettingsError: Key, address or configuration cannot be used.
             CallerError: It was opened before, or is closed meanwhile.
         """
+        if standby:
+            self._lines.stand_by()
         if not self._is(SessionState.NEW):
             opening = self._is(SessionState.OPENING)
             raise CallerError("The session is opening already." if opening else _OPENED_BEFORE)
@@ -191,6 +199,23 @@ class RealtimeSession:
         if not self._is(SessionState.OPENING):
             raise CallerError("The session was closed while it was opening.")
         self._become(SessionState.OPEN)
+
+    def take_over(
+        self, *, owed: Debt = Debt.NOTHING, turns: Mapping[str, bool] | None = None
+    ) -> None:
+        """Serve from now on, in a session that was opened to stand by: it is told the conversation
+        as it is now, with the tool calls that are open, and what it owes is asked for.
+
+        Args:
+            owed: The answer that is due: to what was said, or the rest of one that was cut.
+            turns: Turns of the user that it is going to hear, though the conversation knows them:
+                their names in order, and whether they were told to be committed.
+
+        Raises:
+            CallerError: The session is not open.
+        """
+        self._check_open()
+        self._lines.take_over(owed, turns or {})
 
     async def close(self) -> None:
         """End the session, also one that is opening: its `open` raises CallerError then.
@@ -405,13 +430,17 @@ class RealtimeSession:
         """
         await self._send(Interrupt(played_ms=played_ms))
 
-    async def start_turn(self) -> None:
+    async def start_turn(self, turn_id: str = "") -> None:
         """Begin the user's turn with the audio sent from now on, pre-roll included.
+
+        Args:
+            turn_id: A name of the caller's own, to know the turn by once the provider has named
+                it, however late. A session that ends with its connection does not repeat it.
 
         Raises:
             SettingsError: The provider finds the turns (`TurnDetection.SERVER`).
         """
-        await self._send(StartTurn())
+        await self._send(StartTurn(turn_id=turn_id))
 
     async def end_turn(self) -> None:
         """End the user's turn and have it answered. One too short for the provider is dropped.

@@ -2,7 +2,7 @@
 
 import json
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from urllib.parse import quote
 
 _BLANK = b"[key]"
@@ -20,6 +20,29 @@ class WireTap(Protocol):
     """
 
     def message(self, direction: WireDirection, message: str | bytes) -> None: ...
+
+
+class ConnectionTap(WireTap, Protocol):
+    """Sees one connection, and how it ended if it was not closed from here."""
+
+    def closed(self, code: int, reason: str) -> None:
+        """The other end closed it, with this close code; without one it is 1006.
+
+        A connection that never came about ends so, too: with the HTTP status that refused it, or 0
+        where nothing answered.
+        """
+
+
+@runtime_checkable
+class ConnectionTaps(WireTap, Protocol):
+    """A tap that tells the connections of a session apart."""
+
+    def connection(self, address: str) -> ConnectionTap:
+        """Begin to listen to the next connection, which is about to be dialled.
+
+        Args:
+            address: Host and port, without anything secret.
+        """
 
 
 class KeylessTap:
@@ -45,4 +68,4 @@ class KeylessTap:
         self._tap.message(direction, message)
 
 
-__all__ = ["KeylessTap", "WireDirection", "WireTap"]
+__all__ = ["ConnectionTap", "ConnectionTaps", "KeylessTap", "WireDirection", "WireTap"]

@@ -9,11 +9,14 @@ import os
 import struct
 from collections import deque
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event, State
+
+from crossfade.providers.server_frames import ServerFrames
 
 try:
     from websockets.speedups import apply_mask
@@ -23,12 +26,16 @@ except ImportError:
 MOST_UNREAD_BYTES = 64 * 2**20
 """A quarter of an hour of speech in JSON. When more waits, nothing is read until half has gone."""
 
+LARGEST_MESSAGE_BYTES = 32 * 2**20
+"""Twice the largest message that a provider takes."""
+
 # What a message takes besides its content, so that none are free.
 _MESSAGE_OVERHEAD_BYTES = 128
 # Each frame is masked with a key that nobody can guess; the system is asked for some at once.
 _KEYS_AT_ONCE = 64
 # Of what comes in one piece, so many messages are handled before others may run.
 _MOST_AT_ONCE = 32
+_END_OF_HEAD = b"\r\n\r\n"
 
 
 class MessageSocket(ClientConnection):
@@ -43,12 +50,24 @@ class MessageSocket(ClientConnection):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._messages: deque[bytes] = deque()
+        self._head_tail = b""
+        self._frames = ServerFrames(LARGEST_MESSAGE_BYTES)
         self._fragments = bytearray()
         self._reader: asyncio.Future[None] | None = None
         self._reading = True
         self._keys: list[bytes] = []
         self._left_at_once = 0
         self.unread_bytes = 0
+
+    @property
+    def answered_at(self) -> float | None:
+        """Unix time of the server's answer to the handshake, in whole seconds; None if it does
+        not tell, or not so that it is understood."""
+        dates = [] if self.response is None else self.response.headers.get_all("Date")
+        try:
+            return parsedate_to_datetime(dates[0]).timestamp()
+        except (IndexError, ValueError, OverflowError):
+            return None
 
     @property
     def ended(self) -> bool:
@@ -92,7 +111,30 @@ class MessageSocket(ClientConnection):
 
     def data_received(self, data: bytes) -> None:
         self._left_at_once = _MOST_AT_ONCE
-        super().data_received(data)
+        if self.state is State.CONNECTING:
+            data = self._shake_hands(data)
+        if not data:
+            return
+        for plain, cut in self._frames.cut(data):
+            if plain:
+                self._receive(cut)
+            else:
+                super().data_received(cut)
+
+    def _shake_hands(self, data: bytes) -> bytes:
+        """Let the library read the server's answer; gives what has come behind it."""
+        head = self._head_tail + data
+        end = head.find(_END_OF_HEAD)
+        if end >= 0:
+            behind = end + len(_END_OF_HEAD) - len(self._head_tail)
+            super().data_received(data[:behind])
+            if self.state is State.OPEN:
+                return data[behind:]
+            data = data[behind:]
+        self._head_tail = head[1 - len(_END_OF_HEAD) :]
+        if data:
+            super().data_received(data)
+        return b""
 
     def process_event(self, event: Event) -> None:
         if not isinstance(event, Frame) or event.opcode not in _DATA:
@@ -100,13 +142,15 @@ class MessageSocket(ClientConnection):
             return
         # How long a message may become in all is checked by the protocol.
         if event.fin and event.opcode is not Opcode.CONT:
-            message = bytes(event.data)
-        else:
-            self._fragments += event.data
-            if not event.fin:
-                return
+            self._receive(bytes(event.data))
+            return
+        self._fragments += event.data
+        if event.fin:
             message = bytes(self._fragments)
             self._fragments.clear()
+            self._receive(message)
+
+    def _receive(self, message: bytes) -> None:
         if self.at_once is not None and self._left_at_once and self._waited_for:
             self._left_at_once -= 1
             self.at_once(message)

@@ -7,6 +7,10 @@ from typing import Protocol
 class Attachment(Protocol):
     """What the call needs of a client's line; it speaks the protocol of docs/websocket.md."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may still hear what is written."""
+
     def write(self, message: bytes, *, text: bool) -> None:
         """Send a message; one to a dead line is lost."""
 

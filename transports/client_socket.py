@@ -6,7 +6,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from loguru import logger
 from websockets.frames import Frame, Opcode
@@ -56,6 +56,7 @@ class ClientSocket(asyncio.Protocol):
     ) -> None:
         self.request: Request | None = None
         """What asked for the WebSocket; None before."""
+        self._client = ""
         self._opened = opened
         self._refuse = refuse
         self._protocol = ServerProtocol(max_size=LARGEST_MESSAGE_BYTES, logger=_websocket_logger)
@@ -72,6 +73,16 @@ class ClientSocket(asyncio.Protocol):
         self._handling: asyncio.Task[None] | None = None
 
     # What the call uses
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may still hear what is written."""
+        return self._protocol.state is State.OPEN and not self._gone.is_set()
+
+    @property
+    def client(self) -> str:
+        """The address of who connected; empty if it is not known."""
+        return self._client
 
     async def first(self, timeout_s: float) -> Message | None:
         """The next message; None if none came in time, or the line died. May be asked again."""
@@ -124,8 +135,10 @@ class ClientSocket(asyncio.Protocol):
     # The event loop's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Those of uvloop are of no class of asyncio's.
+        self._transport = transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self._client = str(peer[0]) if isinstance(peer, tuple) else ""
         self._after(OPEN_S, transport.abort)
 
     def data_received(self, data: bytes) -> None:

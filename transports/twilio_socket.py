@@ -42,6 +42,10 @@ class TwilioSocket:
         """What the phone says first, in our protocol."""
         return self._dialect.hello(token=token, call_id=call_id)
 
+    @property
+    def is_open(self) -> bool:
+        return self._socket.is_open
+
     def write(self, message: bytes, *, text: bool) -> None:
         for each in self._dialect.send(message, text):
             self._socket.write(each, text=True)

@@ -1,6 +1,7 @@
 """Our own WebSocket transport: a call whose client may come and go. Protocol: docs/websocket.md."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from pipecat.processors.frame_processor import FrameProcessor
@@ -13,6 +14,7 @@ from crossfade.frames.text import UserPartialTranscriptFrame, UserTranscriptFram
 from crossfade.processors.base import UPSTREAM, FrameDirection
 from crossfade.processors.metronome import PERIOD_MS
 
+from .attachment import Attachment
 from .input import InputTransport
 from .websocket_messages import (
     CloseCode,
@@ -24,8 +26,10 @@ from .websocket_messages import (
     write_message,
 )
 from .websocket_output import WebSocketOutput
-from .websocket_socket import ClientSocket
+from .websocket_turns import sound_turns
 
+MOST_WAITING_S = 60.0
+"""Of sound that came and was not yet heard; the line of who sends more is closed."""
 _NO_SILENCE_EVERY_S = 0.4
 """Sound that is missing for a second counts as silence."""
 
@@ -34,7 +38,8 @@ class WebSocketInput(InputTransport):
     """The microphone of whichever client is attached, each sample once and in order.
 
     Without a client, frames without samples go into the chain: a dead line is not taken for
-    silence, which would end the turn of who was speaking.
+    silence, which would end the turn of who was speaking. Much sound at once is heard bit by bit,
+    so that other calls go on meanwhile.
 
     Args:
         rate_hz: Rate of the audio, mono.
@@ -55,9 +60,11 @@ class WebSocketInput(InputTransport):
         super().__init__(rate_hz=rate_hz)
         self._frame_bytes = rate_hz * PERIOD_MS // 1000 * SAMPLE_BYTES
         self._tell = tell
-        self._at = received_samples
+        self._at = self.taken_samples = received_samples
         self.received_samples = received_samples
-        """Since the call's beginning, wherever they were received."""
+        """Heard since the call's beginning, wherever that was."""
+        self._waiting: deque[tuple[int, bytes]] = deque()
+        """Frames that are to be heard, each with the number of the sample behind it."""
         self.lost_samples = 0
         """Those that no client could keep until it was attached again."""
         self.user_speaks = False
@@ -79,23 +86,52 @@ class WebSocketInput(InputTransport):
 
     async def finish(self) -> None:
         self.wait_for_client(False)
+        self._waiting.clear()
 
     def position(self, at_sample: int) -> None:
         """The next sound begins with this sample of the call."""
         self._at = at_sample
 
     def take(self, pcm: bytes) -> None:
-        """Take sound from the client, s16le mono; what was received before is passed over."""
-        known = max(0, self.received_samples - self._at)
+        """Take sound from the client, s16le mono; what was received before is passed over.
+
+        Raises:
+            CallerError: More waits than can be.
+        """
+        known = max(0, self.taken_samples - self._at)
         self._at += len(pcm) // SAMPLE_BYTES
         pcm = pcm[known * SAMPLE_BYTES :]
         if not pcm:
             return
         start = self._at - len(pcm) // SAMPLE_BYTES
-        self.lost_samples += max(0, start - self.received_samples)
-        self.received_samples = self._at
+        self.lost_samples += max(0, start - self.taken_samples)
+        self.taken_samples = self._at
         for cut in range(0, len(pcm), self._frame_bytes):
-            self.hear(pcm[cut : cut + self._frame_bytes])
+            frame = pcm[cut : cut + self._frame_bytes]
+            start += len(frame) // SAMPLE_BYTES
+            self._hear_in_turn(start, frame)
+        if len(self._waiting) * PERIOD_MS > MOST_WAITING_S * 1000:
+            raise CallerError("sound came faster than it could be heard; send it as it sounds")
+
+    def _hear_in_turn(self, end_sample: int, frame: bytes) -> None:
+        turns = sound_turns()
+        if not self._waiting and turns.room():
+            self.received_samples = end_sample
+            self.hear(frame)
+            return
+        self._waiting.append((end_sample, frame))
+        if len(self._waiting) == 1:
+            turns.wait(self._hear_next)
+
+    def _hear_next(self) -> bool:
+        if not self._waiting:
+            return False
+        # It waits while it is heard: what comes of it is not heard before the rest.
+        self.received_samples, frame = self._waiting[0]
+        self.hear(frame)
+        if self._waiting:
+            self._waiting.popleft()
+        return bool(self._waiting)
 
     def note(self, frame: Frame, direction: FrameDirection) -> None:
         if direction is not UPSTREAM:
@@ -127,20 +163,29 @@ class WebSocketTransport(BaseTransport):
         in_rate_hz: Rate of the caller's audio.
         out_rate_hz: Rate of the agent's audio.
         received_samples: So much of the caller's audio was received before, in another process.
+        unsure: Whether the call may be another process's by now; then nothing sounds until
+            `go_on`.
     """
 
     def __init__(
-        self, *, in_rate_hz: int = 16000, out_rate_hz: int = 24000, received_samples: int = 0
+        self,
+        *,
+        in_rate_hz: int = 16000,
+        out_rate_hz: int = 24000,
+        received_samples: int = 0,
+        unsure: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__()
         self.in_rate_hz = in_rate_hz
         self.out_rate_hz = out_rate_hz
-        self._output = WebSocketOutput(rate_hz=out_rate_hz)
+        self._output = WebSocketOutput(rate_hz=out_rate_hz, unsure=unsure)
         self._input = WebSocketInput(
             rate_hz=in_rate_hz, received_samples=received_samples, tell=self._output.tell
         )
-        self._socket: ClientSocket | None = None
+        self._socket: Attachment | None = None
         self._hung_up = asyncio.Event()
+        self.client_spoke = False
+        """Whether a client has said anything: then it knows its token."""
         self.detached_since_s: float | None = asyncio.get_running_loop().time()
         """When the last client went; None while one is attached."""
 
@@ -152,8 +197,13 @@ class WebSocketTransport(BaseTransport):
 
     @property
     def received_samples(self) -> int:
-        """How much of the caller's audio has come, from the call's beginning."""
+        """How much of the caller's audio was heard, from the call's beginning."""
         return self._input.received_samples
+
+    @property
+    def taken_samples(self) -> int:
+        """How much of it has come: what of that was not heard yet will be."""
+        return self._input.taken_samples
 
     @property
     def lost_ms(self) -> float:
@@ -165,7 +215,7 @@ class WebSocketTransport(BaseTransport):
         """Whether nobody speaks."""
         return not (self._input.user_speaks or self._output.speaking)
 
-    def attach(self, socket: ClientSocket, hello: Hello, *, ready: Callable[[int], bytes]) -> None:
+    def attach(self, socket: Attachment, hello: Hello, *, ready: Callable[[int], bytes]) -> None:
         """Take this client in place of the one before. The chain runs.
 
         Args:
@@ -176,7 +226,7 @@ class WebSocketTransport(BaseTransport):
         if self._socket is not None:
             self._leave(CloseCode.REPLACED, "another client attached to the call")
         self._socket, self.detached_since_s = socket, None
-        self._input.position(self._input.received_samples)
+        self._input.position(self._input.taken_samples)
         self._input.wait_for_client(False)
         socket.write(ready(self._output.stream + 1), text=True)
         self._output.attach(socket, reports=hello.reports, heard=hello.heard)
@@ -186,7 +236,11 @@ class WebSocketTransport(BaseTransport):
         """Send a control message, if a client is there."""
         self._output.tell(message)
 
-    def detach(self, socket: ClientSocket) -> None:
+    def go_on(self) -> None:
+        """The call is still this process's: what was held back sounds."""
+        self._output.go_on()
+
+    def detach(self, socket: Attachment) -> None:
         """This client's line is dead. One that was replaced is nothing."""
         if socket is self._socket:
             self._forget()
@@ -215,9 +269,10 @@ class WebSocketTransport(BaseTransport):
         self._input.wait_for_client(True)
         self.detached_since_s = asyncio.get_running_loop().time()
 
-    def _receive(self, socket: ClientSocket, message: bytes, text: bool) -> None:
+    def _receive(self, socket: Attachment, message: bytes, text: bool) -> None:
         if socket is not self._socket:
             return
+        self.client_spoke = True
         try:
             if text:
                 self._control(message)

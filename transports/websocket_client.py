@@ -61,13 +61,15 @@ class CallClient:
     """One caller: a microphone, a loudspeaker, and a call that goes on when its line dies.
 
     Enter it to begin; the microphone sends 20 ms every 20 ms, what `speak` was given or silence.
-    While no server is attached, the latest five seconds of the microphone are kept, and sent
+    While no server is attached, the latest ten seconds of the microphone are kept, and sent
     first to the next one. Each server is asked by the latest token.
 
     Args:
         urls: Servers of which any may serve the call, `ws://HOST:PORT/ws`.
         token: Takes up a call that another client began.
         call_id: The name that a new call shall have.
+        access: The server's access token, or a ticket, where one is needed to begin a call.
+        details: Whether to be told of tools, latency and cost.
         input_rate_hz: Of the microphone, s16le mono.
         output_rate_hz: Of the loudspeaker.
         reports: Whether to tell what was played.
@@ -84,6 +86,8 @@ class CallClient:
         *,
         token: str | None = None,
         call_id: str | None = None,
+        access: str | None = None,
+        details: bool = False,
         input_rate_hz: int = 16000,
         output_rate_hz: int = 24000,
         reports: bool = True,
@@ -97,6 +101,8 @@ class CallClient:
         """Where it may attach; the one that served last is tried first, unless it says no."""
         self.token = token
         self.call_id = call_id
+        self._access = access
+        self._details = details
         self._rates = (input_rate_hz, output_rate_hz)
         self._reports = reports
         self._retry = retry or Retry()
@@ -152,8 +158,20 @@ class CallClient:
         return bool(self._to_say)
 
     async def attached(self) -> None:
-        """Wait until a server has the call."""
-        await self._ready.wait()
+        """Wait until a server has the call.
+
+        Raises:
+            ConnectionLost: It has ended, was refused or given up.
+        """
+        assert self._task is not None, "enter the client first"
+        ready = asyncio.create_task(self._ready.wait())
+        try:
+            await asyncio.wait([ready, self._task], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+        if not self._ready.is_set():
+            await self.over()
+            raise ConnectionLost("the call is over", close_code=self.close_code)
 
     async def over(self) -> None:
         """Wait until the call has ended.
@@ -303,6 +321,8 @@ class CallClient:
             version=VERSION,
             token=self.token,
             call_id=self.call_id if self.token is None else None,
+            access=self._access if self.token is None else None,
+            details=self._details,
             input_rate_hz=self._rates[0],
             output_rate_hz=self._rates[1],
             reports=self._reports,

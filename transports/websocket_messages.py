@@ -80,10 +80,18 @@ class Hello:
     reports: bool = False
     """Whether the client will tell what it has played."""
     heard: HeardSpeech | None = None
+    access: str | None = field(default=None, repr=False)
+    """What lets the client begin a call: the server's access token, or a ticket."""
+    details: bool = False
+    """Whether the client wants to be told of tools, latency and cost."""
 
     def with_token(self, token: str) -> "Hello":
         """The same, with a token that stood elsewhere."""
         return replace(self, token=token)
+
+    def with_access(self, access: str) -> "Hello":
+        """The same, with an access token that stood elsewhere."""
+        return replace(self, access=access)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +179,8 @@ def _hello(content: Mapping[str, Any]) -> Hello:
         output_rate_hz=_rate(content, "output_rate_hz"),
         reports=content.get("reports") is True,
         heard=None if heard is None else _heard(heard),
+        access=_text(content, "access"),
+        details=content.get("details") is True,
     )
 
 

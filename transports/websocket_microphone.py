@@ -2,7 +2,7 @@
 
 from crossfade.audio.pcm import SAMPLE_BYTES
 
-KEEP_S = 5.0
+KEEP_S = 10.0
 
 
 class MicrophoneBuffer:

@@ -4,6 +4,7 @@ import asyncio
 import math
 import secrets
 from collections import deque
+from collections.abc import Callable
 
 from crossfade.frames.audio import OutputAudioRawFrame, TTSStartedFrame, TTSStoppedFrame
 from crossfade.frames.control import (
@@ -18,9 +19,9 @@ from crossfade.frames.control import (
 from crossfade.frames.text import SpokenTextFrame
 from crossfade.processors.base import DOWNSTREAM, UPSTREAM, FrameDirection
 
+from .attachment import Attachment
 from .output import OutputTransport
 from .websocket_messages import HeardSpeech, Played, write_message
-from .websocket_socket import ClientSocket
 
 TRUST_REPORT_S = 0.3
 """A client that plays is taken to play on for so long after a report."""
@@ -46,6 +47,8 @@ class WebSocketOutput(OutputTransport):
 
     Args:
         rate_hz: Rate of the audio, mono.
+        unsure: Whether the call may be another process's by now; then nothing sounds until
+            `go_on`.
     """
 
     hears = (
@@ -56,9 +59,18 @@ class WebSocketOutput(OutputTransport):
         ResponseEndFrame,
     )
 
-    def __init__(self, *, rate_hz: int, name: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        rate_hz: int,
+        unsure: Callable[[], bool] = lambda: False,
+        name: str | None = None,
+    ) -> None:
         super().__init__(rate_hz=rate_hz, name=name)
-        self._socket: ClientSocket | None = None
+        self._unsure = unsure
+        self._held_back: list[bytes] | None = None
+        """A frame or two, since the playout is held with the first; None while it is not."""
+        self._socket: Attachment | None = None
         self._reports = False
         self._silent_since_s = -math.inf
         """When the last client went, or none has come yet."""
@@ -85,7 +97,7 @@ class WebSocketOutput(OutputTransport):
         """The number that positions count in; a new one begins with each attachment and clear."""
         return self._stream
 
-    def attach(self, socket: ClientSocket, *, reports: bool, heard: HeardSpeech | None) -> None:
+    def attach(self, socket: Attachment, *, reports: bool, heard: HeardSpeech | None) -> None:
         """Write to this client from now on, first what the one before did not hear."""
         if heard is not None and heard.stream == self._stream:
             self._reported = max(self._reported, min(heard.samples, self._written))
@@ -123,6 +135,16 @@ class WebSocketOutput(OutputTransport):
             self._waits = False
             self.emit(PlayoutResumeFrame(), UPSTREAM)
 
+    def go_on(self) -> None:
+        """The call is still this process's: what was held back sounds."""
+        held, self._held_back = self._held_back, None
+        if self._socket is None or held is None:
+            return
+        for pcm in held:
+            self._socket.write(pcm, text=False)
+        if not self._waits:
+            self.emit(PlayoutResumeFrame(), UPSTREAM)
+
     def tell(self, message: bytes) -> None:
         """Send a control message, if a client is there."""
         if self._socket is not None:
@@ -149,10 +171,19 @@ class WebSocketOutput(OutputTransport):
             self._reported_at_s = asyncio.get_running_loop().time()
         self._written += frame.num_frames
         if self._socket is not None:
+            if self._unsure():
+                self._hold_back(frame.audio)
+                return
             self._socket.write(frame.audio, text=False)
             if self._reports and not self._waits and self._behind_s() > FURTHEST_BEHIND_S:
                 self._waits = True
                 self.emit(PlayoutHoldFrame(), UPSTREAM)
+
+    def _hold_back(self, pcm: bytes) -> None:
+        if self._held_back is None:
+            self._held_back = []
+            self.emit(PlayoutHoldFrame(), UPSTREAM)
+        self._held_back.append(pcm)
 
     def heard_until_s(self, now_s: float) -> float:
         if self._socket is None:
@@ -160,7 +191,7 @@ class WebSocketOutput(OutputTransport):
         if not self._reports:
             return now_s
         if self._waits and now_s > self._reported_at_s + PATIENCE_S and self._socket is not None:
-            self._socket.transport.abort()
+            self._socket.abort()
         trusted_s = min(max(0.0, now_s - self._reported_at_s), TRUST_REPORT_S)
         if self._socket is None:
             trusted_s = 0.0
@@ -228,6 +259,8 @@ class WebSocketOutput(OutputTransport):
         self._stream += 1
         self._written = self._reported = self._counted = 0
         self._announced = None
+        if self._held_back is not None:
+            self._held_back = []
 
     def _behind_s(self) -> float:
         return (self._written - max(self._reported, self._counted)) / self._rate_hz

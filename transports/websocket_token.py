@@ -1,6 +1,6 @@
 """The token by which a caller's client re-attaches to its call. Pure, but for the secret's source.
 
-A token is `v1.<key id>.<claims>.<signature>`: the claims are JSON in base64, the signature is
+A token is `v2.<key id>.<claims>.<signature>`: the claims are JSON in base64, the signature is
 HMAC-SHA256 of all before it. Whoever has it has the call: it goes into the first message or the
 Authorization header, never into an address or a log.
 """
@@ -19,7 +19,7 @@ from crossfade.errors import SettingsError
 LIFETIME_S = 3600.0
 """A token is worth nothing so long after it was issued."""
 SHORTEST_SECRET = 16
-_VERSION = "v1"
+_VERSION = "v2"
 _LONGEST_TOKEN = 2048
 
 
@@ -34,6 +34,10 @@ class Claims:
     call_id: str
     attachment: int
     """How many attachments of the call there were before: each gives a newer token."""
+    began_at: float
+    """Unix time: a later call of the same name is another one."""
+    kept: bool = True
+    """Whether the store had the call when it was issued; else only its server knows of it."""
     expires_at: float
     """Unix time."""
     input_rate_hz: int
@@ -66,6 +70,8 @@ class TokenSigner:
         body = [
             claims.call_id,
             claims.attachment,
+            claims.began_at,
+            claims.kept,
             claims.expires_at,
             claims.input_rate_hz,
             claims.output_rate_hz,
@@ -92,15 +98,17 @@ class TokenSigner:
         if not hmac.compare_digest(_sign(key, signed), _decode(signature)):
             raise TokenRefused("the token's signature is wrong; begin a new call")
         # Signed by us: it is well-formed.
-        call_id, attachment, expires_at, input_rate_hz, output_rate_hz = json.loads(_decode(body))
+        call_id, attachment, began_at, kept, expires_at, in_hz, out_hz = json.loads(_decode(body))
         if now_s >= expires_at:
             raise TokenRefused("the token has expired; begin a new call")
         return Claims(
             call_id=call_id,
             attachment=attachment,
+            began_at=began_at,
+            kept=kept,
             expires_at=expires_at,
-            input_rate_hz=input_rate_hz,
-            output_rate_hz=output_rate_hz,
+            input_rate_hz=in_hz,
+            output_rate_hz=out_hz,
         )
 
 

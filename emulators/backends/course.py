@@ -12,6 +12,8 @@ from crossfade.offline.spoken_results import spoken_result
 from .backend import Part, Say, Told, ToolOutput, Trigger
 from .scenario import Scenario, Turn
 
+# More than a client tells of that waits for an answer.
+_RESULTS_KEPT = 64
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _ASIDE = re.compile(r"\s*(?:\[[^\n]*\]|\([^\n]*\))\s*")
 # How a result is told where the call is not known: [look_up({"n":1}) gave: {"found":2}]
@@ -49,6 +51,11 @@ class Course:
             turn = self._first(trigger)
         return turn
 
+    def heard(self) -> Turn | None:
+        """The user said something: the turn that answers it. What was told before it is over."""
+        self._last = None
+        return self.next(Trigger.SPEECH)
+
     def awaited(self) -> Turn | None:
         """The turn that answers the words that stand unanswered."""
         return self._asked[-1] if self._asked else None
@@ -67,7 +74,9 @@ class Course:
 
     def put_back(self, turn: Turn) -> None:
         """A turn was not answered after all."""
-        self._left.insert(0, turn)
+        place = {id(each): n for n, each in enumerate(self._scenario.turns)}
+        self._left.append(turn)
+        self._left.sort(key=lambda each: place[id(each)])
 
     def rest(self, *, noticed: bool = False) -> list[Part] | None:
         """What is left of the answer that broke off; None if none did.
@@ -102,6 +111,7 @@ class Course:
                 self._told_of_call(text)
             case Told.RESULT:
                 self._results.append(ToolOutput(name="", output=text))
+                del self._results[:-_RESULTS_KEPT]
                 self._last = None
             case Told.NOTICE:
                 self._noticed = True
@@ -176,6 +186,11 @@ def _begins(whole: str, text: str) -> bool:
     """Whether a text is the beginning of another, by whole words."""
     words = text.split()
     return bool(words) and whole.split()[: len(words)] == words
+
+
+def rest_of(whole: str, said: str) -> str | None:
+    """The words of `whole` behind those that were said; None if those are no beginning of it."""
+    return " ".join(whole.split()[len(said.split()) :]) if _begins(whole, said) else None
 
 
 def is_aside(text: str) -> bool:

@@ -19,6 +19,7 @@ instead.
 """
 
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def parse_scenario(text: str) -> Scenario:
     """
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SettingsError(f"no valid YAML: {error}") from error
     fields = _fields("the scenario", document, {"otherwise": str, "repeat": bool, "turns": list})
     if not fields.get("turns"):
@@ -104,10 +105,10 @@ def _turn(where: str, entry: Any) -> Turn:
     fields = _fields(where, entry, _TURN_FIELDS)
     say = fields.get("say", [])
     messages = [say] if isinstance(say, str) else say
-    if not all(isinstance(message, str) and message.strip() for message in messages):
+    if not all(_is_text(message) and message.strip() for message in messages):
         raise SettingsError(f"{where}: 'say' must be a text, or a list of texts, with words in it")
-    if fields.get("think_ms", 0) < 0:
-        raise SettingsError(f"{where}: 'think_ms' must not be negative")
+    if not 0 <= fields.get("think_ms", 0) < inf:
+        raise SettingsError(f"{where}: 'think_ms' must be a time, and not negative")
     return Turn(
         on=_trigger(where, fields.get("on", ANY)),
         hear=fields.get("hear", ""),
@@ -153,8 +154,15 @@ def _fields(where: str, entry: Any, known: dict[str, Any]) -> dict[str, Any]:
     for name, value in fields.items():
         if name not in known:
             raise SettingsError(f"{where}: unknown field '{name}'; known are {', '.join(known)}")
-        if not isinstance(value, known[name]) or isinstance(value, bool) is not (
-            known[name] is bool
+        if (
+            not isinstance(value, known[name])
+            or isinstance(value, bool) is not (known[name] is bool)
+            or (isinstance(value, str) and not _is_text(value))
         ):
             raise SettingsError(f"{where}: '{name}' has a value of the wrong kind: {value!r}")
     return fields
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is text that can be sent: YAML's escapes can write what is no Unicode."""
+    return isinstance(value, str) and not any("\ud800" <= each <= "\udfff" for each in value)

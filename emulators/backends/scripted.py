@@ -13,6 +13,7 @@ from crossfade.offline.voice import Voice
 
 from .backend import (
     SPEECH_RATE_HZ,
+    Call,
     Part,
     Prompt,
     Reply,
@@ -29,7 +30,8 @@ from .scenario import (
     load_scenario,
 )
 
-_KEPT_SENTENCES = 64
+KEPT_BYTES = 16 * 1024 * 1024
+"""So much of what was spoken is kept, as a script says the same to every client."""
 
 
 class ScriptedBackend:
@@ -55,6 +57,7 @@ class ScriptedBackend:
         self._synthesiser = Synthesiser(SPEECH_RATE_HZ) if voice == "espeak" else None
         self._voice: Voice = self._synthesiser or ToneVoice(SPEECH_RATE_HZ)
         self._rendered: OrderedDict[str, bytes] = OrderedDict()
+        self._kept_bytes = 0
 
     async def start(self) -> None:
         if self._synthesiser is not None:
@@ -68,13 +71,15 @@ class ScriptedBackend:
         return ScriptedDialogue(self._scenario, self.render)
 
     async def render(self, sentence: str) -> bytes:
-        """A sentence as sound. The newest are kept: a script says the same to every client."""
+        """A sentence as sound."""
         pcm = self._rendered.get(sentence)
         if pcm is None:
             pcm = (await self._voice.render(sentence)).pcm
-            self._rendered[sentence] = pcm
-            if len(self._rendered) > _KEPT_SENTENCES:
-                self._rendered.popitem(last=False)
+            if sentence not in self._rendered:
+                self._rendered[sentence] = pcm
+                self._kept_bytes += len(pcm)
+            while self._kept_bytes > KEPT_BYTES:
+                self._kept_bytes -= len(self._rendered.popitem(last=False)[1])
         return pcm
 
 
@@ -95,9 +100,10 @@ class ScriptedDialogue:
     def told(self, who: Told, text: str) -> None:
         self._course.told(who, text)
 
-    async def hear(self, pcm: bytes, rate_hz: int) -> str:
-        turn = self._course.next(Trigger.SPEECH)
-        return "" if turn is None else turn.hear
+    def hear(self, pcm: bytes, rate_hz: int) -> Coroutine[Any, Any, str]:
+        # What is told after the sound does not change what was said.
+        turn = self._course.heard()
+        return _words("" if turn is None else turn.hear)
 
     async def reply(self, prompt: Prompt) -> Reply:
         phrase = Responder.say(prompt.instructions)
@@ -111,7 +117,7 @@ class ScriptedDialogue:
         if asks_to_go_on and not outputs_in(prompt.text):
             rest = self._course.rest(noticed=bool(prompt.text))
             if rest is not None:
-                return Reply(parts=rest)
+                return Reply(parts=_offered(rest, prompt))
         turn, prompt = self._turn(prompt)
         if turn is None:
             return Reply(parts=[Say(self._scenario.otherwise)])
@@ -149,10 +155,21 @@ class ScriptedDialogue:
         pass
 
 
+async def _words(text: str) -> str:
+    return text
+
+
 def _parts(turn: Turn, prompt: Prompt) -> list[Part]:
-    parts: list[Part] = [Say(filled(text, prompt.outputs)) for text in turn.say]
-    offered = {tool.name for tool in prompt.tools}
-    for call in turn.call:
-        known = call.name in offered
-        parts.append(call if known else Say(f"I have no tool called {call.name}."))
-    return parts
+    said = [Say(filled(text, prompt.outputs)) for text in turn.say]
+    return _offered([*said, *turn.call], prompt)
+
+
+def _offered(parts: Sequence[Part], prompt: Prompt) -> list[Part]:
+    """Parts, with words instead of the calls that the client offers no function for."""
+    names = {tool.name for tool in prompt.tools}
+    return [
+        Say(f"I have no tool called {part.name}.")
+        if isinstance(part, Call) and part.name not in names
+        else part
+        for part in parts
+    ]

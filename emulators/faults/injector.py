@@ -34,6 +34,8 @@ class Injector:
         self._timers: set[asyncio.TimerHandle] = set()
         self._state: State | None = None
         self._turn = 0
+        self._spoken = False
+        """What the user said last is not asked about yet."""
 
     def start(self) -> None:
         """The connection is there."""
@@ -43,9 +45,11 @@ class Injector:
         """The session is in `state` from now on; entering the present one is nothing new."""
         if state is self._state and state is not State.USER_SPEAKING:
             return
-        begins = state is State.USER_SPEAKING or (
-            state is State.THINKING and self._state in _BEGINS_A_TURN
-        )
+        asked = state is State.THINKING and self._state in _BEGINS_A_TURN
+        # What was spoken may be asked about later, by the client: that is no other turn.
+        begins = state is State.USER_SPEAKING or (asked and not self._spoken)
+        if state in (State.USER_SPEAKING, State.THINKING):
+            self._spoken = state is State.USER_SPEAKING
         self._state = state
         if begins:
             self._turn += 1

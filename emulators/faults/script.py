@@ -221,14 +221,24 @@ class Trail(Fault):
     count: PositiveInt = 3
 
 
-class RefuseHandshake(Fault):
+class _Refusal(Fault):
+    """The client is refused as it connects: there is no other point."""
+
+    @model_validator(mode="after")
+    def _no_point(self) -> "_Refusal":
+        if self.turn or self.at or self.after_ms or self.after_messages:
+            raise ValueError("a client is refused as it connects; name its session alone")
+        return self
+
+
+class RefuseHandshake(_Refusal):
     """The connection is refused by HTTP, before it is a WebSocket."""
 
     fault: Literal["refuse_handshake"] = "refuse_handshake"
     status: RefusalStatus = 503
 
 
-class RefuseKey(Fault):
+class RefuseKey(_Refusal):
     """The key is refused as this service refuses one."""
 
     fault: Literal["refuse_key"] = "refuse_key"

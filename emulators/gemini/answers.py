@@ -82,6 +82,7 @@ class Answers:
         self._waiting: deque[Request] = deque(maxlen=_WAITING_KEPT)
         self._unheard: deque[Request] = deque(maxlen=_WAITING_KEPT)
         self._answered = 0
+        self._called_s = 0.0
         self._user_speaks = False
         self._in_progress = False
 
@@ -89,6 +90,11 @@ class Answers:
     def running(self) -> bool:
         """Whether a turn of the model is under way."""
         return self._turn is not None
+
+    @property
+    def called_ms(self) -> float:
+        """How long ago the last toolCall was sent."""
+        return 1000 * (asyncio.get_running_loop().time() - self._called_s)
 
     @property
     def _fixed(self) -> Tokens:
@@ -294,6 +300,7 @@ class Answers:
         arguments = "".join(call.name + call.arguments for call in calls)
         turn.spoken.called += Tokens(text=text_tokens(arguments))
         turn.shown = True
+        self._called_s = asyncio.get_running_loop().time()
         self._outbox.send(message)
         if self._calls.blocking:
             self._enter(turn, Stage.CALLING)

@@ -63,6 +63,7 @@ class Talk:
         self.configuration = configuration
         self.conversation = conversation
         self._refuse_audio = refuse_audio
+        self._grace_ms = timing.crossing_ms
         self._settled = settled
         self._saw_video = saw_video
         # The history may still be given.
@@ -126,7 +127,7 @@ class Talk:
 
     def _hear(self, blob: Mapping[str, Any]) -> None:
         rate_hz = audio_rate_hz(blob.get("mimeType", "audio/pcm"))
-        if self._refuse_audio and self._calls.blocking:
+        if self._refuse_audio and self._calls.blocking and self._answers.called_ms > self._grace_ms:
             raise Closed(NOT_IMPLEMENTED)
         self._turns.hear(blob.get("data", b""), rate_hz)
 

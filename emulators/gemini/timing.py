@@ -20,6 +20,9 @@ class Timing:
     """From the end of the user's turn to its transcript; a late one may follow the answer."""
     await_playback: bool = True
     """turnComplete waits until the speech can have been played."""
+    crossing_ms: float = 250
+    """Where sound is refused while a call waits: so long behind the call it may come all the same,
+    as its client cannot know yet."""
     go_away_ms: float = 50_000
     """How long before the connection's end goAway comes."""
     connection_seconds: float = 600
@@ -36,7 +39,7 @@ class Timing:
     def __post_init__(self) -> None:
         positive = [self.chunk_ms, self.connection_seconds, self.session_seconds]
         positive += [self.video_session_seconds, self.handle_seconds, self.idle_seconds or 1.0]
-        delays = [self.think_ms, self.transcript_delay_ms, self.go_away_ms]
+        delays = [self.think_ms, self.transcript_delay_ms, self.crossing_ms, self.go_away_ms]
         durations = (*positive, *(delay + 1 for delay in delays))
         # Nothing is less or greater than NaN.
         if not self.speed > 0 or not all(0 < each < inf for each in durations) or min(delays) < 0:

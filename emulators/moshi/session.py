@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crossfade.audio.vad import Scorer
+from crossfade.errors import CrossfadeError
 from crossfade.offline.voice import sentences
 
 from ..backends.backend import Dialogue, Prompt, Reply, Say, Trigger
@@ -226,7 +227,11 @@ class Session:
     async def _reply(self, utterance: bytes, kept: UserTurn | None) -> None:
         self.line.enter(State.THINKING)
         self._has_begun = False
-        heard = await self._dialogue.hear(utterance, RATE_HZ)
+        try:
+            heard = await self._dialogue.hear(utterance, RATE_HZ)
+        except CrossfadeError as error:
+            logger.warning("session %s: speech was not recognised: %s", self.id, error)
+            heard = ""
         reply = await self._dialogue.reply(Prompt(trigger=Trigger.SPEECH, text=heard))
         think_ms = self._timing.think_ms if reply.think_ms is None else reply.think_ms
         try:
@@ -262,9 +267,9 @@ class Session:
                 self.line.send(frame(kind, content.encode()))
 
     def _fail(self, error: BaseException) -> None:
-        """The emulator itself is at fault: the session ends, the server goes on."""
+        """The emulator itself or its backend is at fault: the session ends, the server goes on."""
         logger.error("session %s failed", self.id, exc_info=error)
-        if self.failure is None:
+        if self.failure is None and not isinstance(error, CrossfadeError):
             self.failure = error
         self.line.finish(_INTERNAL_ERROR, "server error")
 

@@ -17,10 +17,13 @@ Event = dict[str, Any]
 ROOT = "root"
 KEPT_MEDIA_BYTES = 4 * 1024 * 1024
 """Sound and images of so much are kept, of the newest items and always of the last."""
+ITEMS_LIMIT = 4096
+"""A client may create so many; what is said beyond lets the oldest go. The service's own limit is
+not known, nor that of text."""
 TEXT_LIMIT_BYTES = 16 * 1024 * 1024
-"""A client may create items with so much text; the service's own limit is not known."""
+"""A client may create items with so much text."""
+# An item takes so much besides its text.
 _ITEM_BYTES = 1024
-"""An item takes so much besides its text, and is counted so."""
 
 
 class Conversation:
@@ -30,6 +33,7 @@ class Conversation:
         self._identifiers = identifiers
         self.id = identifiers.new("conv")
         self.items: list[Item] = []
+        self._by_id: dict[str, Item] = {}
         # What the text of the client's items takes.
         self._text_bytes: dict[str, int] = {}
         self._held_text_bytes = 0
@@ -41,11 +45,12 @@ class Conversation:
         return any(item.speaks for item in self.items)
 
     def find(self, id: str) -> Item | None:
-        return next((item for item in self.items if item.id == id), None)
+        return self._by_id.get(id)
 
     def previous_id(self, item: Item) -> str | None:
         """The id of the item before `item`; None if it is the first."""
-        index = self.items.index(item)
+        newest = len(self.items) - 1
+        index = newest if self.items[newest] is item else self.items.index(item)
         return self.items[index - 1].id if index else None
 
     @property
@@ -54,9 +59,24 @@ class Conversation:
 
     def append(self, item: Item) -> Event:
         """Put `item` at the end, which makes a `conversation.item.added`."""
-        self.items.append(item)
-        self._keep(item)
+        if len(self.items) == ITEMS_LIMIT:
+            self._remove(self.items[0])
+        self._insert(len(self.items), item)
         return self.added(item)
+
+    def _insert(self, index: int, item: Item) -> None:
+        self.items.insert(index, item)
+        self._by_id[item.id] = item
+        if item.media_bytes or item.role == "assistant":
+            self._keep(item)
+
+    def _remove(self, item: Item) -> None:
+        self.items.remove(item)
+        if self._by_id.get(item.id) is item:
+            del self._by_id[item.id]
+        self._held_text_bytes -= self._text_bytes.pop(item.id, 0)
+        if item in self._with_media:
+            self._with_media.remove(item)
 
     def _keep(self, item: Item) -> None:
         """Keep the sound and images of a new item, and let go those of the oldest."""
@@ -123,16 +143,16 @@ class Conversation:
             self._check_call(item.wire["call_id"])
         index = self._index_after(after)
         self._count_text(item)
-        self.items.insert(index, item)
-        self._keep(item)
+        self._insert(index, item)
         return item, [self.added(item), self.done(item)]
 
     def _count_text(self, item: Item) -> None:
-        size = len(orjson.dumps(item.wire)) + _ITEM_BYTES
-        if self._held_text_bytes + size > TEXT_LIMIT_BYTES:
+        size = len(orjson.dumps(item.wire))
+        full = len(self.items) >= ITEMS_LIMIT
+        if full or self._held_text_bytes + size > TEXT_LIMIT_BYTES:
             raise RequestRefused(
-                f"Error adding item: the conversation holds {TEXT_LIMIT_BYTES} bytes of text; "
-                "delete items.",
+                f"Error adding item: the conversation holds {len(self.items)} items of "
+                f"{self._held_text_bytes} bytes of text; delete some.",
                 code="conversation_full",
             )
         self._text_bytes[item.id] = size
@@ -217,10 +237,7 @@ class Conversation:
         item = self.find(id)
         if item is None:
             raise _no_such_item("deleting", "item_delete_invalid_item_id", id)
-        self.items.remove(item)
-        self._held_text_bytes -= self._text_bytes.pop(id, 0)
-        if item in self._with_media:
-            self._with_media.remove(item)
+        self._remove(item)
         return [{"type": "conversation.item.deleted", "item_id": id}]
 
 

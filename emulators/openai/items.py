@@ -28,6 +28,8 @@ class Item:
         self.image_tokens = 0
         self.is_silence = False
         """Made by an idle timeout: nobody speaks in it."""
+        self.heard: str | None = None
+        """The words recognised in its sound; None before they were."""
         # Images by their place in the content.
         self._images: dict[int, str] = {}
         self._audio_bytes = len(audio)

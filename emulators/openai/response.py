@@ -201,8 +201,10 @@ class Response:
         opened, self._open = self._open, None
         opened.item.wire["status"] = status
         events = list(_closing(opened))
-        if self._conversation is not None and self._conversation.find(opened.item.id):
-            events.append(self._conversation.done(opened.item))
+        talk = self._conversation
+        if talk is not None and talk.find(opened.item.id) is opened.item:
+            # It may have been deleted meanwhile, and its id given to another.
+            events.append(talk.done(opened.item))
         index = opened.place["output_index"]
         events.append(self._item_event("response.output_item.done", opened.item, index))
         if self._held is None:

@@ -296,7 +296,6 @@ class Session:
 
     def _delete_item(self, event: ClientEvent) -> None:
         self._outbox.send(self.conversation.delete(event["item_id"]))
-        self._transcripts.forget(event["item_id"])
 
     def _create_response(self, event: ClientEvent) -> None:
         if self.configuration.transcribes_only:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from enum import Enum
 from math import ceil
 
@@ -68,9 +68,8 @@ class Transcripts:
         self._timing = timing
         self._behaviour = behaviour
         self.configuration: Configuration | None = None
-        self._heard: dict[str, str] = {}
-        self._hearing: dict[str, asyncio.Task[str]] = {}
-        self._telling: dict[str, asyncio.Task[None]] = {}
+        self._hearing: dict[Item, asyncio.Task[str]] = {}
+        self._telling: dict[Item, asyncio.Task[None]] = {}
         self._spoilings: deque[tuple[Spoiling, float]] = deque()
         # Set once a later transcript was told.
         self._overtaken: asyncio.Event | None = None
@@ -91,49 +90,48 @@ class Transcripts:
 
     def listen(self, item: Item) -> None:
         """Begin to recognise the words of a spoken item."""
-        known = self._conversation.find(item.id) is not None
+        known = self._conversation.find(item.id) is item
         model = self._model if known else None
-        # The task may begin after the item's sound was let go.
+        # The task may begin after the item's sound was let go, or after more was told.
         pcm = item.format.decode(bytes(item.audio))
-        self._hearing[item.id] = self._tasks.start(self._hear(item, pcm, model))
+        words = self._dialogue.hear(pcm, item.format.rate_hz)
+        hearing = self._hearing[item] = self._tasks.start(self._hear(item, words, model))
+        # The session may end before the task begins.
+        hearing.add_done_callback(lambda _: words.close())
 
     async def heard(self, item: Item) -> str:
         """The words of a spoken item; empty where there are none or recognition failed."""
-        if item.id in self._heard:
-            return self._heard[item.id]
-        if item.id not in self._hearing:
+        if item.heard is not None:
+            return item.heard
+        if item not in self._hearing:
             self.listen(item)
-        return await asyncio.shield(self._hearing[item.id])
+        return await asyncio.shield(self._hearing[item])
 
     async def told(self, item: Item) -> None:
         """Wait until the client was told the words of an item."""
         await self.heard(item)
-        telling = self._telling.get(item.id)
+        telling = self._telling.get(item)
         if telling is not None:
             await asyncio.shield(telling)
 
-    def forget(self, item_id: str) -> None:
-        """The item is gone."""
-        self._heard.pop(item_id, None)
-
-    async def _hear(self, item: Item, pcm: bytes, model: str | None) -> str:
+    async def _hear(self, item: Item, hearing: Awaitable[str], model: str | None) -> str:
         due_s = asyncio.get_running_loop().time() + self._timing.transcript_delay_ms / 1000
         spoiling, late_ms = None, 0.0
         if model is not None and self._spoilings:
             spoiling, late_ms = self._spoilings.popleft()
         try:
-            words = await self._dialogue.hear(pcm, item.format.rate_hz)
+            words = await hearing
             failure = "The audio could not be transcribed." if spoiling is Spoiling.FAILED else None
         except CrossfadeError as error:
             logger.warning("audio of %s was not recognised: %s", item.id, error)
             words, failure = "", str(error)
-        self._heard[item.id] = words
-        del self._hearing[item.id]
+        item.heard = words
+        del self._hearing[item]
         if model is not None:
             told = "" if spoiling is Spoiling.EMPTY or failure else words
             events = _failed(item, failure) if failure else self._transcribed(item, told, model)
             tell = self._tell(item, told, due_s + late_ms / 1000, events, spoiling)
-            self._telling[item.id] = self._tasks.start(tell)
+            self._telling[item] = self._tasks.start(tell)
         return words
 
     def _transcribed(self, item: Item, words: str, model: str) -> list[Event]:
@@ -182,7 +180,7 @@ class Transcripts:
             if part["type"] == "input_audio":
                 part["transcript"] = words
         self._outbox.send(events)
-        self._telling.pop(item.id, None)
+        self._telling.pop(item, None)
         if self._overtaken is not None and spoiling is not Spoiling.OUT_OF_ORDER:
             self._overtaken.set()
 

@@ -119,7 +119,11 @@ class UserTurns:
         Raises:
             RequestRefused: The buffer is full.
         """
+        first = not self._buffer.held_ms
         sound = self._buffer.append(chunk)
+        if self._detector is None and first:
+            # Whose client finds the turns sends sound in turns only.
+            self._outbox.line.enter(State.USER_SPEAKING)
         if self._audio is not None:
             self._audio.hear(self._buffer.format.decode(sound))
         detector = self._detector

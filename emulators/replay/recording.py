@@ -11,8 +11,9 @@
         data: {type: session.updated}
 
 Other kinds are `text`, a text message as it stands, `binary`, one in base64, and `close`, of the
-service, with `code` and `reason`. The same entries may be JSON Lines, one a line, in a file whose
-name ends in `.jsonl`. Of what the client sent only what matters need be written down.
+service, with `code` and `reason`; the code 1006 ends the connection without one. The same entries
+may be JSON Lines, one a line, in a file whose name ends in `.jsonl`. Of what the client sent only
+what matters need be written down.
 """
 
 import base64
@@ -28,14 +29,17 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from crossfade.errors import SettingsError
 
+from ..faults.script import CloseCode, CloseReason
+
 
 class Closing(BaseModel):
     """How the service closed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    code: Annotated[int, Field(ge=1000, le=4999)] = 1000
-    reason: Annotated[str, Field(max_length=123)] = ""
+    code: CloseCode | Literal[1006] = 1000
+    """1006 is no close: the connection just ended."""
+    reason: CloseReason = ""
 
 
 class _Entry(BaseModel):
@@ -44,7 +48,7 @@ class _Entry(BaseModel):
     direction: Literal["sent", "received"]
     kind: Literal["message", "text", "binary", "close"]
     data: Any
-    at_ms: Annotated[float, Field(ge=0)] | None = None
+    at_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +107,7 @@ def _step(entry: _Entry) -> Step:
 def _data(entry: _Entry) -> dict[str, Any] | str | bytes | Closing:
     match entry.kind, entry.data:
         case "message", dict(body):
-            return body
+            return _as_sent(body)
         case "text", str(text):
             return text
         case "binary", str(text):
@@ -114,3 +118,12 @@ def _data(entry: _Entry) -> dict[str, Any] | str | bytes | Closing:
         case "close", _ if entry.direction == "received":
             return Closing.model_validate(entry.data)
     raise ValueError(f"a {entry.kind} that was {entry.direction} cannot be {entry.data!r:.80}")
+
+
+def _as_sent(body: dict[str, Any]) -> dict[str, Any]:
+    """A message as JSON has it: YAML knows more than it."""
+    try:
+        sent: dict[str, Any] = orjson.loads(orjson.dumps(body))
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"a message is no JSON: {error}") from error
+    return sent

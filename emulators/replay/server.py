@@ -90,7 +90,7 @@ class ReplayEmulator(Emulator[Session]):
         for fault in faults:
             _check(fault)
         super().__init__(host=host, port=port, tls=tls, faults=faults, log=log, seed=seed)
-        if speed <= 0:
+        if not speed > 0:
             raise SettingsError(f"the speed of a replay is positive, not {speed}")
         if isinstance(recording, str | Path):
             recording = load_recording(Path(recording))

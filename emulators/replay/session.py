@@ -22,6 +22,7 @@ _INTERNAL_ERROR = 1011
 _REASON_BYTES = 123
 # Messages of the client that wait for their turn, sound not counted.
 _WAITING = 1000
+_WAITING_BYTES = 32 * 1024 * 1024
 
 
 class Session:
@@ -49,6 +50,7 @@ class Session:
         self._speed = speed
         self._names = Names()
         self._waiting: deque[Any] = deque()
+        self._waiting_bytes = 0
         self._came = asyncio.Event()
         self._played = 0
         self._tasks = OwnedTasks(self._fail)
@@ -89,8 +91,9 @@ class Session:
         # Of sound that waits one piece says all.
         if audio_bytes and self._waiting and is_audio(self._waiting[-1]):
             return
-        if len(self._waiting) == _WAITING:
-            self._refuse(f"more than {_WAITING} messages came before their turn")
+        self._waiting_bytes += len(message)
+        if len(self._waiting) == _WAITING or self._waiting_bytes > _WAITING_BYTES:
+            self._refuse(f"{len(self._waiting)} messages came before their turn")
             return
         self._waiting.append(data)
         self._came.set()
@@ -123,6 +126,8 @@ class Session:
 
     def _send(self, step: Step) -> None:
         match step.data:
+            case Closing(code=1006):
+                self.line.drop()
             case Closing(code=code, reason=reason):
                 self.line.finish(code, reason)
             case str(text):
@@ -146,7 +151,10 @@ class Session:
         while not self._waiting:
             self._came.clear()
             await self._came.wait()
-        return self._waiting.popleft()
+        message = self._waiting.popleft()
+        if not self._waiting:
+            self._waiting_bytes = 0
+        return message
 
     def _refuse(self, reason: str) -> None:
         logger.warning("session %s: %s", self.id, reason)

@@ -5,7 +5,7 @@ and what was told of it is told once.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from crossfade.providers.events import (
@@ -37,6 +37,7 @@ class ItemNames:
         self._turns: OrderedDict[str, _Turn] = OrderedDict()
         self._unanswered: deque[_Turn] = deque(maxlen=_MOST_TURNS)
         self._sent_again: deque[_Turn] = deque(maxlen=_MOST_TURNS)
+        self._retold: frozenset[str] = frozenset()
 
     @property
     def unanswered(self) -> tuple[str, ...]:
@@ -53,16 +54,22 @@ class ItemNames:
             if UserTurnCommitted in turn.told
         )
 
+    def expect(self, name: str, *, committed: bool) -> None:
+        """A turn is going to be heard that another session has told of under a name."""
+        self._unanswered.append(_Turn(name, {UserTurnCommitted} if committed else set()))
+
     def answered(self) -> None:
         """The answer to all committed turns has begun."""
         self._keep(lambda turn: UserTurnCommitted not in turn.told)
 
-    def hand_over(self, *, sent_again: bool) -> None:
+    def hand_over(self, *, sent_again: bool, retold: Collection[str] = ()) -> None:
         """Another session serves.
 
         Args:
             sent_again: Whether it hears the turns that are unanswered.
+            retold: Turns that it was told of as they sounded; it tells their words by these names.
         """
+        self._retold = frozenset(retold)
         self._turns.clear()
         self._sent_again.clear()
         if sent_again:
@@ -72,6 +79,8 @@ class ItemNames:
 
     def tell(self, event: UserEvent) -> UserEvent | None:
         """Give the event by the turn's first name; None if it was told before."""
+        if event.item_id in self._retold:
+            return event
         turn = self._turn(event.item_id)
         once = not isinstance(event, UserTranscript) or event.final
         if type(event) in turn.told:

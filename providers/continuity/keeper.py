@@ -10,7 +10,7 @@ from crossfade.providers.continuity.attempts import Attempts
 from crossfade.providers.continuity.causes import silent
 from crossfade.providers.continuity.doubts import Doubts
 from crossfade.providers.continuity.line import Line
-from crossfade.providers.continuity.liveness import Liveness
+from crossfade.providers.continuity.liveness import Liveness, longest_pause_s
 from crossfade.providers.continuity.machine import Happening, Service, Step, advance
 from crossfade.providers.continuity.rotation import Moment, Plan, Situation
 from crossfade.providers.continuity.rotations import rotation_for
@@ -50,7 +50,7 @@ class Keeper:
         self._next: Line | None = None
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
-        self._attempts = Attempts(settings, legs, random.Random())
+        self._attempts = Attempts(settings, legs, random.Random(settings.seed))
         self._liveness = Liveness(settings.silent_s)
         self._why = Handover.ROTATION
         self._handle = ""
@@ -222,9 +222,11 @@ class Keeper:
         """Another connection serves."""
         now_s = asyncio.get_running_loop().time()
         self._attempts.serves(self._lines.last.place, now_s)
-        self._liveness.renewed(now_s)
+        self._liveness.renewed(now_s, pause_s=longest_pause_s(self._lines.last.config))
         talk = self._lines.talk
-        spoken = talk.uplink.owes and not self._lines.user_has_floor
+        # What one that was well has made nothing of may be a noise; another's silence is no sign.
+        heard = talk.uplink.owes_turn if self._why is Handover.ROTATION else talk.uplink.owes
+        spoken = heard and not self._lines.user_has_floor
         if talk.owed.expects and self._doubts.of_a_question:
             self._liveness.asked(now_s)
         elif spoken and self._doubts.of_speech:
@@ -367,8 +369,9 @@ class Keeper:
         return self._lines.situation(Moment.FORCED if forced else Moment.QUIET)
 
     def _schedule(self, line: Line) -> Schedule:
-        # Who is told to go goes.
-        rotated_s = None if line.told_to_go else self._rotated_s
+        # Who is told to go goes, and by two clocks that agree.
+        sure = line.told_to_go or line.end_is_sure
+        rotated_s = None if sure else self._rotated_s
         return schedule(self._settings, line.opened_s, line.ends_s, rotated_s=rotated_s)
 
     def _forced(self, line: Line, now_s: float) -> bool:

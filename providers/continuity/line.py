@@ -32,6 +32,8 @@ from crossfade.providers.protocol import WireProtocol
 from crossfade.providers.sound_format import SoundFormat, sound_format
 from crossfade.providers.tap import WireTap
 
+_CLOCKS_AGREE_S = 60.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
@@ -87,6 +89,8 @@ class Line:
         self.opened_s = 0.0
         self.ends_s: float | None = None
         """When the provider will end it, on the loop's clock."""
+        self.end_is_sure = False
+        """Whether the provider's clock and ours agree on it."""
         self.told_to_go = False
         """Whether the provider has said that it ends it."""
         self.handles = Handles()
@@ -212,10 +216,14 @@ class Line:
         self.session_id = event.session_id
         self.expires_at = event.expires_at
         left_s = self.profile.session_limit_s
+        # Who says when it ends says by the same clock what time it is: ours may be another.
+        theirs = self.connection.their_time
+        now_s = theirs or time.time()
+        self.end_is_sure = theirs is not None and abs(theirs - time.time()) < _CLOCKS_AGREE_S
         # A clock that puts the end of a new session into the past is not believed, nor one that
         # has it live for longer than any.
-        if event.expires_at is not None and event.expires_at > time.time():
-            left_s = min(event.expires_at - time.time(), left_s or math.inf)
+        if event.expires_at is not None and event.expires_at > now_s:
+            left_s = min(event.expires_at - now_s, left_s or math.inf)
         if left_s is not None:
             self._ends_in(left_s)
 

@@ -2,17 +2,18 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from crossfade.conversation.history import HistoryItem
 from crossfade.conversation.ledger import Conversation
 from crossfade.errors import ConnectionLost, CrossfadeError, SettingsError
-from crossfade.providers.commands import Command, Update
+from crossfade.providers.commands import Command, Respond, Update
 from crossfade.providers.config import SessionConfig
 from crossfade.providers.connection import Statistics
 from crossfade.providers.continuity.counts import Counts
 from crossfade.providers.continuity.keeper import Keeper
 from crossfade.providers.continuity.line import Leg, Line
+from crossfade.providers.continuity.liveness import TURN_OVER_S
 from crossfade.providers.continuity.owed import Debt
 from crossfade.providers.continuity.rotation import Moment, Situation
 from crossfade.providers.continuity.serving import Serving
@@ -94,7 +95,10 @@ class Lines:
         self._stirred_s = 0.0
         self._busy = {"user": False, "playout": False}
         self._hinted = False
+        self._ear_stopped_s = 0.0
+        self._silent_s = settings.silent_s
         self._unfiled = False
+        self._stands_by = False
         self._untold_loss_ms = 0.0
         self._counts = Counts()
 
@@ -129,11 +133,12 @@ class Lines:
         Raises:
             CrossfadeError: The last one does not serve either; as `Connection.open`.
         """
-        history = self.talk.whole_history()
+        history = () if self._stands_by else self.talk.whole_history()
         for place in range(len(self._legs)):
             try:
                 line = self._last if place == 0 else self.line(place)
-                events = await line.open(history if line.profile.history else ())
+                told = line.profile.history
+                events = await line.open(history if told else (), seeded=told and self._stands_by)
                 break
             except Exception as error:
                 if place == len(self._legs) - 1:
@@ -144,6 +149,28 @@ class Lines:
         self.talk.begin(line, self._unfinished)
         self._told.extend(self._understood(line, events))
         self._keeper.start()
+
+    def stand_by(self) -> None:
+        """The session is told the conversation when it takes over, and not when it is opened."""
+        self._stands_by = True
+
+    def take_over(self, owed: Debt, turns: Mapping[str, bool]) -> None:
+        """Tell the line that serves what was said, and what it is to answer."""
+        self.talk.take_over(owed, turns)
+        self._stir()
+        line, stands_by, self._stands_by = self._serving, self._stands_by, False
+        if line is None:
+            # Whoever follows is told.
+            return
+        if stands_by:
+            _, errors = self.talk.hand_over(line, None)
+            self._told.extend(errors)
+            self._wake()
+        else:
+            # It follows one that died, and was told what had been said by then.
+            self._keeper.rotate()
+        if owed is not Debt.NOTHING:
+            self._keeper.asked(Respond(), self._stir())
 
     async def receive(self) -> list[Event]:
         """Wait for the next events; there may be none.
@@ -220,11 +247,13 @@ class Lines:
 
     def user_speaks(self, speaks: bool) -> None:
         """The caller's own ear hears the user begin or stop to speak."""
-        uplink = self.talk.uplink
-        uplink.hint_started() if speaks else uplink.hint_stopped()
         self._busy["user"] = speaks
         self._hinted = True
-        self._keeper.user_speaks(speaks, self._stir())
+        now_s = self._stir()
+        self.talk.user_speaks(speaks, now_s)
+        if not speaks:
+            self._ear_stopped_s = now_s
+        self._keeper.user_speaks(speaks, now_s)
 
     def plays(self, playing: bool) -> None:
         self._busy["playout"] = playing
@@ -250,9 +279,18 @@ class Lines:
 
     @property
     def quiet_since_s(self) -> float | None:
-        """Since when nobody speaks, nothing plays and nothing is owed; None if that is not so."""
-        calm = self.talk.owed.settled and not self.talk.uplink.owes
-        return self._stirred_s if calm and not any(self._busy.values()) else None
+        """Since when nobody speaks, nothing plays and nothing is owed; None if that is not so.
+
+        What only the caller's ear has heard is waited for no longer than a provider that is well
+        takes to tell of it: a noise then, and kept for the next one all the same.
+        """
+        owed, uplink = self.talk.owed, self.talk.uplink
+        if not owed.settled or uplink.owes_turn or any(self._busy.values()):
+            return None
+        if not uplink.owes:
+            return self._stirred_s
+        patience_s = TURN_OVER_S if uplink.speech_events else self._silent_s
+        return max(self._stirred_s, self._ear_stopped_s + patience_s)
 
     @property
     def user_has_floor(self) -> bool:
@@ -335,6 +373,7 @@ class Lines:
                 instructions=wanted.instructions, tools=wanted.tools, voice=wanted.voice
             )
         replayed_ms, errors = self.talk.hand_over(line, update)
+        self._stands_by = False
         self._missed.clear()
         self._last = self._serving = line
         line.hear(self._hear)

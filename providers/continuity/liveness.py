@@ -1,11 +1,22 @@
 """Whether a provider tells what it should, or its line is dead without a word."""
 
+from collections.abc import Mapping
+
+from crossfade.providers.config import Eagerness, SessionConfig, TurnDetection
+
 # Who asks in vain again and again waits up to so many times as long.
 _MOST_PATIENCE = 8
 # Speech that only the caller's own ear heard is kept no longer than such waits take.
 _PATIENCE_WITH_AN_EAR = 2
 # After so long a pause a provider has taken up what was said before it.
-_TURN_OVER_S = 2.0
+TURN_OVER_S = 2.0
+# So long a provider that goes by what is said waits for the rest of an unfinished sentence, as
+# OpenAI documents it.
+_UNFINISHED_S: Mapping[Eagerness, float] = {
+    Eagerness.LOW: 8.0,
+    Eagerness.AUTO: 4.0,
+    Eagerness.HIGH: 2.0,
+}
 # While the user speaks it is looked again so often whether he still does.
 _LOOK_AGAIN_S = 1.0
 
@@ -38,6 +49,7 @@ class Liveness:
         self._open = False
         self._began_s = self._told_s = self._rests_s = 0.0
         self._not_before_s = 0.0
+        self._turn_over_s = TURN_OVER_S
 
     @property
     def due_s(self) -> float | None:
@@ -50,8 +62,10 @@ class Liveness:
             # What several connections in a row make nothing of is hardly speech.
             if self._patience < _MOST_PATIENCE:
                 patience = min(patience, _PATIENCE_WITH_AN_EAR)
-            answer_s = self._spoke_last_s + _TURN_OVER_S
-            due_s.append(max(self._spoke_s + self._silent_s * patience, answer_s))
+            answer_s = self._spoke_last_s + self._turn_over_s
+            # What is usual is part of the time that nothing may be missing.
+            spoke_s = self._spoke_s + self._turn_over_s - TURN_OVER_S
+            due_s.append(max(spoke_s + self._silent_s * patience, answer_s))
         if self._running:
             due_s.append(self._told_s + wait_s)
         elif self._open:
@@ -70,7 +84,7 @@ class Liveness:
 
     def speaks(self, now_s: float) -> None:
         """Note that the caller's own ear hears the user begin to speak, or go on."""
-        if now_s - self._spoke_last_s < _TURN_OVER_S:
+        if now_s - self._spoke_last_s < self._turn_over_s:
             self._spoke_s = None
 
     def spoke(self, now_s: float, *, brief: bool = False) -> None:
@@ -123,13 +137,29 @@ class Liveness:
     def doubted(self, now_s: float) -> None:
         """Note that another connection is tried for its silence: its own may be as silent."""
         self._patience = min(_MOST_PATIENCE, 2 * self._patience)
-        self.renewed(now_s)
+        self.renewed(now_s, pause_s=self._turn_over_s)
 
-    def renewed(self, now_s: float) -> None:
-        """Note that another connection serves, of which nothing was asked yet."""
+    def renewed(self, now_s: float, *, pause_s: float = 0.0) -> None:
+        """Note that another connection serves, of which nothing was asked yet.
+
+        Args:
+            now_s: When.
+            pause_s: So long a pause it may take for one within a turn of the user.
+        """
+        self._turn_over_s = max(TURN_OVER_S, pause_s)
         self._told_s = now_s
         self._asked_s = self._spoke_s = None
         self._running = self._open = False
 
 
-__all__ = ["Liveness"]
+def longest_pause_s(config: SessionConfig) -> float:
+    """How long a pause a provider may take for one within a turn of the user."""
+    match config.turn_detection:
+        case TurnDetection.SERVER:
+            return config.silence_ms / 1000
+        case TurnDetection.SEMANTIC:
+            return max(config.silence_ms / 1000, _UNFINISHED_S[config.eagerness])
+    return 0.0
+
+
+__all__ = ["TURN_OVER_S", "Liveness", "longest_pause_s"]

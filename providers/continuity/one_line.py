@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from crossfade.conversation.history import HistoryItem
 from crossfade.conversation.ledger import Conversation
@@ -11,6 +11,7 @@ from crossfade.providers.commands import Command, Update
 from crossfade.providers.config import SessionConfig
 from crossfade.providers.connection import Statistics
 from crossfade.providers.continuity.line import Line
+from crossfade.providers.continuity.owed import Debt
 from crossfade.providers.continuity.serving import Serving
 from crossfade.providers.events import AudioChunk, Event, ResumptionHandle, SessionExpiring
 from crossfade.providers.profiles import Profile
@@ -118,6 +119,15 @@ class OneLine:
 
     def plays(self, playing: bool) -> None:
         pass
+
+    def stand_by(self) -> None:
+        raise CallerError(
+            "This session ends with its connection, so it cannot stand by. Connect with "
+            "`continuity=Continuity()`."
+        )
+
+    def take_over(self, owed: Debt, turns: Mapping[str, bool]) -> None:
+        self.stand_by()
 
     def rotate(self) -> None:
         raise CallerError(

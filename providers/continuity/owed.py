@@ -179,6 +179,11 @@ class Owed:
             case EndTurn():
                 self._user_ends()
 
+    def owe(self, debt: Debt) -> None:
+        """Owe what another session was to tell."""
+        if debt is not Debt.NOTHING:
+            self._debts.add(debt)
+
     # What the provider tells
 
     def speech(self, chunk: AudioChunk, duration_ms: float) -> bool:

@@ -49,6 +49,11 @@ class OwnLedger:
                     received = self._received_ms.get(item_id, 0.0)
                     self.conversation.agent_played(item_id, played, received, interrupted=True)
 
+    def user_speaks(self, speaks: bool, now_s: float) -> None:
+        """The caller's own ear hears the user begin or stop to speak."""
+        heard = self.conversation.speech_heard if speaks else self.conversation.speech_over
+        heard(now_s)
+
     def speech(self, chunk: AudioChunk, duration_ms: float) -> None:
         received_ms = self._received_ms
         if chunk.item_id not in received_ms:

@@ -33,8 +33,8 @@ def schedule(
         settings: How long before the end, or after the beginning.
         opened_s: When it was opened.
         ends_s: When the provider will end it, as far as that is known.
-        rotated_s: When it took the place of one that was well; None if it did not, or if the
-            provider itself has told it to go.
+        rotated_s: When it took the place of one that was well; None if it did not, or if its end
+            is sure: the provider itself has told it to go, or no clock is in doubt.
     """
     looks = []
     if settings.rotate_after_s is not None:

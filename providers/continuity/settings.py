@@ -42,6 +42,8 @@ class Continuity:
     in a call of `native_call`. A session by itself has nobody to write one, and passes it over."""
     return_after_s: float = 60.0
     """A provider earlier in the route is tried again after so long."""
+    seed: int | None = None
+    """Of the chance in the waits, for calls that are to repeat exactly."""
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -76,8 +78,9 @@ _LEAST = {
     "seed_tokens": 1,
     "context_tokens": 1,
     "return_after_s": 1,
+    "seed": 0,
 }
-_MAY_BE_NONE = ("rotate_after_s", "context_tokens")
+_MAY_BE_NONE = ("rotate_after_s", "context_tokens", "seed")
 _ORDER = (
     ("longest_delay_s", "first_delay_s"),
     ("keep_s", "preroll_s"),

@@ -39,6 +39,8 @@ class _Turn:
     """The provider takes it up already, while the caller says that it goes on."""
     doubt_from: int = 0
     """Where the session began that is to make something of it."""
+    turn_id: str = ""
+    """What the caller calls it."""
     tail_from: int | None = None
     """Where the turn was taken up or answered of which this may be the end."""
 
@@ -70,6 +72,12 @@ class Spoken:
     def owed_from(self) -> int | None:
         """Where the oldest turn begins that is not answered; None if there is none."""
         return self._turns[0].start if self._turns else None
+
+    @property
+    def owes_turn(self) -> bool:
+        """Whether a turn goes on, or is told of by others than the caller's ear."""
+        ended = (_Teller.EAR, _Stage.ENDED)
+        return any((turn.by, turn.stage) != ended for turn in self._turns)
 
     @property
     def wanted_from(self) -> int | None:
@@ -110,11 +118,11 @@ class Spoken:
             return None
         return max(last.stop, first.doubt_from) + self._doubt
 
-    def start_turn(self, at: int) -> None:
+    def start_turn(self, at: int, turn_id: str = "") -> None:
         """The caller begins a turn, or begins it anew."""
         if self._turns and self._turns[-1].stage is _Stage.OPEN:
             self._turns.pop()
-        self._turns.append(_Turn(at, _Teller.CALLER))
+        self._turns.append(_Turn(at, _Teller.CALLER, turn_id=turn_id))
 
     def end_turn(self, at: int, begun_at: int) -> None:
         """The caller ends a turn; if he has not begun it, it is all since `begun_at`."""
@@ -159,8 +167,12 @@ class Spoken:
         if turn.tail_from is not None and now - turn.tail_from <= _TAIL_S * self._second:
             self._drop(len(self._turns) - 1)
 
-    def committed(self, now: int, begun_at: int) -> None:
-        """The provider takes a turn up; if nobody told of it, it is all since `begun_at`."""
+    def committed(self, now: int, begun_at: int) -> str:
+        """The provider takes a turn up; if nobody told of it, it is all since `begun_at`.
+
+        Returns:
+            What the caller calls it; empty if it is none of the caller's, or has no name.
+        """
         if self._uncommitted == len(self._turns):
             start = max(begun_at, self._end_before(len(self._turns)))
             self._turns.append(_Turn(start, _Teller.PROVIDER))
@@ -168,7 +180,7 @@ class Spoken:
         turn = self._turns[index]
         if turn.by is _Teller.CALLER and turn.stage is _Stage.OPEN:
             turn.taken_up = True
-            return
+            return turn.turn_id
         told_end = turn.stage is _Stage.ENDED and turn.by is _Teller.PROVIDER
         for earlier in range(self._uncommitted, index + 1):
             taken = self._turns[earlier]
@@ -176,6 +188,7 @@ class Spoken:
         if self._hears and turn is self._turns[-1] and turn.by is not _Teller.CALLER:
             tail_from = now if told_end else None
             self._turns.append(_Turn(turn.stop, _Teller.EAR, tail_from=tail_from))
+        return turn.turn_id
 
     def answered(self, now: int) -> None:
         """The answer to all that was taken up has begun."""

@@ -4,12 +4,13 @@ Knows no clock and awaits nothing.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from crossfade.conversation.history import HistoryItem
 from crossfade.conversation.ledger import Conversation
+from crossfade.conversation.retelling import waiting_calls
 from crossfade.conversation.seed import seed
 from crossfade.conversation.tools import ToolCall
 from crossfade.errors import ConnectionLost, SettingsError
@@ -111,11 +112,17 @@ class Talk:
         """Note a command, whether a connection takes it or not."""
         self.owed.asked(command)
         if isinstance(command, StartTurn):
-            self.uplink.start_turn()
+            self.uplink.start_turn(turn_id=command.turn_id)
         elif isinstance(command, EndTurn):
             self.uplink.end_turn()
         if self._ledger is not None:
             self._ledger.asked(command, now_s)
+
+    def user_speaks(self, speaks: bool, now_s: float) -> None:
+        """The caller's own ear hears the user begin or stop to speak."""
+        self.uplink.hint_started() if speaks else self.uplink.hint_stopped()
+        if self._ledger is not None:
+            self._ledger.user_speaks(speaks, now_s)
 
     def answered_before(self, command: Command) -> bool:
         """Whether a command would answer a call that has its result."""
@@ -176,8 +183,8 @@ class Talk:
             case SpeechStopped(at_ms=at_ms):
                 self.uplink.speech_stopped(line.session_bytes(at_ms))
             case UserTurnCommitted():
-                self.uplink.committed()
-            case ResponseStarted():
+                event = replace(event, turn_id=self.uplink.committed())
+            case ResponseStarted() | UserTranscript():
                 self._recordings.alive()
             case ToolCall():
                 self._keep_call(event)
@@ -199,6 +206,8 @@ class Talk:
         """No connection serves: give the ends of what ran; `well` says that the one that did was
         alive until now."""
         self.uplink.unserved(well=well)
+        if well:
+            self._recordings.alive()
         events = self.owed.cut()
         for event in events:
             self.file(event, now_s)
@@ -254,9 +263,24 @@ class Talk:
             for command in [*commands, *owed.asides]:
                 errors += self._send(line, command)
         self._held.clear()
-        self._names.hand_over(sent_again=not line.resumes)
+        retold = () if line.resumes else self._recordings.names
+        self._names.hand_over(sent_again=not line.resumes, retold=retold)
         uplink.served()
         return replayed_ms, errors
+
+    def take_over(self, owed: Debt, turns: Mapping[str, bool]) -> None:
+        """Take up a conversation that another session, of any kind, was serving until now.
+
+        Args:
+            owed: The answer that is due.
+            turns: The turns of the user that are going to be heard again, by name, and whether
+                they were told to be committed.
+        """
+        for name, committed in turns.items():
+            self._names.expect(name, committed=committed)
+        for call in waiting_calls(self.conversation.entries):
+            self._keep_call(call)
+        self.owed.owe(owed)
 
     def ask_withheld(self) -> list[Command]:
         """Give what was not asked for at the handover, once: the provider has made nothing of

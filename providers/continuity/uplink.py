@@ -73,6 +73,12 @@ class UplinkBuffer:
         return self._spoken.owed_from is not None
 
     @property
+    def owes_turn(self) -> bool:
+        """Whether such a turn goes on, or somebody else than the caller's ear has told of it: what
+        that alone has heard may have been a noise."""
+        return self._spoken.owes_turn
+
+    @property
     def speech_events(self) -> bool:
         """Whether the provider tells when it hears speech; another one may serve."""
         return self._spoken.speech_events
@@ -87,12 +93,12 @@ class UplinkBuffer:
         kept.add(pcm)
         return self._forget() if kept.end_bytes >= self._cut_at else 0
 
-    def start_turn(self, back_bytes: int = 0) -> None:
+    def start_turn(self, back_bytes: int = 0, *, turn_id: str = "") -> None:
         """Note that the caller began a turn, with the audio that comes, or so long before."""
         at = self._whole(self._kept.end_bytes - back_bytes)
         at = max(at, self._kept.last_mark_bytes)
         self._kept.mark(TurnMark.START, at)
-        self._spoken.start_turn(at)
+        self._spoken.start_turn(at, turn_id)
         self._changed()
 
     def end_turn(self) -> None:
@@ -122,10 +128,11 @@ class UplinkBuffer:
         self._spoken.hint_stopped(self._kept.end_bytes)
         self._changed()
 
-    def committed(self) -> None:
-        """Note that the provider took a turn up."""
-        self._spoken.committed(self._kept.end_bytes, self.replay_from_bytes)
+    def committed(self) -> str:
+        """Note that the provider took a turn up; give what the caller called it."""
+        turn_id = self._spoken.committed(self._kept.end_bytes, self.replay_from_bytes)
         self._changed()
+        return turn_id
 
     def answered(self) -> None:
         """Note that the answer to what was taken up has begun: it is not kept any longer."""

@@ -46,3 +46,9 @@ def test_times_hold_at_every_rate(rate_hz: int) -> None:
     [(start_ms, end_ms)] = sound_spans(recording, rate_hz)
     assert start_ms == pytest.approx(1000, abs=10)
     assert end_ms == pytest.approx(2000, abs=15)
+
+
+@pytest.mark.parametrize("rate_hz", [50, 99, 7999, 11025])
+def test_times_do_not_drift_where_a_frame_is_no_whole_number_of_samples(rate_hz: int) -> None:
+    recording = silence(60_000, rate_hz) + b"\x00\x40" * rate_hz
+    assert first_sound_ms(recording, rate_hz) == pytest.approx(60_000, abs=20)

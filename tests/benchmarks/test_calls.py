@@ -2,14 +2,16 @@
 
 import asyncio
 import os
+import socket
 import time
+from collections import deque
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from crossfade.audio.energy import rms_dbfs
-from crossfade.benchmarks import call_messages, calls, points
+from crossfade.benchmarks import call_messages, call_server, calls, points
 from crossfade.benchmarks.call_point import Microphones
 from crossfade.benchmarks.call_script import (
     FRAME_BYTES,
@@ -88,6 +90,29 @@ def test_the_microphone_hears_a_room_and_then_a_voice() -> None:
     room = sound[4 * MICROPHONE_HZ * 2 :]
     assert rms_dbfs(room) == pytest.approx(ROOM_DBFS, abs=2)
     assert rms_dbfs(voice) > -30
+
+
+@pytest.mark.parametrize(("offset_ms", "noticed"), [(1250, 1), (2400, 0), (9990, 0)])
+def test_who_speaks_as_the_call_begins_is_noticed_at_once(offset_ms: int, noticed: int) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        call = call_server._Call(
+            ours,
+            call_server._Schedule(),
+            TALK,
+            1.0,
+            0.0,
+            number=0,
+            offset_ms=offset_ms,
+            speaks=True,
+            late_ms=deque(),
+        )
+        call._configure({})
+        call._follow_the_caller()
+        assert len(call.speech_started_ns) == noticed
+        call.heard_bytes = TALK.length_ms * call_server.BYTES_PER_MS
+        call._follow_the_caller()
+        assert len(call.speech_started_ns) == noticed + 1
 
 
 def test_sound_of_a_cut_answer_is_stale() -> None:

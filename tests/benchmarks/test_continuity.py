@@ -138,6 +138,7 @@ def test_the_table_is_whole_in_eighty_columns() -> None:
                 doubled_ms=20,
                 repeated_ms=0,
                 missing_ms=0,
+                wordless=each.wordless,
                 why="",
                 duration_s=1,
                 cpu_s=1,

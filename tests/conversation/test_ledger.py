@@ -100,6 +100,13 @@ def test_a_partial_transcript_does_not_replace_a_final_one() -> None:
     assert users(conversation)[0].text == "final"
 
 
+def test_words_that_another_session_hears_fill_an_empty_final_transcript() -> None:
+    conversation = Conversation()
+    for text in ("", "what was said", "something else"):
+        conversation.user_transcript("u1", text, final=True)
+    assert [user.text for user in users(conversation)] == ["what was said"]
+
+
 def test_an_empty_final_transcript_keeps_what_was_known() -> None:
     conversation = Conversation()
     conversation.user_transcript("u1", "what was", final=False)

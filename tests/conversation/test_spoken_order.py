@@ -250,3 +250,27 @@ def test_a_call_with_turns_that_get_no_name_is_told_in_spoken_order(turns: Seque
     assert {turn.item_id: turn.started_at_s for turn in named} == call.starts
     starts = [turn.started_at_s for turn in users(call.conversation)]
     assert starts == sorted(starts)
+
+
+@pytest.mark.parametrize("pause_s", [0.5, 3.0, 60.0])
+def test_a_name_that_comes_late_is_for_the_turn_that_we_called_so(pause_s: float) -> None:
+    conversation = Conversation()
+    for number, at_s in ((1, 1.0), (2, 2.0 + pause_s), (3, 3.0 + 2 * pause_s)):
+        conversation.user_started(None, at_s, turn_id=f"t{number}")
+        conversation.user_stopped(at_s + 1)
+    for number in (1, 3, 2):
+        conversation.user_committed(f"u{number}", turn_id=f"t{number}")
+        conversation.user_transcript(f"u{number}", f"question {number}", final=True)
+    assert [turn.item_id for turn in users(conversation)] == ["u1", "u2", "u3"]
+    assert all(turn.committed for turn in users(conversation))
+
+
+def test_what_we_called_a_turn_counts_once_and_only_without_another_name() -> None:
+    conversation = Conversation()
+    conversation.user_started("u1", 1.0, turn_id="t1")
+    conversation.user_stopped(2.0)
+    conversation.user_committed("u1", turn_id="t1")
+    speak(conversation, 10.0)
+    conversation.user_committed("u2", turn_id="t1")
+    conversation.user_committed("u3", turn_id="t1")
+    assert [turn.item_id for turn in users(conversation)] == ["u1", "u2", "u3"]

@@ -16,8 +16,16 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from crossfade.errors import SettingsError
 from crossfade.frames.control import Frame, ResponseStartFrame, UserStoppedSpeakingFrame
 from crossfade.frames.text import UserTranscriptFrame
-from crossfade.observability.call import EVENTS, RECORDING, TRANSCRIPT, CallRecord
-from crossfade.observability.live_events import AnswerHeard, LiveEvent, UserSaid
+from crossfade.observability.call import CAPTIONS, EVENTS, RECORDING, TRANSCRIPT, CallRecord
+from crossfade.observability.latency_budget import LatencyBudget
+from crossfade.observability.live_events import (
+    AnswerHeard,
+    AnswerSlow,
+    LiveEvent,
+    RateMismatched,
+    UserSaid,
+)
+from crossfade.observability.summary_file import SUMMARY
 from crossfade.providers.tap import WireDirection
 from tests.clock import run
 
@@ -87,6 +95,7 @@ def test_a_call_leaves_its_log_recording_transcript_and_summary(tmp_path: Path) 
         "ResponseStartFrame",
         "UserTranscriptFrame",
         "response.output_audio.delta",
+        "call.cost",
         "call.ended",
         "log.closed",
     ]
@@ -143,10 +152,12 @@ def test_with_content_off_no_file_holds_a_spoken_word(tmp_path: Path) -> None:
     async def main() -> None:
         record = CallRecord.open(tmp_path, content=False)
         await call(record)
-        record.close({"turns": [{"heard": "a planted word", "role": "user"}]})
+        turn = {"role": "user", "text": "a planted word", "started_at_s": 0.2, "stopped_at_s": 1.2}
+        record.close({"turns": [{"heard": "a planted word", **turn}]})
 
     run(main())
-    for name in (EVENTS, TRANSCRIPT):
+    assert "-->" in (tmp_path / CAPTIONS).read_text()
+    for name in (EVENTS, TRANSCRIPT, CAPTIONS, SUMMARY):
         assert "planted" not in (tmp_path / name).read_text()
 
 
@@ -179,6 +190,59 @@ def test_a_transcript_that_cannot_be_written_is_an_error_of_the_call(tmp_path: P
         return record
 
     assert TRANSCRIPT in run(main()).summary().errors[0]
+
+
+def test_a_recording_may_be_flac_and_its_subtitles_lie_beside_it(tmp_path: Path) -> None:
+    async def main() -> CallRecord:
+        record = CallRecord.open(tmp_path, flac=True)
+        await call(record)
+        turn = {"role": "user", "text": "hello", "started_at_s": 0.2, "stopped_at_s": 1.2}
+        record.close({"turns": [turn]})
+        return record
+
+    run(main())
+    frames, rate_hz = soundfile.read(tmp_path / "recording.flac")
+    assert len(frames) > 2 * rate_hz
+    assert not (tmp_path / RECORDING).exists()
+    (turn,) = json.loads((tmp_path / TRANSCRIPT).read_text())["turns"]
+    assert (turn["sound_start_s"], turn["sound_end_s"]) == (0.0, pytest.approx(1.0, abs=0.02))
+    assert "--> 00:00:01.0" in (tmp_path / "transcript.vtt").read_text()
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_wrong_rate_is_told_of_live_sources_alone(tmp_path: Path, live: bool) -> None:
+    told: list[LiveEvent] = []
+
+    async def main() -> None:
+        record = CallRecord.open(tmp_path, live=live)
+        record.subscribe(told.append)
+        for _ in range(300):
+            await asyncio.sleep(0.02)
+            record.caller_audio(FRAME, RATE_HZ // 3)
+        record.close({})
+
+    run(main())
+    found = [event for event in told if isinstance(event, RateMismatched)]
+    assert [event.likely_hz for event in found] == ([RATE_HZ] if live else [])
+    logged = [line for line in lines(tmp_path) if line["type"] == "call.rate_mismatch"]
+    assert len(logged) == len(found)
+
+
+def test_a_slow_answer_is_told_with_the_hop_to_blame(tmp_path: Path) -> None:
+    told: list[LiveEvent] = []
+
+    async def main() -> None:
+        record = CallRecord.open(tmp_path, latency=LatencyBudget(total_ms=500))
+        record.subscribe(told.append)
+        await call(record)
+        record.close({})
+
+    run(main())
+    (slow,) = [event for event in told if isinstance(event, AnswerSlow)]
+    assert slow.voice_to_voice_ms == pytest.approx(600, abs=20)
+    assert slow.hop == "playout"
+    (line,) = [line for line in lines(tmp_path) if line["type"] == "call.slow_answer"]
+    jsonschema.validate(line, SCHEMA)
 
 
 KILLED = """

@@ -1,4 +1,7 @@
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +66,23 @@ def test_one_that_fails_is_told_of_and_hinders_nobody(monkeypatch: pytest.Monkey
     assert drained.acquire(timeout=5)
     good.close()
     assert [str(error) for error in told] == ["no good"]
+
+
+ENDED = """
+import sys
+from pathlib import Path
+from crossfade.observability.event_log import EventLog
+
+log = EventLog(Path(sys.argv[1]), clock=lambda: 0.0)
+log.frame("StartFrame", {})
+raise SystemExit("something went wrong, and nobody closed the log")
+"""
+
+
+@pytest.mark.realtime
+def test_a_program_that_ends_without_closing_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    subprocess.run(
+        [sys.executable, "-c", ENDED, str(path)], timeout=50, check=False, capture_output=True
+    )
+    assert "StartFrame" in path.read_text()

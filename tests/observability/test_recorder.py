@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from crossfade.errors import SettingsError
 from crossfade.observability import recorder
 from crossfade.observability.recorder import Recorder
+from crossfade.observability.timeline import LATE_S
 
 RATE_HZ = 24_000
 
@@ -38,6 +39,15 @@ def test_the_caller_is_left_and_the_agent_right_each_at_its_time(tmp_path: Path)
     assert sounding(frames[:, 1]) == pytest.approx((0.5, 1), abs=0.003)
 
 
+def test_a_path_that_says_so_is_flac(tmp_path: Path) -> None:
+    record = Recorder(tmp_path / "recording.flac", RATE_HZ)
+    record.caller_audio(tone(1, RATE_HZ), RATE_HZ, 0.0)
+    record.close()
+    frames, _ = soundfile.read(tmp_path / "recording.flac", dtype="int16", always_2d=True)
+    assert soundfile.info(tmp_path / "recording.flac").format == "FLAC"
+    assert frames[:, 0].astype("<i2").tobytes() == tone(1, RATE_HZ)
+
+
 def test_the_file_is_playable_while_the_call_runs(tmp_path: Path) -> None:
     path = tmp_path / "recording.wav"
     record = Recorder(path, RATE_HZ)
@@ -53,7 +63,7 @@ def test_the_file_is_playable_while_the_call_runs(tmp_path: Path) -> None:
     record.agent_audio(tone(0.02, RATE_HZ), RATE_HZ, 1.5)
     assert written.wait(5)
     frames, _ = soundfile.read(path, dtype="int16", always_2d=True)
-    assert len(frames) in (0, round((1.5 - 0.07) * RATE_HZ))
+    assert len(frames) in (0, round((1.5 - LATE_S - 0.06) * RATE_HZ))
     record.close()
 
 

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -150,3 +151,24 @@ def test_redaction_changes_neither_its_input_nor_the_keys(value: Any) -> None:
     assert repr(value) == before
     if isinstance(value, dict):
         assert kept.keys() == value.keys()
+
+
+def test_credentials_in_json_within_json_are_removed() -> None:
+    inner = '{"city": "Rome", "token": "t-1", "keys": [{"password": "p-1"}]}'
+    kept = redact({"output": inner, "arguments": '{"city":  "Rome"}'}, content=True)
+    assert json.loads(kept["output"]) == {
+        "city": "Rome",
+        "token": REMOVED,
+        "keys": [{"password": REMOVED}],
+    }
+    # What holds none stays as it was written.
+    assert kept["arguments"] == '{"city":  "Rome"}'
+    assert redact({"output": "{no json"}, content=True) == {"output": "{no json"}
+
+
+def test_sound_is_kept_where_that_is_wanted() -> None:
+    message = {"audio": {"data": "AAAA"}, "token": "t-1"}
+    assert redact(message, content=True, sound=True) == {
+        "audio": {"data": "AAAA"},
+        "token": REMOVED,
+    }

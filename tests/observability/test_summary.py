@@ -1,10 +1,14 @@
 import io
+from decimal import Decimal
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from crossfade.conversation.usage import Usage
 from crossfade.observability.call_summary import CallSummary, ToolSummary, median, summarise
+from crossfade.observability.cost import CallCost, CostLine
+from crossfade.observability.cost_use import Kind, Service
 from crossfade.observability.sound_spans import Span
 from crossfade.observability.summary import render_summary
 from crossfade.observability.tally import SessionChange, Tally, ToolTimes
@@ -64,6 +68,28 @@ def test_the_summary_tells_how_the_call_outlived_its_sessions() -> None:
     assert "took over" not in rendered()
 
 
+def priced(**usd: Decimal | None) -> CallCost:
+    lines = [
+        CostLine(service=Service.LLM, model=model, kind=Kind.OUTPUT_TEXT, quantity=1, usd=price)
+        for model, price in usd.items()
+    ]
+    return CallCost(lines=tuple(lines))
+
+
+@pytest.mark.parametrize(
+    ("cost", "told"),
+    [
+        (priced(known=Decimal("0.049")), "Cost $0.0490 ($0.0480 a minute)"),
+        (priced(new=None), "Cost unpriced: new"),
+        (priced(known=Decimal("0.049"), new=None), "Cost at least $0.0490 (unpriced: new)"),
+        (priced(local=Decimal(0)), "Cost nothing: all of it ran here"),
+    ],
+)
+def test_the_summary_tells_what_has_a_price_and_what_has_none(cost: CallCost, told: str) -> None:
+    assert told in " ".join(rendered(cost=cost).split())
+    assert "Cost" not in rendered()
+
+
 def test_the_summary_fits_80_columns() -> None:
     text = rendered(voice_to_voice_ms=tuple(float(ms) for ms in range(700, 740)))
     assert max(len(line) for line in text.splitlines()) <= 80
@@ -85,7 +111,7 @@ def test_a_barge_in_counts_only_where_it_led_to_an_interruption() -> None:
     meter = heard(caller=[(1.5, 1.6), (6, 7)], agent=[(1, 3), (5, 6.25)])
     tally = Tally()
     tally.interruptions_s.append(6.2)
-    summary = summarise(tally, meter, duration_s=10, dropped={})
+    summary = summarise(tally, meter.turns(10), duration_s=10, dropped={})
     assert summary.barge_in_ms == (250,)
 
 
@@ -93,5 +119,5 @@ def test_an_acknowledgement_counts_from_the_call_to_the_agents_first_sound() -> 
     meter = heard(caller=[], agent=[(0, 1), (3, 4)])
     tally = Tally()
     tally.tools["c"] = ToolTimes(call_id="c", name="weather", called_s=2, acknowledge_s=2.5)
-    (tool,) = summarise(tally, meter, duration_s=10, dropped={}).tools
+    (tool,) = summarise(tally, meter.turns(10), duration_s=10, dropped={}).tools
     assert (tool.acknowledged_ms, tool.duration_ms) == (1000, None)

@@ -43,11 +43,18 @@ def test_a_response_without_sound_or_end_has_no_times() -> None:
     assert (tally.responses["r"].ttfb_ms, tally.responses["r"].ttlb_ms) == (None, None)
 
 
-def test_usage_is_added_up_even_where_the_start_was_not_seen() -> None:
+def test_a_phrase_said_in_between_is_no_response() -> None:
+    tally = Tally()
+    tally.frame(ResponseStartFrame(response_id="phrase", injected=True), 1.0)
+    tally.frame(ResponseEndFrame(response_id="phrase", status="completed"), 1.0001)
+    assert not tally.audio_received("phrase", 1.0)
+    assert not tally.responses
+
+
+def test_usage_is_added_up() -> None:
     tally = Tally()
     for tokens in (3, 4):
-        usage = Usage(output_audio_tokens=tokens)
-        tally.frame(ResponseEndFrame(response_id=str(tokens), usage=usage), 1.0)
+        tally.used(Usage(output_audio_tokens=tokens))
     assert tally.usage == Usage(output_audio_tokens=7)
 
 

@@ -5,7 +5,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from crossfade.observability import timeline
-from crossfade.observability.timeline import JITTER_S, Placement, Side, StereoTimeline, Track
+from crossfade.observability.timeline import (
+    JITTER_S,
+    LATE_S,
+    Piece,
+    Placement,
+    Side,
+    StereoTimeline,
+    Track,
+)
 
 RATE_HZ = 8000
 FRAME_S = 0.02
@@ -20,28 +28,62 @@ def channels(frames: bytes) -> NDArray[np.int16]:
     return np.frombuffer(frames, dtype="<i2").reshape(-1, 2).T
 
 
-@given(st.lists(st.floats(0, JITTER_S - 0.001), min_size=1, max_size=100))
-def test_jitter_of_arrival_makes_neither_gaps_nor_overlaps(lateness_s: list[float]) -> None:
-    placement = Placement()
-    placement.place(5.0, FRAME_S)
-    for number, late_s in enumerate(lateness_s, start=1):
-        start_s, contiguous = placement.place(5.0 + number * FRAME_S + late_s, FRAME_S)
-        assert contiguous
-        assert start_s == pytest.approx(5.0 + number * FRAME_S)
+def placed(placement: Placement, *arrivals_s: float, seconds: float = FRAME_S) -> list[Piece]:
+    pcm = bytes(round(seconds * RATE_HZ) * 2)
+    pieces = [piece for at_s in arrivals_s for piece in placement.place(pcm, RATE_HZ, at_s)]
+    return [*pieces, *placement.settle()]
 
 
-def test_a_burst_is_laid_end_to_end() -> None:
-    placement = Placement()
-    starts_s = [placement.place(1.0, FRAME_S)[0] for _ in range(10)]
-    assert starts_s == pytest.approx([1.0 + number * FRAME_S for number in range(10)])
+def edges(pieces: list[Piece]) -> list[float]:
+    return [round(piece.start_s, 6) for piece in pieces]
 
 
-def test_sound_after_a_pause_lies_where_it_came() -> None:
-    placement = Placement()
-    placement.place(1.0, FRAME_S)  # ends at 1.02
-    start_s, contiguous = placement.place(1.09, FRAME_S)
-    assert not contiguous
-    assert start_s == 1.09
+@pytest.mark.parametrize("late_s", [0.0, LATE_S])
+@given(lateness_s=st.lists(st.floats(0, JITTER_S - 0.001), min_size=1, max_size=100))
+def test_jitter_of_arrival_makes_neither_gaps_nor_overlaps(
+    late_s: float, lateness_s: list[float]
+) -> None:
+    arrivals_s = [5.0 + n * FRAME_S + late for n, late in enumerate(lateness_s, start=1)]
+    first, *others = placed(Placement(late_s), 5.0, *arrivals_s)
+    assert all(piece.contiguous for piece in others)
+    assert edges([first, *others]) == pytest.approx(
+        [5.0 + n * FRAME_S for n in range(len(lateness_s) + 1)]
+    )
+
+
+@pytest.mark.parametrize("late_s", [0.0, LATE_S])
+def test_a_burst_is_laid_end_to_end(late_s: float) -> None:
+    pieces = placed(Placement(late_s), *[1.0] * 10)
+    assert edges(pieces) == pytest.approx([1.0 + n * FRAME_S for n in range(10)])
+
+
+@pytest.mark.parametrize("late_s", [0.0, LATE_S])
+def test_sound_after_a_pause_lies_where_it_came(late_s: float) -> None:
+    pieces = placed(Placement(late_s), 1.0, 1.09, 1.11, 1.13, 1.15)
+    assert edges(pieces) == [1.0, 1.09, 1.11, 1.13, 1.15]
+    assert [piece.contiguous for piece in pieces] == [False, False, True, True, True]
+
+
+def test_a_callers_sound_that_a_stall_made_late_lies_where_it_was_said() -> None:
+    """Fifteen chunks were due while nothing came; they come at once, and then it goes on."""
+    pieces = placed(Placement(LATE_S), 1.0, *[1.3] * 15, 1.32, 1.34, 1.36)
+    assert edges(pieces) == pytest.approx([1.0 + n * FRAME_S for n in range(19)])
+    assert all(piece.contiguous for piece in pieces[1:])
+
+
+def test_what_was_late_after_a_pause_lies_as_much_earlier() -> None:
+    pieces = placed(Placement(LATE_S), 1.0, *[2.0] * 6, 2.02)
+    assert edges(pieces) == pytest.approx([1.0, *(1.9 + n * FRAME_S for n in range(7))])
+
+
+def test_no_sound_is_laid_earlier_than_half_a_second_before_it_came() -> None:
+    pieces = placed(Placement(LATE_S), 1.0, *[9.0] * 100)
+    assert edges(pieces)[:3] == [1.0, 8.5, 8.52]
+
+
+def test_what_an_agent_says_late_was_heard_late() -> None:
+    pieces = placed(Placement(), 1.0, *[1.3] * 3)
+    assert edges(pieces) == [1.0, 1.3, 1.32, 1.34]
 
 
 arrivals = st.lists(
@@ -101,7 +143,7 @@ def test_what_is_taken_is_behind_what_may_still_change() -> None:
     stereo = StereoTimeline(RATE_HZ)
     stereo.add(Side.CALLER, chunk(7), RATE_HZ, 1.0)
     taken_s = channels(stereo.take()).shape[1] / RATE_HZ
-    assert 0.9 < taken_s < 1.0 - JITTER_S
+    assert 0.4 < taken_s < 1.0 - LATE_S
 
 
 @settings(deadline=None)

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crossfade.audio.sound_file import WavWriter
 from crossfade.errors import SettingsError
@@ -13,6 +15,7 @@ from crossfade.observability.turns import (
     barge_ins,
     first_sound,
     from_recording,
+    overlaps,
 )
 
 RATE_HZ = 24_000
@@ -126,3 +129,35 @@ def test_a_file_that_is_no_stereo_recording_is_refused(tmp_path: Path) -> None:
         from_recording(path)
     with pytest.raises(SettingsError, match=r"missing\.wav"):
         from_recording(tmp_path / "missing.wav")
+
+
+def test_overlaps_are_when_both_are_heard() -> None:
+    caller = spans((1, 3), (3.5, 4), (9, 10))
+    assert overlaps(caller, spans((0, 2), (2.5, 3.6), (3.8, 5))) == spans(
+        (1, 2), (2.5, 3), (3.5, 3.6), (3.8, 4)
+    )
+    assert overlaps(caller, spans((3, 3.5), (10, 11))) == []
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(4, 24)), max_size=6))
+def test_a_process_that_stalls_does_not_move_the_callers_words(
+    stalls: list[tuple[int, int]],
+) -> None:
+    """All that was captured meanwhile comes at once, as when an event loop was busy."""
+    sound = bytes(RATE_HZ * 2) + voice(1) + bytes(RATE_HZ * 2) + voice(0.5) + bytes(RATE_HZ * 2)
+    frame_bytes = RATE_HZ // 50 * 2
+    frames = [sound[at : at + frame_bytes] for at in range(0, len(sound), frame_bytes)]
+    arrivals = [n + 1 for n in range(len(frames))]
+    at = 2
+    for going, stalled in stalls:
+        at += going + 3
+        for n in range(at, min(at + stalled, len(frames))):
+            arrivals[n] = at + stalled
+        at += stalled
+    meter = TurnMeter()
+    for pcm, tick in zip(frames, arrivals, strict=True):
+        meter.caller_audio(pcm, RATE_HZ, tick * 0.02 - 0.02)
+    meter.flush()
+    edges = [edge for span in meter.caller.spans for edge in (span.start_s, span.end_s)]
+    assert edges == pytest.approx([1, 2, 3, 3.5], abs=0.011)

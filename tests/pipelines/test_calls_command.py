@@ -13,7 +13,7 @@ from crossfade.cli import app
 from crossfade.conversation.ledger import Conversation
 from crossfade.conversation.store import CallStore
 from crossfade.conversation.store_entries import entry_row
-from crossfade.conversation.store_records import CallChanges, CallStatus
+from crossfade.conversation.store_records import CallChanges, CallFolder, CallStatus
 from crossfade.conversation.tools import ToolCall, ToolResult
 from crossfade.conversation.usage import Usage
 from crossfade.pipelines.calls_place import data_folder, store_url
@@ -181,3 +181,25 @@ def test_a_configuration_comes_back_without_its_secrets() -> None:
     assert config_of(stored_config(config)) == config
     leaky = SessionConfig(instructions="Use sk-abcdefghijklmnop for it.")
     assert "abcdefgh" not in json.dumps(stored_config(leaky))
+
+
+def test_where_a_call_was_recorded_is_told_also_when_it_is_deleted(store: Path) -> None:
+    folders = [CallFolder(since=float(n), host=f"host-{n}", path=f"/runs/{n}") for n in (2, 1)]
+    begun = CallChanges(call_id="moved", began=call("moved"), folder=folders[0])
+    late = CallChanges(
+        call_id="moved", folder=folders[1], ended=CallStatus.ENDED, ended_at=STARTED_AT
+    )
+
+    async def write(opened: CallStore) -> None:
+        for changes in (begun, late, late):
+            await opened.write([changes])
+
+    in_store(str(store), write)
+    told = calls("show", "moved")
+    assert told.index("host-1:/runs/1") < told.index("host-2:/runs/2")
+    exported = json.loads(calls("export", "moved"))["folders"]
+    assert [folder["path"] for folder in exported] == ["/runs/1", "/runs/2"]
+    assert "host-2:/runs/2" in calls("delete", "moved")
+    in_store(str(store), write)
+    assert "host-1:/runs/1" in calls("delete", "--older-than", "1d")
+    assert "recordings" not in calls("delete", "--older-than", "1d")

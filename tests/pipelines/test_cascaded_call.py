@@ -94,6 +94,15 @@ def test_nothing_went_wrong_and_the_summary_says_what_happened(made: Made) -> No
     assert len(summary.voice_to_voice_ms) == 4
 
 
+def test_the_embedded_services_cost_nothing(made: Made) -> None:
+    cost = made.summary.cost
+    assert cost.usd == 0
+    assert cost.complete
+    assert {line.service.value for line in cost.lines} == {"stt", "llm", "tts"}
+    assert {line.model for line in cost.lines} == {"embedded:embedded"}
+    assert 1 in cost.by_turn
+
+
 def test_each_answer_is_made_within_the_frameworks_own_15_ms(made: Made) -> None:
     """On the virtual clock only the services take time, and what is scheduled by the chain."""
     at: dict[str, list[float]] = {}

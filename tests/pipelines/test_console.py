@@ -5,7 +5,14 @@ import io
 import pytest
 from rich.console import Console
 
-from crossfade.observability.live_events import AudioLost, Continued, LineLost, LiveEvent
+from crossfade.observability.live_events import (
+    AnswerSlow,
+    AudioLost,
+    Continued,
+    LineLost,
+    LiveEvent,
+    RateMismatched,
+)
 from crossfade.pipelines.console import CallConsole
 
 
@@ -30,6 +37,14 @@ def continued(
             "1.0s the line to the provider is lost (close code 1006); looking for another",
         ),
         (AudioLost(at_s=1.0, lost_ms=1500.0), "1.0s 1.5 s of what the caller said could not be"),
+        (
+            AnswerSlow(at_s=1.0, voice_to_voice_ms=2000, hop="model", took_ms=1400, budget_ms=800),
+            "1.0s slow answer: model took 1400 ms, may take 800",
+        ),
+        (
+            RateMismatched(at_s=1.0, declared_hz=16_000, likely_hz=48_000),
+            "declared as 16000 Hz but comes as 48000 Hz does",
+        ),
         (continued("rotation"), "went over to a new session of openai:m; 0 ms without a line"),
         (continued("failover", gap_ms=80), "openai:m takes the call over; 80 ms without a line"),
         (continued("return"), "back to openai:m; 0 ms"),

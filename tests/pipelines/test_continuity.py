@@ -66,8 +66,8 @@ def test_a_call_goes_on_when_its_session_expires(
     made = run(scenario())
     check(made, undisturbed)
     whys = [event.why for event in continued(made)]
-    # Where sessions are that short, not every one is replaced before its end.
-    assert whys[0] == "rotation"
+    assert len(whys) >= 2
+    assert set(whys) == {"rotation"}
     assert [change.why for change in made.summary.session_changes] == whys
 
 

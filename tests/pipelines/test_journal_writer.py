@@ -115,6 +115,45 @@ def test_a_write_that_nobody_waits_for_any_more_is_still_made() -> None:
     run(main())
 
 
+def test_many_that_wait_for_their_own_calls_share_a_write_and_do_not_wait_for_the_others() -> None:
+    async def main() -> None:
+        store = FakeStore()
+        async with JournalWriter(store, interval_s=60.0) as writer:
+            ledgers = [opened(writer, f"{n}")[0] for n in range(50)]
+            await asyncio.sleep(1.0)
+            store.written.clear()
+            talking = asyncio.create_task(talk(ledgers[0]))
+            for ledger in ledgers:
+                ledger.user_text("hello", now_s())
+            before_s = now_s()
+            assert all(await asyncio.gather(*(writer.flush(f"{n}") for n in range(1, 50))))
+            assert len(store.written) == 1
+            assert now_s() - before_s < 0.03
+            talking.cancel()
+
+    async def talk(ledger: Conversation) -> None:
+        while True:
+            ledger.user_text("and on", now_s())
+            await asyncio.sleep(0.001)
+
+    run(main())
+
+
+def test_a_call_is_known_to_be_kept_when_it_was_written_once() -> None:
+    async def main() -> None:
+        store = FakeStore()
+        store.down = True
+        async with JournalWriter(store) as writer:
+            _, journal = opened(writer)
+            await asyncio.sleep(1.0)
+            assert not journal.kept
+            store.down = False
+            await asyncio.sleep(5.0)
+            assert journal.kept
+
+    run(main())
+
+
 def test_a_store_that_is_down_costs_states_and_nothing_else() -> None:
     async def main() -> None:
         store, told = FakeStore(), list[JournalState]()

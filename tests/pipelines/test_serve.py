@@ -1,6 +1,7 @@
 """The server of calls, with its clients and the emulator in one loop on the virtual clock."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from crossfade.cli import app
 from crossfade.emulators.openai import OpenAIEmulator
 from crossfade.errors import ConnectionLost, SettingsError
 from crossfade.pipelines.serve import stop_signal
-from crossfade.pipelines.serve_settings import SECRET_VARIABLE, token_signer
+from crossfade.pipelines.serve_settings import SECRET_VARIABLE, TOKEN_VARIABLE, token_signer
 from crossfade.transports.websocket_client import CallClient, Retry
 from crossfade.transports.websocket_messages import CloseCode
 from crossfade.transports.websocket_token import Claims
@@ -33,7 +34,8 @@ async def get(url: str, path: str) -> tuple[int, str]:
     """What the server answers to a plain request."""
     host, port = url.removeprefix("ws://").partition("/")[0].split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+    head = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+    writer.write(head.encode())
     answer = (await reader.read()).decode()
     writer.close()
     head, _, body = answer.partition("\r\n\r\n")
@@ -148,6 +150,7 @@ def test_tokens_are_bound_to_a_call_that_runs_and_older_ones_end(tmp_path: Path)
             claims = Claims(
                 call_id="call_unknown",
                 attachment=1,
+                began_at=1.0,
                 expires_at=2e9,
                 input_rate_hz=16000,
                 output_rate_hz=24000,
@@ -231,6 +234,23 @@ def test_a_full_server_says_so_and_a_client_tries_another(tmp_path: Path) -> Non
             async with client(Caller(), full.url, free.url) as d:
                 await d.attached()
                 assert d.attached_to == free.url
+
+    run(scenario())
+
+
+def test_many_clients_at_once_are_all_attached(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            OpenAIEmulator(scripted(tmp_path)) as emulator,
+            serving(tmp_path, emulator) as server,
+            contextlib.AsyncExitStack() as stack,
+        ):
+            clients = [client(Caller(), server.url) for _ in range(12)]
+            for each in clients:
+                await stack.enter_async_context(each)
+            await asyncio.gather(*(each.attached() for each in clients))
+            assert {each.attachments for each in clients} == {1}
+            assert len({each.call_id for each in clients}) == len(clients)
 
     run(scenario())
 
@@ -433,7 +453,12 @@ def test_the_secret_is_shared_through_the_stores_folder_or_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claims = Claims(
-        call_id="c", attachment=1, expires_at=1.0, input_rate_hz=16000, output_rate_hz=24000
+        call_id="c",
+        attachment=1,
+        began_at=1.0,
+        expires_at=1.0,
+        input_rate_hz=16000,
+        output_rate_hz=24000,
     )
     store = f"sqlite+aiosqlite:///{tmp_path}/new/calls.db"
     token = token_signer(store).issue(claims)
@@ -469,9 +494,16 @@ def test_a_signal_ends_the_server_once_and_the_next_one_the_process() -> None:
     [
         (["--store", "no-database://x"], "URL of the store cannot be read"),
         (["--host", "192.0.2.1", "--store", "none"], "cannot listen on 192.0.2.1"),
+        (["--store", "none", "--tls-cert", "c.pem"], "give --tls-cert and --tls-key"),
+        (["--store", "none", "--fallback", "gemini:gemini-3.8-live"], "no API key for gemini"),
     ],
 )
-def test_a_server_that_cannot_begin_says_why_in_one_line(option: list[str], words: str) -> None:
+def test_a_server_that_cannot_begin_says_why_in_one_line(
+    option: list[str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "0123456789abcdef")
+    for variable in ("GOOGLE_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
     run_of = CliRunner().invoke(app, ["serve", "--base-url", "ws://127.0.0.1:9", *option])
     assert run_of.exit_code == 2
     assert words in run_of.output

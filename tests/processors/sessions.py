@@ -14,6 +14,7 @@ from crossfade.providers import (
     RealtimeSession,
     ResponseDone,
     ResponseStatus,
+    Serving,
     SessionConfig,
 )
 
@@ -33,6 +34,9 @@ class Session:
     def __init__(self, config: SessionConfig, profile: Profile = PROFILE) -> None:
         self.config = config
         self.profile = profile
+        self.serving = Serving(
+            provider=f"loopback:{profile.model}", session_id="s", handle="", expires_at=None
+        )
         self.input_rate_hz, self.output_rate_hz = profile.input_rate_hz, profile.output_rate_hz
         self.asked: list[Any] = []
         self.playing = False
@@ -87,7 +91,7 @@ class Session:
     async def interrupt(self, played_ms: Mapping[str, float]) -> None:
         self.asked.append(("interrupt", dict(played_ms)))
 
-    async def start_turn(self) -> None:
+    async def start_turn(self, turn_id: str = "") -> None:
         self.asked.append("start turn")
 
     async def end_turn(self) -> None:

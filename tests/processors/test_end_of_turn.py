@@ -103,6 +103,22 @@ def test_how_long_a_pause_ends_a_turn_depends_on_how_it_sounds(
     run(scenario())
 
 
+def test_a_judge_that_fails_is_told_of_and_the_turn_ends_without_it() -> None:
+    class Broken:
+        async def complete(self, pcm: bytes) -> bool | None:
+            raise ValueError("no model")
+
+    async def scenario() -> None:
+        async with judged(Broken()) as chain:
+            await speak(chain)
+            await pause(chain)
+            await asyncio.sleep((BUSY_MS - ASK_AFTER_MS) / 1000 + 0.01)
+            assert told(chain) == TURN
+            assert "no model" in chain.errors[0].error
+
+    run(scenario())
+
+
 def test_speech_that_goes_on_takes_the_pause_back() -> None:
     async def scenario() -> None:
         async with judged(Verdicts(False, True)) as chain:

@@ -1,13 +1,25 @@
 """The agent's speech at the transport's rate."""
 
-import numpy as np
-from pipecat.frames.frames import TTSStoppedFrame
+import asyncio
 
-from crossfade.frames.audio import SpeechFrame
+import numpy as np
+import pytest
+
+from crossfade.audio.resample import resample
+from crossfade.frames.audio import (
+    OutputAudioRawFrame,
+    SpeechFrame,
+    SpeechPlayedFrame,
+    TTSAudioRawFrame,
+    TTSStoppedFrame,
+)
 from crossfade.frames.control import InterruptionFrame
+from crossfade.processors.playout import Playout
+from crossfade.processors.playout_queue import PlayoutQueue
+from crossfade.processors.playout_tracker import PlayoutTracker
 from crossfade.processors.resampler import Resampler
 from tests.clock import run
-from tests.processors.chain import Chain, running, settled
+from tests.processors.chain import DOWNSTREAM, Chain, running, settled
 
 
 def tone(ms: int, rate_hz: int = 24000) -> bytes:
@@ -46,6 +58,43 @@ def test_nothing_of_a_cut_item_is_heard_after_the_interruption() -> None:
             await chain.down(TTSStoppedFrame())
             assert heard_ms(chain, "a", 16000) == before_ms
             assert heard_ms(chain, "b", 16000) == 100
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("out_rate_hz", [24000, 16000])
+def test_stereo_is_mixed_down(out_rate_hz: int) -> None:
+    async def scenario() -> None:
+        resampler = Resampler(in_rate_hz=24000, out_rate_hz=out_rate_hz)
+        async with running(resampler) as chain:
+            both = np.repeat(np.frombuffer(tone(100), "<i2"), 2).tobytes()
+            chain.first.receive_audio(
+                OutputAudioRawFrame(audio=both, sample_rate=24000, num_channels=2)
+            )
+            await chain.down(TTSStoppedFrame())
+            assert {frame.num_channels for frame in chain.last.audio} == {1}
+            heard = b"".join(frame.audio for frame in chain.last.audio)
+            assert heard == resample(tone(100), 24000, out_rate_hz)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("out_rate_hz", [24000, 16000])
+def test_what_a_stock_tts_speaks_stays_of_its_context(out_rate_hz: int) -> None:
+    async def scenario() -> None:
+        playout = Playout(rate_hz=out_rate_hz)
+        resampler = Resampler(in_rate_hz=24000, out_rate_hz=out_rate_hz)
+        async with running(resampler, PlayoutQueue(playout), PlayoutTracker(playout)) as chain:
+            chain.first.receive_audio(
+                TTSAudioRawFrame(
+                    audio=tone(100), sample_rate=24000, num_channels=1, context_id="answer"
+                )
+            )
+            await chain.down(TTSStoppedFrame(context_id="answer"))
+            await asyncio.sleep(0.2)
+            (told,) = chain.last.frames(SpeechPlayedFrame, DOWNSTREAM)
+            (item,) = told.items
+            assert (item.origin.item_id, item.played_ms) == ("answer", 100)
 
     run(scenario())
 

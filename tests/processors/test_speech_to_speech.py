@@ -19,6 +19,7 @@ from crossfade.frames.control import (
 )
 from crossfade.frames.text import InputTextRawFrame, SpokenTextFrame, UserTranscriptFrame
 from crossfade.frames.tools import AcknowledgeFrame, FunctionCallResultFrame, ToolCallsFrame
+from crossfade.frames.usage import ResponseUsageMetricsData, TranscriptionUsageMetricsData
 from crossfade.processors.base import UPSTREAM
 from crossfade.providers import (
     Interruption,
@@ -28,6 +29,7 @@ from crossfade.providers import (
     SessionConfig,
     SpeechStarted,
     TextDelta,
+    TranscriptionUsed,
     TurnDetection,
     UserTranscript,
 )
@@ -217,5 +219,24 @@ def test_what_a_response_cost_beyond_its_end_is_told() -> None:
             (counted,) = metrics.data
             assert isinstance(counted, LLMUsageMetricsData)
             assert counted.value.completion_tokens == 7
+            assert isinstance(counted, ResponseUsageMetricsData)
+            assert (counted.provider, counted.response_id) == ("loopback", "one")
+
+    run(scenario())
+
+
+def test_what_a_transcript_cost_is_told() -> None:
+    async def scenario() -> None:
+        session = Session(SessionConfig())
+        async with running(node(session)) as chain:
+            session.feed(
+                TranscriptionUsed(item_id="u", model="whisper", usage=Usage(), seconds=2.5)
+            )
+            await settled()
+            (metrics,) = chain.last.frames(MetricsFrame)
+            (counted,) = metrics.data
+            assert isinstance(counted, TranscriptionUsageMetricsData)
+            assert (counted.model, counted.value.audio_seconds) == ("whisper", 2.5)
+            assert counted.provider == "loopback"
 
     run(scenario())

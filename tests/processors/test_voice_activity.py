@@ -136,6 +136,22 @@ def test_a_microphone_muted_in_the_middle_of_speech_counts_as_silence_after_a_se
     run(scenario())
 
 
+@pytest.mark.parametrize("frames", range(60, 68))
+def test_a_microphone_may_be_muted_in_the_middle_of_a_window(frames: int) -> None:
+    async def scenario() -> None:
+        activity = VoiceActivity(
+            rate_hz=16000, detector=VoiceDetector(lambda window: float(window.any()))
+        )
+        async with running(activity) as chain:
+            for _ in range(frames):
+                chain.hear(LOUD)
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(2.1)
+            assert isinstance(told(chain)[-1], VADUserStoppedSpeakingFrame)
+
+    run(scenario())
+
+
 def test_how_long_speech_takes_is_announced_to_pipecats_services() -> None:
     async def scenario() -> None:
         async with running(VoiceActivity(rate_hz=16000)) as chain:

@@ -123,7 +123,9 @@ def test_a_service_that_marks_no_phrases_blocks_none() -> None:
 
 def test_an_answer_taken_for_ours_is_set_right_by_the_refusal_of_ours() -> None:
     for name in ("crossfade_response_1", ""):
-        responses = Responses()
+        sent = SentItems()
+        sent.send({"type": "function_call_output", "call_id": "c"})
+        responses = Responses(sent)
         responses.ask()
         request = responses.next_request()
         responses.answer_due()
@@ -132,6 +134,20 @@ def test_an_answer_taken_for_ours_is_set_right_by_the_refusal_of_ours() -> None:
         assert responses.next_request() is None, "the other one still runs"
         responses.end("own")
         assert responses.next_request() is request
+
+
+def test_an_answer_that_knew_all_answers_ours_that_is_refused_for_it() -> None:
+    for name in ("crossfade_response_1", ""):
+        responses = Responses()
+        responses.ask()
+        responses.next_request()
+        responses.answer_due()
+        responses.begin("own", injected=False)
+        responses.refuse(name, active=True)
+        responses.end("own")
+        assert responses.next_request() is None
+        responses.ask()
+        assert responses.next_request() is not None, "who asks again is heard"
 
 
 def test_what_was_interrupted_does_not_cut_the_answer_to_what_is_said_then() -> None:

@@ -3,7 +3,11 @@
 import pytest
 
 from crossfade.conversation.usage import Usage
-from crossfade.providers.openai_usage import read_usage
+from crossfade.providers.config import SessionConfig
+from crossfade.providers.events import TranscriptionUsed
+from crossfade.providers.openai_dialects import find_dialect
+from crossfade.providers.openai_session import recogniser
+from crossfade.providers.openai_usage import read_transcription, read_usage
 
 
 def test_all_details() -> None:
@@ -58,3 +62,36 @@ def test_no_usage_is_none() -> None:
 @pytest.mark.parametrize("number", [None, -5, "12", [], 1e400])
 def test_numbers_that_are_none_count_nothing(number: object) -> None:
     assert read_usage({"input_tokens": number, "output_token_details": number}) == Usage()
+
+
+def test_a_transcript_is_paid_by_tokens_or_by_time() -> None:
+    tokens = {
+        "type": "tokens",
+        "total_tokens": 22,
+        "input_tokens": 13,
+        "input_token_details": {"text_tokens": 0, "audio_tokens": 13},
+        "output_tokens": 9,
+    }
+    assert read_transcription({"item_id": "i", "usage": tokens}, "gpt-4o-transcribe") == [
+        TranscriptionUsed(
+            item_id="i",
+            model="gpt-4o-transcribe",
+            usage=Usage(input_audio_tokens=13, output_text_tokens=9),
+        )
+    ]
+    timed = {"type": "duration", "seconds": 3.2}
+    assert read_transcription({"item_id": "i", "usage": timed}, "whisper-1") == [
+        TranscriptionUsed(item_id="i", model="whisper-1", usage=Usage(), seconds=3.2)
+    ]
+
+
+@pytest.mark.parametrize("usage", [None, 3, {}, {"type": "duration", "seconds": "long"}])
+def test_a_transcript_without_a_count_tells_none(usage: object) -> None:
+    assert read_transcription({"item_id": "i", "usage": usage}, "m") == []
+
+
+def test_the_recogniser_is_the_one_that_was_asked_for() -> None:
+    dialect = find_dialect(None)
+    assert recogniser(SessionConfig(), dialect) == "gpt-realtime-whisper"
+    assert recogniser(SessionConfig(transcription_model="whisper-1"), dialect) == "whisper-1"
+    assert recogniser(SessionConfig(transcribe=False), dialect) == ""

@@ -3,13 +3,17 @@
 import asyncio
 
 import pytest
+from websockets.client import ClientProtocol
+from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
+from websockets.uri import parse_uri
 
 from crossfade.providers import connect
 from crossfade.providers.events import AudioChunk, Event, ResponseDone, UserTurnCommitted
-from crossfade.providers.websocket import masked_frame
+from crossfade.providers.websocket import MessageSocket, masked_frame
 from tests.clock import run
 from tests.providers.loopback import Peer, loopback, settle
 from tests.providers.openai_messages import audio, committed, created, done
@@ -74,3 +78,24 @@ def test_speech_that_is_taken_is_not_iterated_and_never_out_of_order(
         assert (taken > 0) is takes or not pause_s
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("dates", "answered_at"),
+    [
+        (["Thu, 01 Jan 2026 00:00:07 GMT"], 1767225607.0),
+        (["Thu, 01 Jan 2026 00:00:07 GMT", "tomorrow"], 1767225607.0),
+        (["tomorrow"], None),
+        ([""], None),
+        ([], None),
+    ],
+)
+def test_the_servers_clock(dates: list[str], answered_at: float | None) -> None:
+    async def main() -> None:
+        socket = MessageSocket(ClientProtocol(parse_uri("ws://localhost")))
+        assert socket.answered_at is None
+        headers = Headers([("Date", date) for date in dates])
+        socket.response = Response(101, "Switching Protocols", headers)
+        assert socket.answered_at == answered_at
+
+    asyncio.run(main())

@@ -33,10 +33,10 @@ def test_no_file_of_a_call_holds_a_secret_argument(tmp_path: Path) -> None:
     made = run(make_call(tmp_path, lines, emulator=OpenAIEmulator(backend), tools=[unlock]))
     assert got == ["4711-0815"]
     kept = [path for path in tmp_path.iterdir() if path.suffix in (".json", ".jsonl")]
-    assert len(kept) == 2
+    assert {path.name for path in kept} >= {"events.jsonl", "transcript.json"}
     for path in kept:
         assert "4711" not in path.read_text()
-        assert "front" in path.read_text()
+    assert all("front" in (tmp_path / n).read_text() for n in ("events.jsonl", "transcript.json"))
     (turn,) = [turn for turn in made.transcript["turns"] if turn["role"] == "tool"]
     assert turn["arguments"] == {"pin": "[secret]", "door": "front"}
     assert json.dumps(turn["result"]) == '{"error": "unlock failed (ConnectionError)."}'

@@ -10,13 +10,14 @@ from crossfade.emulators.backends.backend import Trigger
 from crossfade.emulators.backends.scenario import Scenario, Turn
 from crossfade.emulators.faults.moments import State
 from crossfade.emulators.faults.script import Fault, RefuseHandshake, RefuseKey, Reset
-from crossfade.frames.continuity import SessionContinuedFrame
+from crossfade.frames.continuity import NodeSwitchedFrame, SessionContinuedFrame
 from crossfade.frames.control import BotStartedSpeakingFrame, ErrorFrame, InterruptionFrame
+from crossfade.processors.node_switch import When
 from crossfade.processors.tools import OnInterruption, Tool, tool
 from crossfade.providers.continuity.settings import Continuity
 from crossfade.providers.events import Handover
 from tests.clock import run
-from tests.tools.wires import THINK_MS, Talk, Told, Wire, call, talk
+from tests.tools.wires import THINK_MS, Talk, Told, Wire, call, swapping, talk
 
 each_wire = pytest.mark.parametrize("wire", Wire, ids=lambda wire: wire.name)
 DIES = Reset(at=State.TOOL_PENDING, after_ms=300)
@@ -80,6 +81,10 @@ def check(made: Talk, looker: Looker, why: Handover, *forms: Told) -> None:
     """The call went on, and the tool's result was told and spoken of once, in such a form."""
     (continued,) = made.chain.last.frames(SessionContinuedFrame)
     assert continued.why is why
+    check_told_once(made, looker, *forms)
+
+
+def check_told_once(made: Talk, looker: Looker, *forms: Told) -> None:
     assert not made.chain.last.frames(ErrorFrame)
     assert looker.runs == 1
     (round_,) = made.turns("tool")
@@ -212,6 +217,7 @@ def test_a_rotation_that_can_wait_waits_for_the_tool_and_its_answer(wire: Wire) 
         async with talk(wire, [looker.tool], SCRIPT) as made:
             await made.say()
             await asyncio.sleep(1)
+            assert made.session is not None
             made.session.rotate()
             await asyncio.sleep(12)
             (continued,) = made.chain.last.frames(SessionContinuedFrame)
@@ -226,6 +232,45 @@ def test_a_rotation_that_can_wait_waits_for_the_tool_and_its_answer(wire: Wire) 
     run(main())
 
 
-@pytest.mark.skip("no node takes another's place during a call yet")
-def test_a_call_that_runs_when_the_node_is_swapped_gives_its_result_once() -> None:
-    pass
+@each_wire
+@pytest.mark.parametrize("takes_s", [0.9, 3.0])
+def test_a_call_that_runs_when_the_node_is_swapped_gives_its_result_once(
+    wire: Wire, takes_s: float
+) -> None:
+    other = FALLBACK[wire]
+
+    async def main() -> None:
+        looker = Looker(takes_s)
+        async with swapping([wire, other], [looker.tool], SCRIPT) as made:
+            await made.say()
+            await asyncio.sleep(0.6)
+            assert made.switch is not None
+            await made.switch.to("1", when=When.NOW)
+            await asyncio.sleep(takes_s + 4)
+            assert len(made.chain.last.frames(NodeSwitchedFrame)) == 1
+            check_told_once(made, looker, in_its_form(other))
+
+    run(main())
+
+
+@each_wire
+def test_a_call_that_runs_while_the_node_is_swapped_twice_gives_its_result_to_the_last(
+    wire: Wire,
+) -> None:
+    other = FALLBACK[wire]
+
+    async def main() -> None:
+        looker = Looker(4.0)
+        async with swapping([wire, other, wire], [looker.tool], SCRIPT) as made:
+            await made.say()
+            await asyncio.sleep(0.6)
+            assert made.switch is not None
+            await made.switch.to("1", when=When.NOW)
+            await asyncio.sleep(1.5)
+            await made.switch.to("2", when=When.NOW)
+            await asyncio.sleep(8)
+            assert len(made.chain.last.frames(NodeSwitchedFrame)) == 2
+            assert not results(made.successors[0])
+            check_told_once(made, looker, in_its_form(wire))
+
+    run(main())

@@ -20,8 +20,10 @@ from crossfade.emulators.openai import OpenAIEmulator
 from crossfade.emulators.openai.timing import Timing as OpenAITiming
 from crossfade.emulators.received import Entry, Received
 from crossfade.frames.text import InputTextRawFrame
+from crossfade.pipelines.call_nodes import native_node
 from crossfade.pipelines.demo import demo_line
 from crossfade.processors.conversation_tap import ConversationTap, TapSide
+from crossfade.processors.node_switch import NodeSwitch
 from crossfade.processors.playout import Playout
 from crossfade.processors.playout_queue import PlayoutQueue
 from crossfade.processors.playout_tracker import PlayoutTracker
@@ -88,8 +90,9 @@ class Talk:
     chain: Chain
     ledger: Conversation
     emulators: Sequence[OpenAIEmulator | GeminiEmulator]
-    session: RealtimeSession
+    session: RealtimeSession | None
     wire: Wire
+    switch: NodeSwitch | None = None
 
     @property
     def received(self) -> Received:
@@ -253,6 +256,48 @@ async def talk(
             )
         )
         yield Talk(chain, ledger, emulators, session, wire)
+
+
+@contextlib.asynccontextmanager
+async def swapping(
+    wires: Sequence[Wire], tools: Sequence[Tool], scenario: Scenario
+) -> AsyncIterator[Talk]:
+    """Talk with models that can take each other's place, named by their position: they follow the
+    same script."""
+    ledger = Conversation(started_at_s=asyncio.get_running_loop().time())
+    async with contextlib.AsyncExitStack() as stack:
+        emulators = [emulator(wire, scenario) for wire in wires]
+        for each in emulators:
+            await stack.enter_async_context(each)
+        nodes = {
+            str(n): native_node(
+                wire.value,
+                conversation=ledger,
+                config=SessionConfig(),
+                tools=tools,
+                tool_instruction=False,
+                base_url=emulators[n].url,
+                api_key="emulated",
+            )
+            for n, wire in enumerate(wires)
+        }
+        switch = NodeSwitch(nodes)
+        profile = (await switch.prepare()).profile
+        assert profile is not None
+        playout = Playout(rate_hz=24000)
+        chain = await stack.enter_async_context(
+            running(
+                TurnTaking(TurnOwner.LOCAL),
+                ConversationTap(ledger, TapSide.USER),
+                switch,
+                ToolDispatcher(tools, wire=tool_wire(profile)),
+                ConversationTap(ledger, TapSide.AGENT),
+                PlayoutQueue(playout),
+                PacedOutput(rate_hz=24000),
+                PlayoutTracker(playout),
+            )
+        )
+        yield Talk(chain, ledger, emulators, None, wires[0], switch)
 
 
 def emulator(

@@ -1,10 +1,11 @@
 """Our WebSocket transport and its client, in one loop on the virtual clock."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
-from crossfade.errors import ConnectionLost
+from crossfade.errors import CallerError, ConnectionLost
 from crossfade.frames.audio import TTSStartedFrame, TTSStoppedFrame
 from crossfade.frames.control import (
     InterruptionFrame,
@@ -15,6 +16,7 @@ from crossfade.frames.text import SpokenTextFrame, TextType, UserTranscriptFrame
 from crossfade.processors.voice_activity import VoiceActivity
 from crossfade.transports.websocket_client import CallClient
 from crossfade.transports.websocket_messages import CloseCode, write_message
+from crossfade.transports.websocket_turns import FRAMES_A_TURN
 from tests.clock import run
 from tests.pipelines.serving import question
 from tests.transports.websocket_line import MS, Line, line
@@ -110,12 +112,49 @@ def test_the_microphone_is_kept_while_nobody_is_attached_and_comes_once_and_in_o
             await asyncio.sleep(1)
             client.cut_line()
             await asyncio.sleep(0.5)
-            served.sockets[-1].transport.abort()
+            served.sockets[-1].abort()
             await asyncio.sleep(3)
             assert tone(3000) in served.microphone
             assert client.attachments == 3
             assert client.microphone.lost_samples == 0
             assert served.transport.lost_ms == 0
+
+    run(scenario())
+
+
+def test_seconds_of_sound_at_once_are_heard_in_order_and_bit_by_bit() -> None:
+    async def scenario() -> None:
+        async with line() as served:
+            await asyncio.sleep(0.5)
+            transport, loop, sound = served.transport, asyncio.get_running_loop(), tone(20_000)
+            heard_in_turn = list[int]()
+
+            def count() -> None:
+                heard_in_turn.append(transport.received_samples)
+                if transport.received_samples < transport.taken_samples:
+                    loop.call_soon(count)
+
+            transport._input.take(sound)
+            # The store knows of what was heard, the client of what need not be sent again.
+            assert transport.taken_samples == 320_000
+            assert transport.received_samples == FRAMES_A_TURN * 320
+            loop.call_soon(count)
+            await asyncio.sleep(0.5)
+            assert transport.received_samples == 320_000
+            assert max(b - a for a, b in pairwise(heard_in_turn)) <= FRAMES_A_TURN * 320
+            assert served.microphone == sound
+
+    run(scenario())
+
+
+def test_a_minute_of_sound_that_waits_is_the_most() -> None:
+    async def scenario() -> None:
+        async with line() as served:
+            await asyncio.sleep(0.5)
+            for _ in range(3):
+                served.transport._input.take(tone(20_000))
+            with pytest.raises(CallerError, match="faster"):
+                served.transport._input.take(tone(20_000))
 
     run(scenario())
 

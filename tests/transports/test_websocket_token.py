@@ -12,7 +12,13 @@ from crossfade.errors import SettingsError
 from crossfade.transports.websocket_token import Claims, TokenRefused, TokenSigner, fresh_secret
 
 CLAIMS = Claims(
-    call_id="call_1", attachment=3, expires_at=1000.0, input_rate_hz=16000, output_rate_hz=24000
+    call_id="call_1",
+    attachment=3,
+    began_at=1763753097.123456,
+    kept=False,
+    expires_at=1000.0,
+    input_rate_hz=16000,
+    output_rate_hz=24000,
 )
 OLD, NEW = "an old secret of ours", "a new secret of ours"
 

@@ -4,12 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.workers.runner import WorkerRunner
-from websockets.asyncio.server import ServerConnection, serve
 
 from crossfade.frames.audio import SpeechPlayedFrame
 from crossfade.frames.control import Frame
@@ -17,9 +16,9 @@ from crossfade.processors.base import DOWNSTREAM, UPSTREAM, Processor
 from crossfade.processors.playout import Playout
 from crossfade.processors.playout_queue import PlayoutQueue
 from crossfade.processors.playout_tracker import PlayoutTracker
+from crossfade.transports.client_socket import ClientSocket
 from crossfade.transports.websocket import WebSocketTransport
 from crossfade.transports.websocket_messages import Hello, read_message, write_message
-from crossfade.transports.websocket_socket import ClientSocket
 from tests.processors.chain import Probe, speech
 
 MS = 48
@@ -91,8 +90,7 @@ async def line(*custom: Processor, **options: Any) -> AsyncIterator[Line]:
     await started.wait()
     sockets: list[ClientSocket] = []
 
-    async def handle(connection: ServerConnection) -> None:
-        socket = cast(ClientSocket, connection)
+    async def handle(socket: ClientSocket) -> None:
         sockets.append(socket)
         first = await socket.first(1)
         assert first is not None
@@ -112,9 +110,8 @@ async def line(*custom: Processor, **options: Any) -> AsyncIterator[Line]:
         await socket.wait_closed()
         transport.detach(socket)
 
-    async with serve(
-        handle, "127.0.0.1", 0, create_connection=ClientSocket, compression=None
-    ) as server:
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(lambda: ClientSocket(handle), "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         try:
             yield Line(f"ws://127.0.0.1:{port}/ws", transport, probe, playout, worker, sockets)

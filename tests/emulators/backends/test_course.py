@@ -147,3 +147,27 @@ def test_a_repeating_script_is_told_round_by_round() -> None:
     last = ((Told.USER, "third"), (Told.AGENT, "The third answer."))
     talk = dialogue(*ANSWERED, *last, *ANSWERED, repeat=True)
     assert heard(talk) == "second"
+
+
+def test_what_is_told_as_it_sounded_is_heard_before_what_is_told_next() -> None:
+    asking = ScriptedBackend(
+        Scenario(
+            turns=(
+                SCRIPT[0],
+                Turn(on=Trigger.SPEECH, hear="second", call=(LOOK_UP,)),
+                *SCRIPT[2:],
+            )
+        )
+    )
+    talk = asking.dialogue()
+    first = talk.hear(b"", 24_000)
+    talk.told(Told.AGENT, "The first answer is here. And more of it.")
+    second = talk.hear(b"", 24_000)
+    talk.told(Told.CALL, "look_up")
+    talk.told(Told.RESULT, '{"found":3}')
+
+    async def words() -> list[str]:
+        return [await first, await second]
+
+    assert asyncio.run(words()) == ["first", "second"]
+    assert heard(talk) == "third"

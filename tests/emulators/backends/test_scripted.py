@@ -10,12 +10,13 @@ from crossfade.emulators.backends import (
     Reply,
     Say,
     ScriptedBackend,
+    Told,
     Tool,
     ToolOutput,
     Trigger,
 )
 from crossfade.emulators.backends.scenario import Scenario, Turn
-from crossfade.emulators.backends.scripted import ScriptedDialogue
+from crossfade.emulators.backends.scripted import KEPT_BYTES, ScriptedDialogue
 from crossfade.errors import SettingsError
 
 
@@ -69,6 +70,12 @@ def test_a_retracted_answer_is_the_next_one_again() -> None:
     assert [said(talk), said(talk), said(talk)] == ["a", "b", "No more."]
 
 
+def test_a_retracted_answer_goes_back_to_its_place() -> None:
+    talk = dialogue(turn("a", Trigger.SPEECH), turn("b"))
+    talk.retract(reply(talk, Trigger.TEXT))
+    assert [said(talk, Trigger.SPEECH), said(talk)] == ["a", "b"]
+
+
 def test_results_are_read_out_whole_or_by_field() -> None:
     outputs = (
         ToolOutput(name="get_weather", output='{"city": "Tokyo", "temperature_c": 18}'),
@@ -98,6 +105,12 @@ def test_only_offered_functions_are_called() -> None:
     ]
 
 
+def test_so_are_those_of_an_answer_that_broke_off() -> None:
+    talk = dialogue(Turn(on=None, say=("Wait a moment.",), call=(Call(name="f", arguments=""),)))
+    talk.told(Told.AGENT, "Wait a")
+    assert reply(talk, Trigger.REQUEST).parts == [Say("moment."), Say("I have no tool called f.")]
+
+
 def test_a_phrase_to_say_exactly_takes_no_turn() -> None:
     talk = dialogue(turn("a"))
     prompt = Prompt(trigger=Trigger.REQUEST, instructions='Say exactly: "One moment."')
@@ -113,3 +126,15 @@ def test_a_sentence_sounds_the_same_in_every_dialogue() -> None:
     two = asyncio.run(backend.dialogue().render("Hello there."))
     assert one == two == asyncio.run(ScriptedBackend().dialogue().render("Hello there."))
     assert len(one) > 24_000
+
+
+def test_of_what_was_spoken_the_newest_is_kept() -> None:
+    backend = ScriptedBackend()
+    long = "word after word " * 64
+    for number in range(8):
+        asyncio.run(backend.render(f"{number} {long}"))
+    kept = sum(map(len, backend._rendered.values()))
+    assert KEPT_BYTES / 2 < kept <= KEPT_BYTES
+    # Longer than all that is kept.
+    asyncio.run(backend.render(long * 10))
+    assert not backend._rendered

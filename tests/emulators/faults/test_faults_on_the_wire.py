@@ -11,7 +11,7 @@ import orjson
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.frames import Opcode
+from websockets.frames import Frame, Opcode
 
 from crossfade.emulators.backends import ScriptedBackend
 from crossfade.emulators.backends.backend import Call
@@ -109,6 +109,18 @@ def test_a_half_open_line_is_given_up_when_the_client_has_gone(reset: bool) -> N
             await asyncio.sleep(1)
             assert session.line.finished
             assert session.received.types == []
+            assert not emulator._connections
+
+    run(main())
+
+
+def test_a_line_that_goes_dead_in_a_flood_is_given_up_when_the_client_has_gone() -> None:
+    async def main() -> None:
+        async with faulty(HalfOpen(after_messages=17)) as (emulator, client):
+            client.writer.write(Frame(Opcode.TEXT, b"{}").serialize(mask=True) * 500)
+            await asyncio.sleep(1)
+            client.writer.write_eof()
+            await asyncio.sleep(1)
             assert not emulator._connections
 
     run(main())

@@ -46,6 +46,8 @@ faults:
         ("faults: [{fault: close, code: 5000}]", "code: a close carries"),
         (f"faults: [{{fault: close, reason: {'é' * 62}}}]", "reason: .* 123 bytes"),
         ("faults: [{fault: refuse_handshake, status: 420}]", "status: .* 4xx and 5xx"),
+        ("faults: [{fault: refuse_handshake, at: idle}]", "the whole: a client is refused as it"),
+        ("faults: [{fault: refuse_key, turn: 2}]", "the whole: a client is refused as it"),
         ("faults: [{fault: stall, ms: .inf}]", "ms: .*finite"),
         ("faults: [{fault: reset, after_ms: -1}]", "after_ms: "),
         ("faults: [{fault: reset, session: 0}]", "session: "),

@@ -133,6 +133,9 @@ def test_sound_while_a_call_is_waited_for_is_refused_only_if_wanted() -> None:
             await client.stream(tone(20))
             await client.say("Weather?")
             await client.calls()
+            # It was under way.
+            await client.append(tone(20))
+            await client.rest(0.3)
             await client.append(tone(20))
             assert await client.closed() == NOT_IMPLEMENTED
         async with session(ASK, RESULT, tools=TOOLS) as client:

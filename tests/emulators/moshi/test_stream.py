@@ -5,12 +5,14 @@ import asyncio
 import numpy as np
 import pytest
 import soundfile
+from websockets.exceptions import ConnectionClosed
 
 from crossfade.audio.resample import StreamResampler
 from crossfade.emulators.backends import ScriptedBackend
 from crossfade.emulators.backends.scenario import Scenario, Turn
 from crossfade.emulators.backends.scripted import ScriptedDialogue
 from crossfade.emulators.moshi import MoshiEmulator, Pace, Server, Timing
+from crossfade.errors import ProviderFault
 from tests.clock import run
 from tests.emulators.moshi.wire_client import (
     RATE_HZ,
@@ -20,6 +22,7 @@ from tests.emulators.moshi.wire_client import (
     quiet,
     tone,
 )
+from tests.emulators.openai.wire_client import loudness_scorer
 from tests.project import ROOT
 
 LONG = "One two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen."
@@ -182,5 +185,48 @@ def test_sessions_of_many_clients_of_the_rust_server_do_not_disturb_each_other()
 
             said = await asyncio.gather(*(call() for _ in range(3)))
             assert said == [" Herons eat fish and frogs."] * 3
+
+    run(main())
+
+
+class Deaf(ScriptedBackend):
+    """Recognises nothing."""
+
+    def dialogue(self) -> ScriptedDialogue:
+        dialogue = super().dialogue()
+
+        async def hear(pcm: bytes, rate_hz: int) -> str:
+            raise ProviderFault("it is broken")
+
+        dialogue.hear = hear  # type: ignore[method-assign]
+        return dialogue
+
+
+def test_speech_that_cannot_be_recognised_is_answered_all_the_same() -> None:
+    async def main() -> None:
+        backend = Deaf(Scenario(turns=(Turn(on=None, say=("Pardon?",)),)))
+        async with (
+            MoshiEmulator(backend, scorer=loudness_scorer) as emulator,
+            client_of(emulator) as client,
+        ):
+            await client.stream(UTTERANCE)
+            await client.listen(3)
+            assert client.words == " Pardon?"
+
+    run(main())
+
+
+def test_an_answer_that_cannot_be_given_ends_the_session_alone() -> None:
+    async def main() -> None:
+        backend = ScriptedBackend(Scenario(turns=(Turn(on=None, say=("It is {nothing}.",)),)))
+        async with (
+            MoshiEmulator(backend, scorer=loudness_scorer) as emulator,
+            client_of(emulator) as client,
+        ):
+            with pytest.raises(ConnectionClosed):
+                await client.stream(np.concatenate([UTTERANCE, quiet(2000)]))
+            assert client.connection.close_code == 1011
+            async with client_of(emulator):
+                pass
 
     run(main())

@@ -6,7 +6,12 @@ from typing import Any
 import pybase64
 import pytest
 
-from crossfade.emulators.openai.conversation import TEXT_LIMIT_BYTES, Conversation, newest_input
+from crossfade.emulators.openai.conversation import (
+    ITEMS_LIMIT,
+    TEXT_LIMIT_BYTES,
+    Conversation,
+    newest_input,
+)
 from crossfade.emulators.openai.errors import RequestRefused
 from crossfade.emulators.openai.identifiers import Identifiers
 from crossfade.emulators.openai.items import Item
@@ -168,3 +173,15 @@ def test_text_without_end_is_refused_until_some_is_deleted() -> None:
     assert refusal(talk, message(long)).code == "conversation_full"
     talk.delete("a")
     talk.create(message(long), None)
+
+
+def test_items_without_end_are_refused_and_what_is_said_lets_the_oldest_go() -> None:
+    talk = conversation()
+    for number in range(ITEMS_LIMIT):
+        talk.create(message("x", id=str(number)), None)
+    assert refusal(talk, message("x")).code == "conversation_full"
+    added = talk.append(Item.spoken_by_user("spoken", bytes(9600)))
+    assert added["previous_item_id"] == str(ITEMS_LIMIT - 1)
+    assert len(talk.items) == ITEMS_LIMIT
+    assert talk.find("0") is None
+    assert talk.find("1") is talk.items[0]

@@ -63,6 +63,26 @@ async def rest(client: WireClient) -> None:
         client.events.append(event)
 
 
+def test_where_the_client_finds_the_turns_its_sound_is_a_user_who_speaks() -> None:
+    """And asking about it is no other turn."""
+    expires = faults.SessionExpired(turn=2, at=State.USER_SPEAKING)
+
+    async def main() -> None:
+        timing = Timing(think_ms=5, speed=100, chunk_ms=500, transcript_delay_ms=1)
+        async with session(*TURNS[1:], faults=[expires], timing=timing) as client:
+            await client.update(audio={"input": {"turn_detection": None}})
+            await client.append(UTTERANCE)
+            await client.send("input_audio_buffer.commit")
+            await client.send("response.create")
+            await rest(client)
+            assert client.of("response.done")
+            await client.append(UTTERANCE)
+            with pytest.raises(ConnectionClosed):
+                await rest(client)
+
+    run(main())
+
+
 async def called_with(fault: Fault) -> Sequence[dict[str, Any]]:
     """The events of a call; leaving it raises what went wrong in the emulator."""
     timing = Timing(think_ms=5, speed=100, chunk_ms=500, transcript_delay_ms=1)

@@ -90,7 +90,11 @@ def test_an_item_deleted_while_open_is_not_done_in_the_conversation() -> None:
     talk = Conversation(identifiers)
     spoken = Response(response().settings, talk, identifiers, READ)
     spoken.open_message()
-    talk.delete(spoken.items[0].id)
+    id = spoken.items[0].id
+    talk.delete(id)
+    # Another may have its id by now.
+    content = [{"type": "input_text", "text": "Hi"}]
+    talk.create({"type": "message", "role": "user", "id": id, "content": content}, None)
     assert "conversation.item.done" not in types(spoken.finish("completed"))
 
 

@@ -40,6 +40,14 @@ def test_yaml_and_json_lines_hold_the_same(tmp_path: Path) -> None:
         ("version: 1\ninteractions: [{kind: binary, direction: sent, data: '*'}]", "no base64"),
         ("version: 1\ninteractions: [{kind: close, direction: sent, data: {}}]", "that was sent"),
         ("version: 1\ninteractions: [{kind: close, direction: received, data: {code: 1}}]", "code"),
+        *(
+            (f"version: 1\ninteractions: [{{direction: sent, {entry}}}]", told)
+            for entry, told in (
+                ("kind: message, data: {1: 1}", "no JSON"),
+                ("kind: message, data: &a {b: *a}", "no JSON"),
+                ("kind: text, data: a, at_ms: .inf", "at_ms"),
+            )
+        ),
     ],
 )
 def test_what_is_no_recording_is_told_with_its_place(text: str, told: str, tmp_path: Path) -> None:

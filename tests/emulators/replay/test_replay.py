@@ -1,6 +1,7 @@
 """Recordings against clients that do what was recorded, and that do not."""
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 from typing import Any, get_args
@@ -171,17 +172,18 @@ def test_gemini_is_told_in_binary_messages_and_faults_strike() -> None:
     run(main())
 
 
-def test_a_flood_before_its_turn_ends_the_session() -> None:
+@pytest.mark.parametrize(("count", "text"), [(1001, ""), (5, "x" * 8 * 2**20)])
+def test_a_flood_before_its_turn_ends_the_session(count: int, text: str) -> None:
     async def main() -> None:
         steps = [told(DONE, 3_600_000), sent(CREATE)]
         async with (
             ReplayEmulator("openai", steps) as emulator,
             connect(emulator.url) as connection,
         ):
-            for _ in range(1001):
-                await send(connection, CREATE)
-            with pytest.raises(ConnectionClosed):
-                await connection.recv()
+            with contextlib.suppress(ConnectionClosed):
+                for _ in range(count):
+                    await send(connection, {**CREATE, "text": text})
+            await connection.wait_closed()
             assert connection.close_code == 1008
 
     run(main())
@@ -193,6 +195,19 @@ def test_a_fault_that_could_never_strike_is_refused(fault: Fault) -> None:
         ReplayEmulator("moshi", [], faults=[fault])
 
 
-def test_an_impossible_speed_is_refused() -> None:
+@pytest.mark.parametrize("speed", [0, -1, float("nan")])
+def test_an_impossible_speed_is_refused(speed: float) -> None:
     with pytest.raises(SettingsError, match="speed of a replay is positive"):
-        ReplayEmulator("openai", [], speed=0)
+        ReplayEmulator("openai", [], speed=speed)
+
+
+def test_a_connection_that_ended_without_a_close_ends_so_again() -> None:
+    async def main() -> None:
+        steps = [told({"type": "session.created"}), told(Closing(code=1006))]
+        async with ReplayEmulator("openai", steps) as emulator, connect(emulator.url) as client:
+            await client.recv()
+            with pytest.raises(ConnectionClosed) as closed:
+                await client.recv()
+            assert closed.value.rcvd is None
+
+    run(main())

@@ -57,7 +57,8 @@ class LoopbackLLM:
                 await writer.drain()
             writer.write(b"data: [DONE]\n\n")
             await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # The stream's own callback reports a task that ends as cancelled.
             pass
         finally:
             writer.close()

@@ -29,9 +29,12 @@ from crossfade.processors.conversation_tap import ConversationTap, TapSide
 from crossfade.processors.embedded_llm import EmbeddedLLM
 from crossfade.processors.embedded_stt import EmbeddedSTT
 from crossfade.processors.embedded_tts import EmbeddedTTS
+from crossfade.processors.node_slot import MakeNode
+from crossfade.processors.node_switch import NodeSwitch, When
 from crossfade.processors.playout import Playout
 from crossfade.processors.playout_queue import PlayoutQueue
 from crossfade.processors.playout_tracker import PlayoutTracker
+from crossfade.processors.speech_node import SpeechNode
 from crossfade.processors.speech_to_speech import SpeechToSpeech
 from crossfade.processors.tool_actions import ToolWire
 from crossfade.processors.tool_answers import tool_wire
@@ -57,6 +60,21 @@ class Kind(Enum):
     GEMINI = "gemini:gemini-3.8-live"
     EMBEDDED = "a cascade of the embedded services"
     LOOPBACK = "a cascade with a text model behind HTTP"
+    SWAPPED_TO_OPENAI = "the embedded cascade, and then OpenAI in its place"
+    SWAPPED_TO_GEMINI = "the embedded cascade, and then Gemini in its place"
+    SWAPPED_TO_CASCADE = "OpenAI, and then the embedded cascade in its place"
+
+
+_FIRST = {
+    Kind.SWAPPED_TO_OPENAI: Kind.EMBEDDED,
+    Kind.SWAPPED_TO_GEMINI: Kind.EMBEDDED,
+    Kind.SWAPPED_TO_CASCADE: Kind.OPENAI,
+}
+_THEN = {
+    Kind.SWAPPED_TO_OPENAI: Kind.OPENAI,
+    Kind.SWAPPED_TO_GEMINI: Kind.GEMINI,
+    Kind.SWAPPED_TO_CASCADE: Kind.EMBEDDED,
+}
 
 
 class Watch(Processor):
@@ -124,12 +142,43 @@ async def talk(
     ledger = Conversation(started_at_s=asyncio.get_running_loop().time())
     async with contextlib.AsyncExitStack() as stack:
         node: Processor
+        wire = ToolWire.PARTS
+        if kind in _FIRST:
+            node = switch = _swapped(kind, lines, tools, ledger)
+            async with in_chain(node, kind, ledger, tools) as made:
+                await switch.to("second", when=When.NOW)
+                yield made
+            return
         if kind in (Kind.OPENAI, Kind.GEMINI):
-            node, wire = await _native(kind, lines, tools, ledger, stack)
+            node = await native_node(kind, lines, tools, ledger, stack)
+            wire = tool_wire(node.profile)
         else:
-            node, wire = await _cascade(kind, lines, tools, ledger, stack), ToolWire.PARTS
+            node = await cascade_node(kind, lines, tools, ledger, stack)
         async with in_chain(node, kind, ledger, tools, wire) as made:
             yield made
+
+
+def _swapped(
+    kind: Kind, lines: Sequence[Line], tools: Sequence[Tool], ledger: Conversation
+) -> NodeSwitch:
+    first, second = maker(_FIRST[kind], [], tools, ledger), maker(_THEN[kind], lines, tools, ledger)
+    return NodeSwitch({"first": first, "second": second})
+
+
+def maker(
+    kind: Kind, lines: Sequence[Line], tools: Sequence[Tool], ledger: Conversation
+) -> MakeNode:
+    """What a switch makes a node with."""
+
+    @contextlib.asynccontextmanager
+    async def make() -> AsyncIterator[SpeechNode]:
+        async with contextlib.AsyncExitStack() as stack:
+            if kind in (Kind.OPENAI, Kind.GEMINI):
+                yield await native_node(kind, lines, tools, ledger, stack, standby=True)
+            else:
+                yield await cascade_node(kind, lines, tools, ledger, stack)
+
+    return make
 
 
 @contextlib.asynccontextmanager
@@ -157,13 +206,15 @@ async def in_chain(
         yield Talk(chain, above, below, ledger, kind)
 
 
-async def _native(
+async def native_node(
     kind: Kind,
     lines: Sequence[Line],
     tools: Sequence[Tool],
     ledger: Conversation,
     stack: contextlib.AsyncExitStack,
-) -> tuple[Processor, ToolWire]:
+    *,
+    standby: bool = False,
+) -> SpeechToSpeech:
     backend = ScriptedBackend(Scenario(turns=tuple(map(_turn, lines)), otherwise="Well."))
     emulator: OpenAIEmulator | GeminiEmulator = OpenAIEmulator(backend)
     if kind is Kind.GEMINI:
@@ -172,13 +223,15 @@ async def _native(
     config = SessionConfig(
         tools=[tool.declaration for tool in tools], turn_detection=TurnDetection.CALLER
     )
-    session = await stack.enter_async_context(
-        connect(kind.value, config, base_url=emulator.url, api_key="emulated", conversation=ledger)
+    session = connect(
+        kind.value, config, base_url=emulator.url, api_key="emulated", conversation=ledger
     )
-    return SpeechToSpeech(session, rate_hz=16000), tool_wire(session.profile)
+    await session.open(standby=standby)
+    stack.push_async_callback(session.close)
+    return SpeechToSpeech(session, rate_hz=16000)
 
 
-async def _cascade(
+async def cascade_node(
     kind: Kind,
     lines: Sequence[Line],
     tools: Sequence[Tool],

@@ -1,4 +1,4 @@
-"""Turns, texts, results and interruptions in any order: a cascade keeps its contract."""
+"""Turns, texts, results, interruptions and swaps in any order: nodes keep their contract."""
 
 import asyncio
 from collections import Counter
@@ -12,11 +12,12 @@ from crossfade.frames.control import InterruptionFrame, ResponseEndFrame, Respon
 from crossfade.frames.text import InputTextRawFrame, SpokenTextFrame, UserTranscriptFrame
 from crossfade.frames.tools import AcknowledgeFrame, ToolCallsFrame
 from crossfade.processors.embedded_llm import EmbeddedLLM
+from crossfade.processors.node_switch import NodeSwitch, When
 from crossfade.processors.tools import tool
 from tests.clock import run
 
 from .fakes import Brain, Calls, Line, PacedVoice, made_by
-from .nodes import Kind, Talk, cascade, in_chain
+from .nodes import Kind, Talk, cascade, in_chain, maker
 
 STORY = "Once upon a time, there was an answer. It was not short, and it took its time. The end."
 LINES = st.lists(
@@ -24,11 +25,9 @@ LINES = st.lists(
     min_size=4,
     max_size=12,
 )
-STEPS = st.lists(
-    st.sampled_from(["turn", "begin", "end", "text", "interrupt", "acknowledge", "wait", "pause"]),
-    min_size=2,
-    max_size=14,
-)
+KINDS = ["turn", "begin", "end", "text", "interrupt", "acknowledge", "wait", "pause"]
+STEPS = st.lists(st.sampled_from(KINDS), min_size=2, max_size=14)
+STEPS_AND_SWAPS = st.lists(st.sampled_from([*KINDS, "swap", "swap when quiet"]), max_size=14)
 
 
 @tool
@@ -73,7 +72,36 @@ def test_each_response_begins_and_ends_once_and_nothing_of_a_cut_one_gets_throug
             await asyncio.sleep(30)
         return talking
 
-    talking = run(scenario())
+    check(run(scenario()))
+
+
+@settings(max_examples=25, deadline=None)
+@given(LINES, LINES, STEPS_AND_SWAPS)
+def test_so_it_is_whichever_nodes_are_swapped_meanwhile(
+    lines: list[Line], others: list[Line], steps: list[str]
+) -> None:
+    async def scenario() -> Talk:
+        ledger = Conversation(started_at_s=asyncio.get_running_loop().time())
+        nodes = {
+            "a": maker(Kind.EMBEDDED, lines, [look], ledger),
+            "b": maker(Kind.EMBEDDED, others, [look], ledger),
+        }
+        switch = NodeSwitch(nodes)
+        async with in_chain(switch, Kind.EMBEDDED, ledger, [look]) as talking:
+            for step in steps:
+                if step.startswith("swap"):
+                    other = "b" if switch.serving == "a" else "a"
+                    switch.ask(other, when=When.NOW if step == "swap" else When.QUIET)
+                    continue
+                await take(talking, step)
+            await talking.finish_speaking()
+            await asyncio.sleep(60)
+        return talking
+
+    check(run(scenario()))
+
+
+def check(talking: Talk) -> None:
     begun: list[str] = []
     open_ids: set[str] = set()
     cut: set[str] = set()
@@ -91,7 +119,8 @@ def test_each_response_begins_and_ends_once_and_nothing_of_a_cut_one_gets_throug
                 assert frame.response_id in open_ids - cut
             case ResponseEndFrame():
                 assert frame.response_id in open_ids
-                assert frame.status == ("interrupted" if frame.response_id in cut else "completed")
+                whole = {"interrupted"} if frame.response_id in cut else {"completed", "cut"}
+                assert frame.status in whole
                 open_ids.discard(frame.response_id)
                 ended.add(frame.response_id)
             case ToolCallsFrame():

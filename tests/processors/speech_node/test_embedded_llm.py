@@ -10,6 +10,7 @@ from crossfade.frames.tools import ToolCallsFrame
 from crossfade.offline.responder import Responder
 from crossfade.offline.small_talk import NOT_UNDERSTOOD
 from crossfade.processors.embedded_llm import EmbeddedLLM
+from crossfade.processors.speech_node import Takeover, Wanted
 from crossfade.processors.tools import tool
 from tests.clock import run
 
@@ -64,3 +65,20 @@ def test_a_tool_that_takes_longer_is_not_read_out() -> None:
     talking = run(said_after("What is the weather in Tokyo?", slow_weather))
     (answer,) = talking.texts("agent")
     assert "clear sky" in answer
+
+
+@pytest.mark.parametrize("said", ["Hello! How can I", "One moment."])
+def test_an_answer_that_broke_off_is_gone_on_with(said: str) -> None:
+    async def scenario() -> Talk:
+        ledger = Conversation(started_at_s=asyncio.get_running_loop().time())
+        node = cascade(EmbeddedLLM(Responder), ledger)
+        async with in_chain(node, Kind.EMBEDDED, ledger) as talking:
+            ledger.user_text("hello there", 0)
+            ledger.agent_text("r1", "i1", said)
+            await node.take_over(Takeover(wanted=Wanted.REST))
+            await asyncio.sleep(8)
+        return talking
+
+    told = run(scenario()).texts("agent")
+    whole = "Hello! How can I help you today?"
+    assert told == [said, whole.removeprefix(said).strip()]

@@ -2,7 +2,9 @@
 
 Each call has four questions. Up to seven of its connections fail at random, in a random state. It
 is good if each question is answered by a session that heard all of it once, and if the ledger has
-each turn once and each word of the answers once.
+each turn once and each word of the answers once. The user's words come at once or late, and stand
+in the turn that they belong to, on OpenAI's wire none missing. The turns are found by the provider,
+or marked.
 
 What the session hears of the user by his own ear alone may be a noise: for that, two lines in a row
 that tell nothing are given up, three if it was long. So no more of a call's lines go silent.
@@ -15,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from crossfade.conversation.turns import UserTurn
 from crossfade.emulators.backends.backend import Trigger
 from crossfade.emulators.backends.scenario import Scenario, Turn
 from crossfade.emulators.faults.moments import State
@@ -27,7 +30,7 @@ from crossfade.emulators.faults.script import (
     Stall,
 )
 from crossfade.errors import CrossfadeError
-from crossfade.providers import Continuity
+from crossfade.providers import Continuity, SessionConfig, TurnDetection
 from crossfade.providers.events import ResponseStatus, UserTurnCommitted
 from tests.clock import run
 from tests.providers.continuity.calls import (
@@ -58,6 +61,9 @@ _LONG_MS = 1000
 _SILENT = (HalfOpen, Stall)
 _MOST_SILENT, _MOST_SILENT_FOR_SHORT = 3, 2
 _PAUSES_S = (0.2, 2.0, 9.0)
+# Each connection that is followed by another one may take them along.
+_LAST_WORDS_S = 20
+_WORDS_AFTER_MS = (50.0, 50.0, 1500.0, 4000.0)
 # A silent line is noticed after 6 s, one that replaces it after 12, and so on.
 _PATIENCE_S = 90.0
 SCENARIO = Scenario(
@@ -85,6 +91,10 @@ class Course:
     rotate_after_s: float | None
     utterances_ms: Sequence[int]
     pauses_s: Sequence[float]
+    words_after_ms: float
+    """So long behind a turn come its words."""
+    marked: bool
+    """The caller says where the turns begin and end."""
 
 
 def course(seed: int) -> Course:
@@ -106,6 +116,8 @@ def course(seed: int) -> Course:
         rotate_after_s=dice.choice((None, None, 7.0)),
         utterances_ms=dice.choices([ms for ms in _UTTERANCES_MS if ms >= shortest_ms], k=TURNS),
         pauses_s=dice.choices(_PAUSES_S, k=TURNS),
+        words_after_ms=dice.choice(_WORDS_AFTER_MS),
+        marked=dice.choice((False, False, True)),
     )
 
 
@@ -127,12 +139,19 @@ def check(seed: int) -> list[str]:
 
 
 async def _call(plan: Course) -> list[str]:
-    emulator = emulator_of(plan.spec, faults=plan.faults, scenario=SCENARIO)
+    emulator = emulator_of(
+        plan.spec,
+        faults=plan.faults,
+        scenario=SCENARIO,
+        transcript_delay_ms=plan.words_after_ms,
+    )
     continuity = Continuity(rotate_after_s=plan.rotate_after_s)
+    finds = TurnDetection.CALLER if plan.marked else TurnDetection.SERVER
+    config = SessionConfig(turn_detection=finds)
     wrong: list[str] = []
-    async with emulator, calling(plan.spec, emulator, continuity=continuity) as caller:
+    async with emulator, calling(plan.spec, emulator, config, continuity=continuity) as caller:
         for number in range(1, TURNS + 1):
-            loud = await caller.say(plan.utterances_ms[number - 1])
+            loud = await _say(caller, plan, number)
             # The microphone never rests.
             silence = bytes(2 * caller.session.input_rate_hz * int(2 * _PATIENCE_S))
             microphone = asyncio.create_task(caller.send(silence))
@@ -147,7 +166,18 @@ async def _call(plan: Course) -> list[str]:
                 await asyncio.wait([microphone])
             if (times := answered(emulator, loud)) != 1:
                 wrong.append(f"turn {number}: heard {times} times")
-        return wrong + _differences(caller)
+        await caller.send(bytes(2 * caller.session.input_rate_hz * _LAST_WORDS_S))
+        return wrong + _differences(caller) + _words(caller, plan)
+
+
+async def _say(caller: Caller, plan: Course, number: int) -> bytes:
+    length_ms = plan.utterances_ms[number - 1]
+    if not plan.marked:
+        return await caller.say(length_ms)
+    await caller.session.start_turn(f"turn {number}")
+    loud = await caller.say(length_ms, silence_ms=200)
+    await caller.session.end_turn()
+    return loud
 
 
 async def _until_answered(caller: Caller, number: int) -> None:
@@ -165,6 +195,20 @@ def _differences(caller: Caller) -> list[str]:
     wrong = [] if caller.agent_said == wanted else [f"it said {caller.agent_said!r}"]
     turns = len(caller.of(UserTurnCommitted))
     return wrong if turns == TURNS else [*wrong, f"{turns} turns of the user"]
+
+
+def _words(caller: Caller, plan: Course) -> list[str]:
+    conversation = caller.session.conversation
+    assert conversation is not None
+    told = [entry.text for entry in conversation.entries if isinstance(entry, UserTurn)]
+    wanted = [turn.hear for turn in SCENARIO.turns[:TURNS]]
+    if plan.spec == GEMINI:
+        # It writes down what it hears live, and nothing else.
+        wanted = [words and text for words, text in zip(told, wanted, strict=False)]
+    wrong = [] if told == wanted else [f"the user said {told}"]
+    names = [event.turn_id for event in caller.of(UserTurnCommitted)]
+    called = [f"turn {number}" if plan.marked else "" for number in range(1, TURNS + 1)]
+    return wrong if names == called else [*wrong, f"the turns are called {names}"]
 
 
 def tell(line: str) -> None:

@@ -83,3 +83,15 @@ def test_however_often_the_line_dies_each_thing_is_told_once(cuts: list[int]) ->
         "UserTurnCommitted",
     ]
     assert len({event.item_id for event in told}) == 1
+
+
+def test_words_of_a_turn_that_was_told_as_it_sounded_are_no_turn_of_the_new_session() -> None:
+    names = ItemNames()
+    names.tell(UserTurnCommitted(item_id="a"))
+    names.answered()
+    names.tell(SpeechStarted(item_id="b", at_ms=0))
+    names.hand_over(sent_again=True, retold=["a"])
+    words = UserTranscript(item_id="a", text="hello", final=True)
+    assert names.tell(words) == words
+    assert names.tell(SpeechStarted(item_id="c", at_ms=0)) is None, "it is b again"
+    assert names.tell(UserTurnCommitted(item_id="c")) == UserTurnCommitted(item_id="b")

@@ -8,12 +8,19 @@ import pytest
 
 from crossfade.conversation.history import Notice, Recording, Speaker, Utterance
 from crossfade.conversation.seed import seed
+from crossfade.conversation.turns import UserTurn
 from crossfade.emulators.faults.moments import State
 from crossfade.emulators.faults.script import Reset
 from crossfade.providers import SessionConfig
 from crossfade.providers.connection import Connection
 from crossfade.providers.continuity.recordings import Recordings
-from crossfade.providers.events import LineLost, SessionContinued, UserTranscript
+from crossfade.providers.events import (
+    LineLost,
+    ResponseStatus,
+    SessionContinued,
+    UserTranscript,
+    UserTurnCommitted,
+)
 from tests.clock import run
 from tests.providers.continuity.calls import GEMINI, LONG, OPENAI, calling, emulator_of
 
@@ -50,7 +57,34 @@ def test_the_next_session_hears_what_was_said(spec: str, monkeypatch: pytest.Mon
             assert LONG.startswith(partial.text)
             assert caller.agent_said == LONG
             sent = " ".join(str(each.body) for each in emulator.sessions[-1].line.received)
-            assert ("input_audio'" if spec == OPENAI else "inlineData") in sent
+            assert ("input_audio_buffer.commit" if spec == OPENAI else "inlineData") in sent
+
+    run(main())
+
+
+@pytest.mark.parametrize("faults", [1, 2])
+def test_the_words_come_from_the_session_that_serves_then(faults: int) -> None:
+    async def main() -> None:
+        deadly = [Reset(session=1, at=State.SPEAKING, after_ms=300)]
+        deadly += [Reset(session=2, at=State.SPEAKING, after_ms=100)] * (faults - 1)
+        emulator = emulator_of(OPENAI, faults=deadly, transcript_delay_ms=LATE_MS)
+        async with emulator, calling(OPENAI, emulator) as caller:
+            await caller.say()
+            await caller.until(SessionContinued, faults)
+            await caller.until_answered()
+            await caller.until(UserTranscript)
+            await asyncio.sleep(LATE_MS / 1000)
+            assert caller.session.conversation is not None
+            first, *others = caller.session.conversation.entries
+            assert isinstance(first, UserTurn)
+            assert (first.text, first.final) == ("first question", True)
+            assert not any(isinstance(entry, UserTurn) for entry in others)
+            assert len(caller.of(UserTurnCommitted)) == 1
+            assert caller.agent_said == LONG
+            assert caller.ends(ResponseStatus.COMPLETED) == 1
+            await caller.say()
+            await caller.until_answered(2)
+            assert caller.agent_said == f"{LONG} The second answer."
 
     run(main())
 
@@ -73,7 +107,8 @@ def test_it_is_heard_again_until_words_come(monkeypatch: pytest.MonkeyPatch) -> 
             await asyncio.sleep(LATE_MS / 1000)
             caller.session.rotate()
             await caller.until(SessionContinued, 3)
-            assert [type(item) for item in seeds[2]].count(Recording) == 1
+            assert not any(isinstance(item, Recording) for item in seeds[2])
+            assert seeds[2][0] == Utterance(speaker=Speaker.USER, text="first question")
 
     run(main())
 
@@ -97,11 +132,12 @@ def test_what_is_told_or_never_will_be_is_not_kept(
     run(main())
 
 
-def test_a_session_that_dies_of_it_is_followed_by_one_that_is_told_in_words() -> None:
+def test_sessions_that_die_of_it_are_followed_by_one_that_is_told_in_words() -> None:
     recordings = Recordings(8)
     recordings.keep("item", b"1234")
-    assert isinstance(recordings.items()["item"], Recording)
-    recordings.given()
+    for _ in range(2):
+        assert isinstance(recordings.items()["item"], Recording)
+        recordings.given()
     again = recordings.items()["item"]
     assert isinstance(again, Notice)
     assert not isinstance(again, Recording)

@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.providers.continuity.liveness import Liveness
+from crossfade.providers import SessionConfig, TurnDetection
+from crossfade.providers.config import Eagerness
+from crossfade.providers.continuity.liveness import Liveness, longest_pause_s
 
 
 def due_s(liveness: Liveness) -> float | None:
@@ -88,6 +90,31 @@ def test_who_asks_again_waits_no_longer() -> None:
     assert due_s(liveness) == 8.0, "he speaks"
     liveness.spoke(7.5)
     assert due_s(liveness) == 9.5, "a moment for the answer to what he said last"
+
+
+def test_a_provider_that_waits_for_the_rest_of_a_sentence_is_given_the_time() -> None:
+    liveness = Liveness(6.0)
+    liveness.renewed(0.0, pause_s=8.0)
+    liveness.spoke(1.0)
+    assert due_s(liveness) == 13.0
+    liveness.speaks(8.0)
+    assert due_s(liveness) is None, "he has paused"
+    liveness.spoke(10.0)
+    liveness.doubted(22.0)
+    liveness.spoke(22.0)
+    assert due_s(liveness) == 40.0
+    liveness.renewed(30.0)
+    liveness.spoke(30.0)
+    assert due_s(liveness) == 42.0
+
+
+def test_how_long_a_pause_may_be() -> None:
+    assert longest_pause_s(SessionConfig()) == 0.5
+    assert longest_pause_s(SessionConfig(silence_ms=9000)) == 9.0
+    assert longest_pause_s(SessionConfig(turn_detection=TurnDetection.CALLER)) == 0.0
+    for eagerness, pause_s in ((Eagerness.LOW, 8.0), (Eagerness.AUTO, 4.0), (Eagerness.HIGH, 2.0)):
+        semantic = SessionConfig(turn_detection=TurnDetection.SEMANTIC, eagerness=eagerness)
+        assert longest_pause_s(semantic) == pause_s
 
 
 def test_who_pauses_for_a_moment_has_not_finished() -> None:

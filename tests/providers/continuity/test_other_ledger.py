@@ -9,6 +9,7 @@ import pytest
 
 from crossfade.conversation.history import Speaker, Utterance
 from crossfade.conversation.ledger import Conversation
+from crossfade.conversation.turns import UserTurn
 from crossfade.emulators.faults.moments import State
 from crossfade.emulators.faults.script import Fault, RefuseHandshake, Reset
 from crossfade.errors import ConnectionLost
@@ -141,6 +142,49 @@ def test_turns_that_the_caller_marks_go_along(spec: str, after_ms: float) -> Non
             assert answered(emulator, loud) == 1
             assert len(caller.of(UserTurnCommitted)) == 1
             assert len(caller.of(LineLost)) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("spec", WIRES)
+def test_turns_that_the_caller_marks_keep_their_places_however_late_they_are_named(
+    spec: str,
+) -> None:
+    async def main() -> None:
+        faults: list[Fault] = [Reset(after_ms=2900)]
+        faults += [RefuseHandshake(session=number) for number in range(2, 7)]
+        emulator = emulator_of(spec, faults=faults)
+        config = SessionConfig(turn_detection=TurnDetection.CALLER)
+        conversation = Conversation()
+        loop = asyncio.get_running_loop()
+        options: dict[str, Any] = {"continuity": Continuity(first_delay_s=2.0)}
+        async with (
+            emulator,
+            calling(spec, emulator, config, conversation=conversation, **options) as caller,
+        ):
+            rate_hz = caller.session.input_rate_hz
+
+            async def say(number: int) -> None:
+                conversation.user_started(None, loop.time(), turn_id=f"t{number}")
+                await caller.session.start_turn(f"t{number}")
+                await caller.send(speech(600, rate_hz, seed=number))
+                await caller.session.end_turn()
+                conversation.user_stopped(loop.time())
+
+            await caller.send(bytes(2 * rate_hz * 2500 // 1000))
+            await say(1)
+            await caller.send(bytes(2 * rate_hz * 3))
+            await say(2)
+            await caller.until(SessionContinued)
+            await caller.until_answered(1)
+            committed = caller.of(UserTurnCommitted)
+            assert [event.turn_id for event in committed] == ["t1", "t2"][: len(committed)]
+            for event in committed:
+                conversation.user_committed(event.item_id, turn_id=event.turn_id)
+            turns = [entry for entry in conversation.entries if isinstance(entry, UserTurn)]
+            assert [turn.item_id for turn in turns][: len(committed)] == [
+                event.item_id for event in committed
+            ]
 
     run(main())
 

@@ -3,7 +3,7 @@
 from crossfade.conversation.history import Speaker, Utterance
 from crossfade.conversation.ledger import Conversation
 from crossfade.conversation.tools import ToolCall, ToolResult
-from crossfade.conversation.turns import AgentTurn
+from crossfade.conversation.turns import AgentTurn, UserTurn
 from crossfade.providers.commands import Interrupt, SendText, SendToolResult
 from crossfade.providers.continuity.own_ledger import OwnLedger
 from crossfade.providers.events import (
@@ -30,6 +30,16 @@ def answer(ledger: OwnLedger, status: ResponseStatus, ms: float = 2000) -> None:
 def said(ledger: OwnLedger) -> list[tuple[Speaker, str]]:
     history = ledger.conversation.history()
     return [(item.speaker, item.text) for item in history if isinstance(item, Utterance)]
+
+
+def test_a_turn_of_which_only_the_words_are_told_is_from_when_it_was_heard() -> None:
+    ledger = OwnLedger(Conversation())
+    ledger.user_speaks(True, 1.0)
+    ledger.user_speaks(False, 2.0)
+    ledger.told(UserTurnCommitted(item_id="u"), 5.0)
+    (turn,) = ledger.conversation.entries
+    assert isinstance(turn, UserTurn)
+    assert (turn.started_at_s, turn.stopped_at_s) == (1.0, 2.0)
 
 
 def test_a_turn_an_answer_and_a_tool_round() -> None:

@@ -5,10 +5,16 @@ import time
 
 import pytest
 
+from crossfade.emulators.backends import ScriptedBackend
 from crossfade.emulators.faults.moments import State
 from crossfade.emulators.faults.script import Reset
 from crossfade.emulators.gemini.faults import GoAway, RefuseResume
-from crossfade.providers import Continuity
+from crossfade.emulators.openai import OpenAIEmulator
+from crossfade.emulators.openai.behaviour import Behaviour
+from crossfade.emulators.turn_detection import energy_scorer
+from crossfade.providers import Continuity, SessionConfig, TurnDetection
+from crossfade.providers.config import Eagerness
+from crossfade.providers.connection import Connection
 from crossfade.providers.continuity import line
 from crossfade.providers.events import (
     Handover,
@@ -24,6 +30,7 @@ from tests.providers.continuity.calls import (
     GEMINI,
     LONG,
     OPENAI,
+    SCENARIO,
     answered,
     calling,
     emulator_of,
@@ -214,16 +221,71 @@ def test_every_few_seconds_of_a_long_call(spec: str) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("spec", WIRES)
+def test_a_noise_hardly_delays_it(spec: str) -> None:
+    async def main() -> None:
+        emulator = emulator_of(spec)
+        async with emulator, calling(spec, emulator) as caller:
+            rate_hz = caller.session.input_rate_hz
+            await caller.say()
+            await caller.until_answered()
+            await caller.send(bytes(2 * rate_hz))
+            caller.session.rotate()
+            caller.session.user_speaking(True)
+            await caller.send(bytes(rate_hz // 2))
+            caller.session.user_speaking(False)
+            await caller.send(bytes(2 * rate_hz * (3 if spec == OPENAI else 7)))
+            assert [one.why for one in caller.of(SessionContinued)] == [Handover.ROTATION]
+            # Nor does it make the next one suspicious.
+            await caller.send(bytes(2 * rate_hz * 30))
+            assert len(caller.of(SessionContinued)) == 1
+            loud = await caller.say()
+            await caller.until_answered(2)
+            assert answered(emulator, loud) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("hint", [True, False])
+@pytest.mark.parametrize("eagerness", [Eagerness.LOW, Eagerness.AUTO])
+def test_a_provider_that_waits_for_more_is_not_dead(hint: bool, eagerness: Eagerness) -> None:
+    async def main() -> None:
+        emulator = OpenAIEmulator(
+            ScriptedBackend(SCENARIO),
+            scorer=energy_scorer,
+            behaviour=Behaviour(semantic_wait="longest"),
+        )
+        config = SessionConfig(turn_detection=TurnDetection.SEMANTIC, eagerness=eagerness)
+        async with emulator, calling(OPENAI, emulator, config) as caller:
+            await caller.say(1500, hint=hint, silence_ms=11_000)
+            await caller.until_answered()
+            assert len(emulator.sessions) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("ahead_s", [3590.0, 600.0, 0.0, -600.0, -86_400.0])
+def test_by_the_providers_clock_where_ours_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
+    set_clock(monkeypatch, ahead_s)
+
+    async def main() -> None:
+        emulator = emulator_of(OPENAI, session_seconds=300)
+        async with emulator, calling(OPENAI, emulator) as caller:
+            await asyncio.sleep(295)
+            assert len(emulator.sessions) == 2
+            assert not caller.of(LineLost)
+
+    run(main())
+
+
 @pytest.mark.parametrize(("ahead_s", "sessions"), [(3590.0, 5), (-86_400.0, 2)])
-def test_a_clock_that_is_wrong(
+def test_a_clock_that_is_wrong_where_the_provider_tells_no_time(
     monkeypatch: pytest.MonkeyPatch, ahead_s: float, sessions: int
 ) -> None:
-    class Clock:
-        @staticmethod
-        def time() -> float:
-            return time.time() + ahead_s
-
-    monkeypatch.setattr(line, "time", Clock)
+    set_clock(monkeypatch, ahead_s)
+    monkeypatch.setattr(Connection, "their_time", None)
 
     async def main() -> None:
         emulator = emulator_of(OPENAI)
@@ -234,3 +296,27 @@ def test_a_clock_that_is_wrong(
             assert not caller.of(LineLost)
 
     run(main())
+
+
+def test_a_handshake_that_tells_the_wrong_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Connection, "their_time", property(lambda _: time.time() + 3590))
+
+    async def main() -> None:
+        emulator = emulator_of(OPENAI)
+        async with emulator, calling(OPENAI, emulator) as caller:
+            await asyncio.sleep(120)
+            assert 2 <= len(emulator.sessions) <= 5
+            assert not caller.of(LineLost)
+
+    run(main())
+
+
+def set_clock(patch: pytest.MonkeyPatch, ahead_s: float) -> None:
+    """Put the clock of our machine ahead of the provider's."""
+
+    class Clock:
+        @staticmethod
+        def time() -> float:
+            return time.time() + ahead_s
+
+    patch.setattr(line, "time", Clock)

@@ -575,3 +575,21 @@ def test_positions_are_rounded_to_whole_samples(odd: int) -> None:
     call.buffer.speech_stopped(SECOND + odd + 50)
     call.speak(3)
     assert call.replayed()[0] % 2 == 0
+
+
+def test_a_turn_that_is_taken_up_tells_what_the_caller_calls_it() -> None:
+    uplink = UplinkBuffer(1000, 2, 60.0, 1.0)
+    for number in range(3):
+        uplink.start_turn(turn_id=f"t{number}")
+        uplink.add(bytes(400))
+        uplink.end_turn()
+    assert uplink.committed() == "t0"
+    uplink.unserved()
+    uplink.served()
+    # It is heard again, and taken up again.
+    assert [uplink.committed() for _ in range(3)] == ["t0", "t1", "t2"]
+    uplink.answered()
+    uplink.hint_started()
+    uplink.add(bytes(400))
+    uplink.hint_stopped()
+    assert uplink.committed() == ""

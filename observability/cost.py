@@ -1,0 +1,186 @@
+"""What a call cost: each use of a model priced, and added up. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from .cost_use import Kind, Service, Use
+from .prices import PriceBook
+
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostLine:
+    """All of one kind that a call took of one model."""
+
+    service: Service
+    model: str
+    """PROVIDER:MODEL."""
+    kind: Kind
+    quantity: float
+    """Tokens, seconds or characters, as the kind is."""
+    usd: Decimal | None
+    """None: unpriced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """A sum of money, and whether it is all."""
+
+    usd: Decimal | None
+    """Of what has a price; None if nothing has."""
+    complete: bool
+    """Everything has a price."""
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(usd=_sum((self.usd, other.usd)), complete=self.complete and other.complete)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCost:
+    """What a call cost, as far as prices are known. What has none is never counted as 0."""
+
+    lines: tuple[CostLine, ...] = ()
+    by_turn: Mapping[int, Cost] = field(default_factory=dict)
+    """Turn of the caller → what was used until the next; 0 is before the first."""
+    by_response: Mapping[str, Cost] = field(default_factory=dict)
+
+    @property
+    def usd(self) -> Decimal | None:
+        """Of what has a price; None if nothing has."""
+        return _sum(line.usd for line in self.lines)
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """The models of which something has no price."""
+        return tuple(dict.fromkeys(line.model for line in self.lines if line.usd is None))
+
+    @property
+    def complete(self) -> bool:
+        """Something was used, and all of it has a price."""
+        return bool(self.lines) and not self.unpriced
+
+    @property
+    def by_model(self) -> dict[str, Cost]:
+        """PROVIDER:MODEL → what it cost."""
+        return _summed((line.model, _cost(line.usd)) for line in self.lines)
+
+    @property
+    def by_provider(self) -> dict[str, Cost]:
+        return _summed((line.model.partition(":")[0], _cost(line.usd)) for line in self.lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON takes it. Dollars are numbers; null is unpriced."""
+        return {
+            "usd": _number(self.usd),
+            "complete": self.complete,
+            "unpriced": list(self.unpriced),
+            "lines": [
+                {
+                    "service": line.service.value,
+                    "model": line.model,
+                    "kind": line.kind.value,
+                    "quantity": line.quantity,
+                    "usd": _number(line.usd),
+                }
+                for line in self.lines
+            ],
+            "models": _told(self.by_model),
+            "providers": _told(self.by_provider),
+            "turns": _told(self.by_turn),
+            "responses": _told(self.by_response),
+        }
+
+
+NO_COST = CallCost()
+"""Of a call of whose use of models nothing is known."""
+
+
+def price_call(uses: Iterable[Use], prices: PriceBook, *, at: datetime) -> CallCost:
+    """Price what a call used.
+
+    Args:
+        uses: Of the one call.
+        prices: What models cost.
+        at: When the call began.
+    """
+    lines: dict[tuple[Service, str, Kind], CostLine] = {}
+    turns: list[tuple[int, Cost]] = []
+    responses: list[tuple[str, Cost]] = []
+    for use in uses:
+        priced = prices.price(use, at=at)
+        for kind, quantity in use.quantities().items():
+            key = (use.service, use.name, kind)
+            line = CostLine(
+                service=use.service,
+                model=use.name,
+                kind=kind,
+                quantity=quantity,
+                usd=priced[kind],
+            )
+            lines[key] = _joined(lines[key], line) if key in lines else line
+        # A session is open through all turns: its time belongs to none of them.
+        if use.service is not Service.SESSION:
+            turns += [(use.turn, _cost(usd)) for usd in priced.values()]
+            if use.response_id:
+                responses += [(use.response_id, _cost(usd)) for usd in priced.values()]
+    # Time that costs nothing beside tokens is no line of a bill.
+    kept = (
+        line for line in lines.values() if line.kind is not Kind.SESSION_SECONDS or line.usd != 0
+    )
+    return CallCost(lines=_ordered(kept), by_turn=_summed(turns), by_response=_summed(responses))
+
+
+def _ordered(lines: Iterable[CostLine]) -> tuple[CostLine, ...]:
+    """Model by model, in the order in which they served."""
+    known = list(lines)
+    models = list(dict.fromkeys((line.service, line.model) for line in known))
+    kinds = list(Kind)
+    place = {key: number for number, key in enumerate(models)}
+    return tuple(
+        sorted(known, key=lambda line: (place[line.service, line.model], kinds.index(line.kind)))
+    )
+
+
+def _joined(one: CostLine, other: CostLine) -> CostLine:
+    return CostLine(
+        service=one.service,
+        model=one.model,
+        kind=one.kind,
+        quantity=one.quantity + other.quantity,
+        # Of one kind of one model, either all has a price or nothing.
+        usd=_sum((one.usd, other.usd)),
+    )
+
+
+def _cost(usd: Decimal | None) -> Cost:
+    return Cost(usd=usd, complete=usd is not None)
+
+
+def _sum(parts: Iterable[Decimal | None]) -> Decimal | None:
+    priced = [usd for usd in parts if usd is not None]
+    return sum(priced, Decimal(0)) if priced else None
+
+
+def _summed(costs: Iterable[tuple[K, Cost]]) -> dict[K, Cost]:
+    found: dict[K, Cost] = {}
+    for key, cost in costs:
+        found[key] = found[key] + cost if key in found else cost
+    return found
+
+
+def _told(costs: Mapping[Any, Cost]) -> dict[str, dict[str, Any]]:
+    return {
+        str(key): {"usd": _number(cost.usd), "complete": cost.complete}
+        for key, cost in costs.items()
+    }
+
+
+def _number(usd: Decimal | None) -> float | None:
+    return None if usd is None else round(float(usd), 9)
+
+
+__all__ = ["NO_COST", "CallCost", "Cost", "CostLine", "price_call"]

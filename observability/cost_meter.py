@@ -1,0 +1,140 @@
+"""Adds up what a running call costs, and tells when a budget is crossed. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from .cost import CallCost, price_call
+from .cost_use import Service, Use
+from .prices import PriceBook
+
+
+class OnBudget(StrEnum):
+    """What is to happen when a budget is crossed."""
+
+    WARN = "warn"
+    DOWNGRADE = "downgrade"
+    """A cheaper node takes over."""
+    END = "end"
+    """The agent finishes what it says, and the call ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How much one call may cost before something happens."""
+
+    usd: Decimal
+    then: OnBudget = OnBudget.WARN
+    node: str = ""
+    """For DOWNGRADE: the name of the node that takes over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetCrossed:
+    """A call cost more than a budget. Told once for each budget, the smallest first."""
+
+    at_s: float
+    budget: Budget
+    spent_usd: Decimal
+
+
+@dataclass(slots=True)
+class _Session:
+    provider: str
+    model: str
+    since_s: float
+
+
+class CostMeter:
+    """What one call has used so far. Times are seconds since the call's start.
+
+    A budget knows only what has a price, and learns of a response when it ends: the call may cost
+    one response more than it allows.
+
+    Args:
+        prices: What models cost.
+        started_at: When the call began: prices are those of that time.
+        budgets: What may be spent.
+    """
+
+    def __init__(
+        self, prices: PriceBook, *, started_at: datetime, budgets: Sequence[Budget] = ()
+    ) -> None:
+        self.uses: list[Use] = []
+        self._prices = prices
+        self._started_at = started_at
+        self._left = sorted(budgets, key=lambda budget: budget.usd)
+        self._session: _Session | None = None
+        self._spent_usd = Decimal(0)
+        self._unpriced: list[str] = []
+
+    @property
+    def spent_usd(self) -> Decimal:
+        """What the call has cost, as far as it has a price, without the running session's time."""
+        return self._spent_usd
+
+    @property
+    def blind_to(self) -> str | None:
+        """A model without a price that makes a budget worthless; None if there is none."""
+        return self._unpriced[0] if self._left and self._unpriced else None
+
+    def add(self, use: Use, at_s: float) -> list[BudgetCrossed]:
+        """Count a use; the budgets that it crosses."""
+        self._count(use)
+        return self.tick(at_s)
+
+    def serves(self, provider: str, model: str, at_s: float) -> Use | None:
+        """Note whose session is open from now on; both empty for none.
+
+        Returns:
+            The time of the session that served until now, which is counted.
+        """
+        ended = self._session_use(at_s)
+        self._session = _Session(provider, model, at_s) if provider else None
+        if ended is not None:
+            self._count(ended)
+        return ended
+
+    def tick(self, at_s: float) -> list[BudgetCrossed]:
+        """Note that time passes, which some providers are paid for; the budgets it crosses."""
+        if not self._left:
+            return []
+        spent_usd = self._spent_usd
+        if (running := self._session_use(at_s)) is not None:
+            spent_usd += self._price(running)
+        crossed = [budget for budget in self._left if spent_usd > budget.usd]
+        self._left = self._left[len(crossed) :]
+        return [BudgetCrossed(at_s=at_s, budget=budget, spent_usd=spent_usd) for budget in crossed]
+
+    def cost(self, at_s: float) -> CallCost:
+        """What the call has cost up to a time."""
+        running = self._session_use(at_s)
+        uses = self.uses if running is None else [*self.uses, running]
+        return price_call(uses, self._prices, at=self._started_at)
+
+    def _session_use(self, at_s: float) -> Use | None:
+        session = self._session
+        if session is None or at_s <= session.since_s:
+            return None
+        return Use(
+            service=Service.SESSION,
+            provider=session.provider,
+            model=session.model,
+            seconds=at_s - session.since_s,
+        )
+
+    def _count(self, use: Use) -> None:
+        self.uses.append(use)
+        self._spent_usd += self._price(use)
+
+    def _price(self, use: Use) -> Decimal:
+        """What of it has a price."""
+        priced = self._prices.price(use, at=self._started_at).values()
+        if None in priced and use.name not in self._unpriced:
+            self._unpriced.append(use.name)
+        return sum((usd for usd in priced if usd is not None), Decimal(0))
+
+
+__all__ = ["Budget", "BudgetCrossed", "CostMeter", "OnBudget"]

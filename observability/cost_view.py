@@ -1,0 +1,65 @@
+"""What calls cost, as tables for the terminal. Pure."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from .cost import CallCost, Cost
+from .cost_use import Kind
+
+
+def cost_table(name: str, cost: CallCost) -> Table:
+    """Each kind of each model of one call, and the sum."""
+    table = Table(title=f"Cost of {name}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("service", "model", "what"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("quantity", "cost"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for line in cost.lines:
+        what = line.kind.value.replace("_", " ")
+        quantity = f"{line.quantity:.1f}" if line.kind in _SECONDS else f"{line.quantity:.0f}"
+        table.add_row(line.service.value, line.model, what, quantity, dollars(line.usd))
+    table.add_section()
+    table.add_row("", "", "in all", "", told(cost))
+    return table
+
+
+def calls_table(calls: Mapping[str, CallCost]) -> Table:
+    """Calls and what each cost, and their sum."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("call", overflow="fold")
+    table.add_column("models", overflow="fold")
+    table.add_column("cost", justify="right")
+    for name, cost in calls.items():
+        table.add_row(name, ", ".join(cost.by_model), told(cost))
+    table.add_section()
+    table.add_row(f"{len(calls)} calls", "", _sum(calls.values()))
+    return table
+
+
+def told(cost: CallCost | Cost) -> str:
+    """A cost in words: never 0 for what has no price."""
+    if cost.usd is None:
+        return "unpriced"
+    return dollars(cost.usd) if cost.complete else f"at least {dollars(cost.usd)}"
+
+
+def dollars(usd: Decimal | None) -> str:
+    """As people read it; None is unpriced."""
+    return "unpriced" if usd is None else f"${usd:.4f}"
+
+
+def _sum(costs: Iterable[CallCost]) -> str:
+    known = list(costs)
+    whole = sum((cost.usd for cost in known if cost.usd is not None), Decimal(0))
+    missing = sum(not cost.complete for cost in known)
+    if missing == len(known):
+        return "unpriced" if not whole else f"at least {dollars(whole)}"
+    return f"{dollars(whole)}, {missing} not wholly priced" if missing else dollars(whole)
+
+
+_SECONDS = (Kind.AUDIO_SECONDS, Kind.SESSION_SECONDS)
+
+__all__ = ["calls_table", "cost_table", "dollars", "told"]

@@ -1,0 +1,156 @@
+"""What a native call was set up with, as its capture keeps it, and back."""
+
+import base64
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from crossfade.errors import SettingsError
+from crossfade.observability.capture import Capture
+from crossfade.processors.tool_policy import ToolPolicy
+from crossfade.processors.tools import Handler, Tool, schema_tool
+from crossfade.providers import SessionConfig
+from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
+from crossfade.providers.continuity.settings import Continuity
+
+from .assembly import EndOfTurnRule
+from .stored_config import config_of, stored_config
+
+_POLICY: TypeAdapter[ToolPolicy] = TypeAdapter(ToolPolicy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSetup:
+    """What `native_call` was given."""
+
+    spec: str
+    config: SessionConfig
+    """Without its tools."""
+    tool_instruction: bool = True
+    end_of_turn: EndOfTurnRule = "silence"
+    in_rate_hz: int = 16000
+    out_rate_hz: int = 24000
+    continuity: Continuity | None = None
+    route: Sequence[RouteEndpoint] = field(default_factory=tuple)
+    unfinished: bytes = b""
+    begun_elsewhere: bool = False
+    """Something was said before, in another process."""
+
+
+def keep_setup(capture: Capture, setup: CallSetup, tools: Sequence[Tool]) -> None:
+    """Put it into the capture, without credentials and addresses."""
+    capture.settings("config", stored_config(replace(setup.config, tools=())))
+    capture.settings(
+        "call",
+        {
+            "spec": setup.spec,
+            "tool_instruction": setup.tool_instruction,
+            "end_of_turn": setup.end_of_turn,
+            "in_rate_hz": setup.in_rate_hz,
+            "out_rate_hz": setup.out_rate_hz,
+            "route": [
+                {"spec": leg.spec, "dialect": leg.dialect, "changes": dict(leg.changes)}
+                for leg in setup.route
+            ],
+            "unfinished": base64.b64encode(setup.unfinished).decode(),
+            "begun_elsewhere": setup.begun_elsewhere,
+        },
+    )
+    continuity = setup.continuity
+    capture.settings("continuity", {} if continuity is None else asdict(continuity))
+    capture.settings("tools", {tool.name: _tool_settings(tool) for tool in tools})
+
+
+def captured_setup(settings: Mapping[str, Mapping[str, Any]]) -> CallSetup:
+    """Read it back.
+
+    Raises:
+        SettingsError: It is of another version.
+    """
+    continuity = settings["continuity"]
+    try:
+        call = _CallSettings.model_validate(settings["call"])
+        return CallSetup(
+            spec=call.spec,
+            config=config_of(settings["config"]),
+            tool_instruction=call.tool_instruction,
+            end_of_turn=call.end_of_turn,
+            in_rate_hz=call.in_rate_hz,
+            out_rate_hz=call.out_rate_hz,
+            continuity=Continuity(**continuity) if continuity else None,
+            route=tuple(RouteEndpoint(**dict(leg)) for leg in call.route),
+            unfinished=base64.b64decode(call.unfinished),
+            begun_elsewhere=call.begun_elsewhere,
+        )
+    except (TypeError, ValueError) as error:
+        raise _unknown("call") from error
+
+
+class _Leg(BaseModel):
+    spec: str
+    dialect: str | None
+    changes: dict[str, Any]
+
+
+class _CallSettings(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    spec: str
+    tool_instruction: bool
+    end_of_turn: EndOfTurnRule
+    in_rate_hz: int = Field(ge=8000, le=48_000)
+    out_rate_hz: int = Field(ge=8000, le=48_000)
+    route: list[_Leg]
+    unfinished: str
+    begun_elsewhere: bool
+
+
+def _unknown(what: str) -> SettingsError:
+    return SettingsError(
+        f"the capture's settings of the {what} cannot be read; use the version of Crossfade that "
+        "made it, and a capture that nobody changed"
+    )
+
+
+def captured_tool(name: str, settings: Mapping[str, Any], handler: Handler) -> Tool:
+    """A tool that is declared and treated as the one of the captured call.
+
+    Raises:
+        SettingsError: It is of another version.
+    """
+    try:
+        return schema_tool(
+            name,
+            handler,
+            description=settings["description"],
+            parameters=json.loads(settings["parameters"]),
+            policy=_POLICY.validate_python(settings["policy"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unknown(f"tool {name}") from error
+
+
+def seeded(continuity: Continuity | None) -> Continuity | None:
+    """The same with a seed, so that its waits can be repeated."""
+    if continuity is None or continuity.seed is not None:
+        return continuity
+    return replace(continuity, seed=random.getrandbits(32))
+
+
+def _tool_settings(tool: Tool) -> dict[str, Any]:
+    declaration = tool.declaration
+    return {
+        "description": declaration.description,
+        # As text: the name of a parameter is no key of a secret.
+        "parameters": json.dumps(declaration.parameters),
+        "policy": _POLICY.dump_python(
+            replace(tool.policy, secrets=declaration.secrets), mode="json"
+        ),
+    }
+
+
+__all__ = ["CallSetup", "captured_setup", "captured_tool", "keep_setup", "seeded"]

@@ -1,0 +1,102 @@
+from collections.abc import Iterable, Iterator
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossfade.observability.rate_mismatch import GAP_S, RateMismatch, RateWatch
+
+RATES_HZ = (8000, 16_000, 24_000, 48_000)
+CHUNK_S = 0.02
+
+Arrivals = Iterable[tuple[float, int]]
+
+
+def live(rate_hz: int, seconds: float, chunk_s: float = CHUNK_S) -> list[tuple[float, int]]:
+    """What a source of this rate brings, and when: pieces of sound as long as they took."""
+    size = round(rate_hz * chunk_s) * 2
+    return [(n * chunk_s, size) for n in range(1, round(seconds / chunk_s) + 1)]
+
+
+def hear(arrivals: Arrivals, declared_hz: int) -> list[RateMismatch]:
+    watch = RateWatch()
+    heard = (watch.hear(size, declared_hz, at_s) for at_s, size in arrivals)
+    return [found for found in heard if found is not None]
+
+
+@pytest.mark.parametrize(("true_hz", "declared_hz"), list(permutations(RATES_HZ, 2)))
+def test_every_pair_of_rates_is_told_apart(true_hz: int, declared_hz: int) -> None:
+    (found,) = hear(live(true_hz, 10), declared_hz)
+    assert (found.declared_hz, found.likely_hz) == (declared_hz, true_hz)
+    assert found.measured_hz == pytest.approx(true_hz, rel=0.02)
+    assert found.at_s < 4.2
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+@pytest.mark.parametrize("chunk_s", [0.01, 0.02, 0.1, 0.2])
+def test_a_source_that_says_its_rate_is_not_told_of(rate_hz: int, chunk_s: float) -> None:
+    assert not hear(live(rate_hz, 60, chunk_s), rate_hz)
+
+
+@pytest.mark.parametrize("off", [0.96, 1.04])
+def test_a_clock_that_is_a_little_off_is_not_told_of(off: float) -> None:
+    assert not hear(((at_s * off, size) for at_s, size in live(16_000, 60)), 16_000)
+
+
+def test_44_100_is_told_from_48_000() -> None:
+    (found,) = hear(live(44_100, 10), 48_000)
+    assert found.likely_hz == 44_100
+
+
+def test_a_rate_that_nobody_uses_is_told_as_measured() -> None:
+    (found,) = hear(live(19_000, 10), 48_000)
+    assert found.likely_hz == pytest.approx(19_000, rel=0.02)
+
+
+def test_each_declared_rate_is_told_of_once() -> None:
+    watch = RateWatch()
+    found = [watch.hear(size, 16_000, at_s) for at_s, size in live(24_000, 30)]
+    found += [watch.hear(size, 48_000, 30 + at_s) for at_s, size in live(24_000, 30)]
+    assert [each.declared_hz for each in found if each] == [16_000, 48_000]
+
+
+def test_a_file_and_a_burst_tell_nothing() -> None:
+    assert not hear(((n * 0.0001, 640) for n in range(100_000)), 16_000)
+    assert not hear(((0.0, 640) for _ in range(10_000)), 16_000)
+
+
+def late(arrivals: Arrivals, delays_s: Iterator[float]) -> Arrivals:
+    """The same pieces in the same order, each so much later at least."""
+    before_s = 0.0
+    for (at_s, size), delay_s in zip(arrivals, delays_s, strict=False):
+        before_s = max(before_s, at_s + delay_s)
+        yield before_s, size
+
+
+@given(st.data(), st.sampled_from(RATES_HZ))
+def test_jitter_does_not_fire(data: st.DataObject, rate_hz: int) -> None:
+    delays_s = data.draw(st.lists(st.floats(0, 0.18), min_size=40, max_size=40))
+    arrivals = late(live(rate_hz, 20), iter(delays_s * 25))
+    assert not hear(arrivals, rate_hz)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.1, 6), st.floats(GAP_S + CHUNK_S, 5)), max_size=12),
+    st.booleans(),
+)
+def test_pauses_and_stalls_do_not_fire(pauses: list[tuple[float, float]], lost: bool) -> None:
+    """While a source is muted nothing comes; after a stall all that was late comes at once."""
+    arrivals: list[tuple[float, int]] = []
+    base_s = 0.0
+    for spoken_s, pause_s in [*pauses, (8.0, 0.0)]:
+        for at_s, size in live(16_000, spoken_s + (0 if lost else pause_s)):
+            arrivals.append((base_s + (at_s if at_s <= spoken_s else spoken_s + pause_s), size))
+        base_s += spoken_s + pause_s
+    assert not hear(arrivals, 16_000)
+
+
+@given(st.permutations(RATES_HZ), st.lists(st.floats(0, 0.08), min_size=50, max_size=50))
+def test_a_mismatch_is_found_through_jitter(rates: list[int], delays_s: list[float]) -> None:
+    true_hz, declared_hz, *_ = rates
+    assert hear(late(live(true_hz, 20), iter(delays_s * 20)), declared_hz)

@@ -1,0 +1,61 @@
+"""Much sound at once is heard in many turns of the loop, each caller's in order."""
+
+import asyncio
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossfade.transports.websocket_turns import FRAMES_A_TURN, SoundTurns
+from tests.clock import run
+
+
+class Caller:
+    """Sound that came at once, and in which turn of the loop each frame was heard."""
+
+    def __init__(self, turns: SoundTurns, frames: int, now: list[int]) -> None:
+        self.heard_in: list[int] = []
+        self._now, self._left = now, frames
+        while self._left and turns.room():
+            self._step()
+        if self._left:
+            turns.wait(self._step)
+
+    def _step(self) -> bool:
+        self._left -= 1
+        self.heard_in.append(self._now[0])
+        return bool(self._left)
+
+
+@given(st.lists(st.integers(0, 200), min_size=1, max_size=12))
+def test_no_turn_has_more_than_its_share_and_nobody_waits_for_another_to_finish(
+    frames: list[int],
+) -> None:
+    async def scenario() -> None:
+        now = [0]
+        turns = SoundTurns(asyncio.get_running_loop())
+        callers = [Caller(turns, count, now) for count in frames]
+        while any(len(c.heard_in) < count for c, count in zip(callers, frames, strict=True)):
+            now[0] += 1
+            await asyncio.sleep(0)
+        heard = [turn for caller in callers for turn in caller.heard_in]
+        assert len(heard) == sum(frames)
+        assert all(heard.count(turn) <= FRAMES_A_TURN for turn in set(heard))
+        waited = [c.heard_in for c in callers if len(set(c.heard_in)) > 1]
+        for caller in waited:
+            gaps = [b - a for a, b in pairwise(caller)]
+            assert max(gaps) <= 2
+
+    run(scenario())
+
+
+def test_who_is_in_time_is_heard_at_once() -> None:
+    async def scenario() -> None:
+        now = [0]
+        turns = SoundTurns(asyncio.get_running_loop())
+        for turn in range(50):
+            now[0] = turn
+            assert Caller(turns, FRAMES_A_TURN, now).heard_in == [turn] * FRAMES_A_TURN
+            await asyncio.sleep(0)
+
+    run(scenario())
