@@ -7,7 +7,7 @@ RESOLVE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(RESOLVE_FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types bench soak lock clean
+.PHONY: help setup demo talk test lint types bench soak lock clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo: $(READY)  ## a caller talks with an agent; no key needed
 
 # In two processes that take about as long: these beside all others.
 BESIDE := tests/audio tests/benchmarks tests/emulators tests/offline
+
+talk: $(READY)  ## talk with the agent in your browser; no key needed
+	$(BIN)/crossfade serve --open
 
 test: $(READY)  ## the tests: no services, no root, no network
 	@out=$$(mktemp); \

@@ -28,7 +28,7 @@ def sound_spans(
         threshold_dbfs: A frame at or above this level is sound.
         join_ms: Gaps of up to this length do not end a stretch.
     """
-    # At some rates a frame is no whole number of samples, at very low ones there is not one in each.
+    # At some rates a frame is no whole number of samples.
     frames = -(-len(pcm) // SAMPLE_BYTES * 1000 // (rate_hz * _FRAME_MS))
     spans: list[tuple[float, float]] = []
     for index in range(frames):

@@ -43,6 +43,13 @@ class BargeInResult:
     stale: Sequence[Stale] = ()
 
     @property
+    def ratio(self) -> float | None:
+        """How many times as long stock pipecat took as ours, medians with one call."""
+        idle = {each.side: each.p50_ms for each in self.silencing if each.calls == 1}
+        ours, theirs = idle.get("crossfade"), idle.get("pipecat")
+        return round(theirs / ours, 2) if ours and theirs else None
+
+    @property
     def measured_ms(self) -> list[float]:
         return [ms for ms in self.to_silence_ms if ms is not None]
 
@@ -112,6 +119,9 @@ def tables(result: BargeInResult) -> list[Table]:
         own.add_row(
             each.side, str(each.calls), f"{each.p50_ms:.2f}", f"{each.p95_ms:.2f}", f"≤ {goal:g}"
         )
+    if result.ratio is not None:
+        own.add_section()
+        own.add_row("times sooner, one call", "", f"{result.ratio:g}", "", "")
     late = Table(title="Stale speech an interruption: 80 ms away, 4 × real time", min_width=60)
     late.add_column("side")
     late.add_column("ms", justify="right")
@@ -137,6 +147,7 @@ def content(result: BargeInResult) -> dict[str, Any]:
         "goal_local_ms": {"p50": GOAL_LOCAL_MS[0], "p90": GOAL_LOCAL_MS[1]},
         "goal_framework_p95_ms": {"idle": GOAL_IDLE_MS, "50 calls": GOAL_BUSY_MS},
         **asdict(result),
+        "ratios": {} if result.ratio is None else {"trigger_to_silent": result.ratio},
         "median_ms": result.median_ms,
         "worst_ms": result.worst_ms,
         "local_p50_ms": _percentile(local, 50),

@@ -102,8 +102,12 @@ class _NoLog(EventLog):
     def __init__(self) -> None:
         clock = asyncio.get_running_loop().time
         self._clock, self._start_s, self._closed = clock, clock(), True
-        self.failure, self.dropped_lines = None, 0
+        self.dropped_lines = 0
         self.secret_arguments = frozenset()
+
+    @property
+    def failure(self) -> None:
+        return None
 
     @property
     def dropped_audio_lines(self) -> int:

@@ -147,15 +147,15 @@ def emulator(
     sessions: Annotated[int, typer.Option(min=1, help="Calls at once.")] = 200,
     seconds: Annotated[float, typer.Option(min=1, help="For how long.")] = 30,
     results: _Results = None,
+    json: _Json = None,
 ) -> None:
     """How evenly the OpenAI emulator paces many calls on one core."""
     with errors_in_one_line():
-        from .emulator_load import measure, table, write_result
+        from .emulator_load import content, measure, table
 
         result = measure(sessions, seconds)
         Console().print(table(result))
-        if results is not None:
-            _say_written(write_result(result, results, _now()))
+        _keep("emulator-load", content(result), json, results)
 
 
 @bench.command()
@@ -297,6 +297,52 @@ def continuity(
 
 
 @bench.command()
+def cascade(
+    rounds: Annotated[int, typer.Option(min=1, help="How often each side is measured.")] = 5,
+    turns: Annotated[int, typer.Option(min=1, help="Of the user in each.")] = 10,
+    calls: Annotated[
+        int, typer.Option(min=0, help="Calls of the embedded cascade in real time; 0 for none.")
+    ] = 3,
+    requests: Annotated[
+        bool, typer.Option("--requests", help="Instead, spoken requests: which are understood.")
+    ] = False,
+    results: _Results = None,
+    json: _Json = None,
+) -> None:
+    """A cascade beside a stock pipeline of the same services, and its voice-to-voice time."""
+    with errors_in_one_line():
+        _begin()
+        console = Console()
+        if requests:
+            held = _requests(console, json, results)
+        else:
+            from .cascade import content, measure, tables
+
+            with console.status("talking") as status:
+                result = measure(rounds, turns, calls, tell=status.update)
+            for shown in tables(result):
+                console.print(shown)
+            _keep("cascade", content(result), json, results)
+            held = result.held
+        if not held:
+            raise typer.Exit(1)
+
+
+def _requests(console: Console, json: Path | None, results: Path | None) -> bool:
+    import asyncio
+
+    from .cascade_requests import content, measure, problems, table
+
+    with console.status("speaking"):
+        found = asyncio.run(measure())
+    console.print(table(found))
+    for line in problems(found):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    _keep("cascade-requests", content(found), json, results)
+    return found.held
+
+
+@bench.command()
 def swaps(results: _Results = None, json: _Json = None) -> None:
     """Calls whose speech node is swapped, in every state: what is lost, doubled, or silent."""
     with errors_in_one_line():
@@ -391,18 +437,18 @@ def takeover(
 def imports(
     runs: Annotated[int, typer.Option(min=1, help="How many processes import each.")] = 15,
     results: _Results = None,
+    json: _Json = None,
 ) -> None:
     """CPU of importing the providers, against that of what they cannot do without."""
     with errors_in_one_line():
-        from .imports import measure, write_result
+        from .imports import content, measure
 
         result = measure(runs)
         Console().print(
             f"import crossfade.providers: {result.providers_ms} ms, "
             f"{result.ratio} × websockets, orjson and pydantic"
         )
-        if results is not None:
-            _say_written(write_result(result, results, _now()))
+        _keep("imports", content(result), json, results)
 
 
 def _begin() -> None:

@@ -3,8 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,6 @@ from rich.table import Table
 
 from crossfade.errors import SettingsError
 
-from .dated import write_dated
 from .emulator_clients import opened, run
 from .emulator_server import CHUNK_MS, served
 
@@ -115,17 +113,12 @@ def table(result: LoadResult) -> Table:
     return shown
 
 
-def write_result(result: LoadResult, folder: Path, now: datetime) -> Path:
-    """Keep the result as dated JSON.
-
-    Raises:
-        SettingsError: The folder cannot be written.
-    """
-    content = {
+def content(result: LoadResult) -> dict[str, Any]:
+    """The result as it is kept."""
+    return {
         "measurement": "pacing of the OpenAI emulator on one core, clients on another; scripted "
         "backend, server turn detection by energy, 50 audio messages a second each way",
         "goal_sessions": GOAL_SESSIONS,
         "goal_jitter_p99_ms": GOAL_P99_MS,
         **asdict(result),
     }
-    return write_dated("emulator-load", content, folder, now)

@@ -5,10 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from pathlib import Path
-
-from .dated import write_dated
+from typing import Any
 
 GOAL = 1.5
 _NEEDED = "import websockets.asyncio.client, orjson, pydantic"
@@ -55,15 +52,10 @@ def _import_ms(statement: str) -> float:
     )
 
 
-def write_result(result: ImportResult, folder: Path, now: datetime) -> Path:
-    """Keep the result as dated JSON.
-
-    Raises:
-        SettingsError: The folder cannot be written.
-    """
-    content = {
+def content(result: ImportResult) -> dict[str, Any]:
+    """The result as it is kept."""
+    return {
         "measurement": f"CPU of '{_OURS}' against '{_NEEDED}', medians of fresh processes",
         "goal_ratio": GOAL,
         **asdict(result),
     }
-    return write_dated("imports", content, folder, now)

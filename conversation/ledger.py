@@ -365,7 +365,7 @@ class Conversation:
         position = self._append(entry)
         match entry:
             case UserTurn():
-                self._now_s = max(self._now_s, entry.started_at_s)
+                self._now_s = max(self._now_s, entry.stopped_at_s or entry.started_at_s)
                 if entry.item_id is not None:
                     self._users[entry.item_id] = position
             case AgentTurn():
@@ -375,6 +375,7 @@ class Conversation:
                 if entry.usage is not None:
                     self._usage += entry.usage
             case ToolRound():
+                self._now_s = max(self._now_s, entry.answered_at_s or entry.called_at_s)
                 self._calls[entry.call.id] = position
 
     def _user(self, position: int) -> UserTurn:

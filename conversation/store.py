@@ -260,10 +260,14 @@ class CallStore:
 
         Returns:
             How many there were.
+
+        Raises:
+            StoreUnavailable: They are deleted, but another program reads SQLite's file, so that
+                they are still in its log.
         """
         async with self._database.transaction() as connection:
             found = await connection.execute(delete(t.calls).where(t.calls.c.id.in_(call_ids)))
-        await self._database.forget()
+        await self._database.forget(attempts=_FORGETTING)
         return int(found.rowcount)
 
     async def delete_older(self, than_s: float) -> int:
@@ -273,11 +277,14 @@ class CallStore:
 
         Returns:
             How many there were.
+
+        Raises:
+            StoreUnavailable: As `delete`.
         """
         async with self._database.transaction() as connection:
             found = await connection.execute(delete(t.calls).where(_older(than_s)))
         if found.rowcount:
-            await self._database.forget()
+            await self._database.forget(attempts=_FORGETTING)
         return int(found.rowcount)
 
     async def folders(self, call_ids: Collection[str]) -> tuple[CallFolder, ...]:
@@ -296,7 +303,11 @@ class CallStore:
             return tuple(sorted(map(_folder, await connection.execute(query))))
 
     async def forget_audio(self) -> None:
-        """Have unfinished audio that was deleted leave the files of the database, too."""
+        """Have unfinished audio that was deleted leave the files of the database, too.
+
+        Raises:
+            StoreUnavailable: Another program reads SQLite's file just now.
+        """
         await self._database.forget([t.unfinished_audio.name])
 
     async def acquire(self, call_id: str, owner: str, ttl_s: float) -> Lease | None:
@@ -350,6 +361,8 @@ def _folder(row: Any) -> CallFolder:
     return CallFolder(since=row.since, host=row.host, path=row.path)
 
 
+# So often it is tried: for some seconds.
+_FORGETTING = 30
 _PARTS = (t.entries, t.unfinished_audio, t.handles, t.folders)
 
 __all__ = ["CallStore", "open_store"]

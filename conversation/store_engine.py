@@ -26,6 +26,10 @@ _CONNECT_TIMEOUT_S = 5.0
 _TIMEOUT_S = 10.0
 # A process that was stopped in the middle of a transaction would keep others from its calls.
 _IDLE_MS = 2000
+# Nobody writes while SQLite waits for those who read to let it empty its log: it waits briefly,
+# and then again.
+_EMPTYING_MS = 50
+_EMPTY_AGAIN_S = 0.1
 _MIGRATION_TIMEOUT_S = 600.0
 # So that two processes do not make the tables at once; any number that is ours.
 _MIGRATION_LOCK = 0x63726F7373
@@ -91,24 +95,36 @@ class Database:
             async with asyncio.timeout(timeout_s), self._engine.begin() as connection:
                 yield connection
 
-    async def forget(self, tables: Sequence[str] = ()) -> None:
+    async def forget(self, tables: Sequence[str] = (), *, attempts: int = 1) -> None:
         """Have deleted rows leave the files: SQLite's log is emptied, PostgreSQL vacuums.
 
         Args:
             tables: PostgreSQL vacuums these alone; none means all of the store's.
+            attempts: So often SQLite tries, a tenth of a second apart.
 
         Raises:
-            StoreUnavailable: The database does not answer.
+            StoreUnavailable: The database does not answer, or another program reads the file.
         """
+        for left in reversed(range(attempts)):
+            if await self._forgot(tables):
+                return
+            if left:
+                await asyncio.sleep(_EMPTY_AGAIN_S)
+        raise StoreUnavailable(
+            f"what was deleted is still in the log of the store {self.shown_url}, for another "
+            "program is reading the file; it leaves the log when all have closed the file"
+        )
+
+    async def _forgot(self, tables: Sequence[str]) -> bool:
         timeout_s = _MIGRATION_TIMEOUT_S
         with self._errors(), _clock_held():
             async with asyncio.timeout(timeout_s), self._engine.connect() as connection:
                 if self.is_sqlite:
-                    await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-                    return
+                    return await _empty_log(connection)
                 alone = await connection.execution_options(isolation_level="AUTOCOMMIT")
                 for name in tables or metadata.tables:
                     await alone.exec_driver_sql(f'VACUUM "{name}"')
+        return True
 
     async def migrate(self) -> None:
         """Bring the tables to this version's state.
@@ -209,6 +225,17 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+async def _empty_log(connection: AsyncConnection) -> bool:
+    """Empty SQLite's log; whether nobody was reading it."""
+    await connection.exec_driver_sql(f"PRAGMA busy_timeout = {_EMPTYING_MS}")
+    try:
+        found = await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return not found.scalar_one()
+    finally:
+        waits_ms = round(_CONNECT_TIMEOUT_S * 1000)
+        await connection.exec_driver_sql(f"PRAGMA busy_timeout = {waits_ms}")
 
 
 def _passes(error: Exception) -> bool:

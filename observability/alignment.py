@@ -12,6 +12,8 @@ from .sound_spans import Span
 # The caller's sound comes before anybody can be sure of it, the agent's after it was handed on.
 _BEFORE_S = 0.6
 _AFTER_S = 0.1
+# That speech was played is told late, where much is to be done.
+_TOLD_LATE_S = 0.2
 _LEAST_S = 0.5
 _CHARACTERS_PER_S = 15.0
 
@@ -98,15 +100,21 @@ def _of_agent(turn: Turn, heard: Heard) -> Span | None:
     if not items:
         return None
     start_s, end_s = min(i.start_s for i in items), max(i.end_s for i in items)
-    return _within(heard.agent, start_s, end_s + _AFTER_S)
+    return _within(heard.agent, start_s, end_s)
 
 
 def _within(spans: Iterable[Span], start_s: float, end_s: float) -> Span | None:
-    """From the first to the last sound of a stretch."""
-    inside = [span for span in spans if span.end_s > start_s and span.start_s < end_s]
+    """From the first to the last sound of a stretch. Where sound begins or ends close to its ends,
+    these are meant; else it belongs to what was said right before or after, too."""
+    until_s = end_s + _AFTER_S
+    inside = [span for span in spans if span.end_s > start_s and span.start_s < until_s]
     if not inside:
         return None
-    return Span(start_s=max(start_s, inside[0].start_s), end_s=min(end_s, inside[-1].end_s))
+    first_s, last_s = inside[0].start_s, inside[-1].end_s
+    start_s = first_s if first_s >= start_s - _TOLD_LATE_S else start_s
+    if last_s > until_s:
+        last_s = end_s if start_s < end_s else until_s
+    return Span(start_s=start_s, end_s=last_s)
 
 
 __all__ = ["Heard", "PlayedItems", "aligned", "cues"]

@@ -1,6 +1,7 @@
 """Everything that is recorded about one call, behind one object for the assembly."""
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
@@ -23,6 +24,7 @@ from crossfade.providers.tap import WireDirection, WireTap
 from .alignment import Heard, PlayedItems, aligned, cues
 from .call_summary import CallSummary, summarise
 from .capture import CAPTURE, Capture, CapturingTap
+from .cost import CallCost
 from .cost_frames import uses_of
 from .cost_meter import Budget, BudgetCrossed, CostMeter
 from .event_log import EventLog
@@ -50,6 +52,9 @@ RECORDING = "recording.wav"
 RECORDING_FLAC = "recording.flac"
 TRANSCRIPT = "transcript.json"
 CAPTIONS = "transcript.vtt"
+
+COST_EVERY_S = 1.0
+"""So often it is looked whether the time alone has crossed a budget."""
 
 
 class _Tap:
@@ -105,6 +110,7 @@ class CallRecord:
         self._details = dict(details)
         self._costs = costs
         self._serving: Callable[[], str] = lambda: ""
+        self._cost_due_s = 0.0
         self._blind = False
         """It was told that a model has no price."""
         self._log = log
@@ -200,6 +206,10 @@ class CallRecord:
         self._meter.caller_audio(pcm, rate_hz, at_s)
         if self._rates is not None:
             self._check_rate(self._rates, len(pcm), rate_hz)
+        if at_s >= self._cost_due_s:
+            self._cost_due_s = at_s + COST_EVERY_S
+            # Who is told may change the chain, which is no thing to do on the audio path.
+            asyncio.get_running_loop().call_soon(self._watch_cost)
 
     def agent_audio(self, pcm: bytes, rate_hz: int) -> None:
         """Note what the caller heard: s16le mono whose last sample was played just now."""
@@ -249,9 +259,19 @@ class CallRecord:
             self._log.call("call.usage", ended.to_dict())
 
     @property
+    def recording(self) -> Path:
+        """The file with the sound of both sides."""
+        return self._recorder.path
+
+    @property
     def spent_usd(self) -> Decimal:
         """What the call has cost so far, as far as it has a price."""
         return self._costs.spent_usd
+
+    @property
+    def cost(self) -> CallCost:
+        """The same, by what it was for."""
+        return self._costs.cost(self._log.now_s if self._ended_s is None else self._ended_s)
 
     def error(self, message: str) -> None:
         """Note an error that no frame told of, such as what ended the call."""
@@ -279,7 +299,7 @@ class CallRecord:
                 self.error(self.capture.failure)
         self._write_transcript(transcript)
         if self._recorder.failure:
-            self.error(f"{RECORDING}: {self._recorder.failure}")
+            self.error(f"{self._recorder.path.name}: {self._recorder.failure}")
         if self._recorder.dropped_ms:
             self.dropped("recorded ms", round(self._recorder.dropped_ms))
         self.serves("")
@@ -344,6 +364,11 @@ class CallRecord:
             self._log.call("call.budget", told)
             self._tell(crossed)
 
+    def _watch_cost(self) -> None:
+        """Some are paid for the time, whether anybody speaks or not."""
+        if self._ended_s is None:
+            self._crossed(self._costs.tick(self._log.now_s))
+
     def _answer_heard(self, answer: Answer) -> None:
         self._tell(
             AnswerHeard(at_s=answer.agent_start_s, voice_to_voice_ms=answer.voice_to_voice_ms)
@@ -400,6 +425,8 @@ class CallRecord:
             part.write_text(without_secrets(text), encoding="utf-8", errors="replace")
             os.replace(part, path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink()
             self.error(f"{name}: {error}")
 
 

@@ -16,6 +16,7 @@ import orjson
 
 from crossfade.providers.tap import WireDirection, WireTap
 
+from .append_file import AppendFile
 from .disk import DiskThread
 from .redaction import redact, without_secrets
 from .tool_secrets import hide_arguments
@@ -30,6 +31,8 @@ _SILENT = "BotStoppedSpeakingFrame"
 _TOLD_LAG_MS = 20.0
 _MOST_WAITING_BYTES = 32 * 2**20
 _RECORD_BYTES = 200
+_TOGETHER = 64
+"""Records that are written at once."""
 
 _Make = Callable[[], dict[str, Any]]
 _Entry = tuple[float, str, dict[str, Any] | _Make]
@@ -54,7 +57,6 @@ class Capture:
         self._path = path
         self._now_s = now_s
         self._most_bytes = most_bytes
-        self._written_bytes = 0
         self._waiting: deque[_Entry] = deque()
         self._waiting_bytes = 0
         self._lock = threading.Lock()
@@ -140,14 +142,14 @@ class Capture:
         self._closed = True
         self._thread.close()
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()
 
-    def _opened(self) -> int | None:
+    def _opened(self) -> AppendFile | None:
         try:
             # A file that was there keeps its mode.
             with contextlib.suppress(FileNotFoundError):
                 self._path.unlink()
-            return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            return AppendFile(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         except OSError as error:
             self._give_up(f"cannot be written ({error.strerror})")
             return None
@@ -173,27 +175,23 @@ class Capture:
     def _drain(self) -> None:
         """Write all that waits. Runs in the writing thread."""
         with self._lock:
-            entries, self._waiting = self._waiting, deque()
+            entries = list(self._waiting)
+            self._waiting.clear()
             self._waiting_bytes = 0
-        if entries and self._file is not None:
-            self._write(self._file, b"".join(map(_line, entries)))
+        for first in range(0, len(entries), _TOGETHER):
+            # Who waits for the interpreter, such as the loop, has it at each write.
+            self._write(b"".join(map(_line, entries[first : first + _TOGETHER])))
 
-    def _write(self, file: int, lines: bytes) -> None:
-        if self.failure:
+    def _write(self, lines: bytes) -> None:
+        file = self._file
+        if self.failure or file is None:
             return
-        if self._written_bytes + len(lines) > self._most_bytes:
+        if file.size_bytes + len(lines) > self._most_bytes:
             self._give_up(f"it has reached its limit of {self._most_bytes} bytes")
             return
-        left = memoryview(lines)
-        try:
-            while left:
-                left = left[os.write(file, left) :]
-        except OSError as error:
-            self._give_up(f"cannot be written ({error.strerror})")
-            with contextlib.suppress(OSError):
-                os.ftruncate(file, self._written_bytes)
-        else:
-            self._written_bytes += len(lines)
+        file.append(lines)
+        if file.failure is not None:
+            self._give_up(f"cannot be written ({file.failure.strerror})")
 
 
 class _Lane:

@@ -41,6 +41,8 @@ def calls_table(calls: Mapping[str, CallCost]) -> Table:
 
 def told(cost: CallCost | Cost) -> str:
     """A cost in words: never 0 for what has no price."""
+    if isinstance(cost, CallCost) and not cost.lines:
+        return _NO_USE
     if cost.usd is None:
         return "unpriced"
     return dollars(cost.usd) if cost.complete else f"at least {dollars(cost.usd)}"
@@ -52,7 +54,9 @@ def dollars(usd: Decimal | None) -> str:
 
 
 def _sum(costs: Iterable[CallCost]) -> str:
-    known = list(costs)
+    known = [cost for cost in costs if cost.lines]
+    if not known:
+        return _NO_USE
     whole = sum((cost.usd for cost in known if cost.usd is not None), Decimal(0))
     missing = sum(not cost.complete for cost in known)
     if missing == len(known):
@@ -60,6 +64,7 @@ def _sum(costs: Iterable[CallCost]) -> str:
     return f"{dollars(whole)}, {missing} not wholly priced" if missing else dollars(whole)
 
 
+_NO_USE = "no use known"
 _SECONDS = (Kind.AUDIO_SECONDS, Kind.SESSION_SECONDS)
 
 __all__ = ["calls_table", "cost_table", "dollars", "told"]

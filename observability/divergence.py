@@ -13,6 +13,8 @@ from .divergence_values import CLOSE_MS, Names, differences, shown
 from .frame_lanes import LANES
 
 _LAG_COUNTS_S = 30.0
+_CUT_S = 0.02
+_NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,19 @@ def compare(expected: CapturedCall, got: CapturedCall) -> list[Divergence]:
     for lane, types in LANES.items():
         found += _lane(lane, _frames(expected, types), _frames(got, types), names)
     found += _sounds(expected, got, names)
-    return [*_settings(expected, got, names), *sorted(found, key=lambda one: one.at_s or 0.0)]
+    known = [one for one in found if not _after_the_cut(one, expected)]
+    return [*_settings(expected, got, names), *sorted(known, key=lambda one: one.at_s or 0.0)]
+
+
+def _after_the_cut(one: Divergence, expected: CapturedCall) -> bool:
+    """Whether it happened when a capture that was cut off had ended: nobody knows what came."""
+    cut = expected.end is None and not expected.complete
+    return (
+        cut
+        and one.expected == _NOTHING
+        and one.at_s is not None
+        and one.at_s >= expected.end_s - _CUT_S
+    )
 
 
 def _settings(expected: CapturedCall, got: CapturedCall, names: Names) -> Iterator[Divergence]:
@@ -170,9 +184,9 @@ def _lane(
                 yield from _pair(lane, their, our, names)
             continue
         for step in theirs[first:last]:
-            yield _one(lane, step, shown(step.body) or "it", "nothing")
+            yield _one(lane, step, shown(step.body) or "it", _NOTHING)
         for step in ours[start:end]:
-            yield _one(lane, step, "nothing", shown(step.body) or "it")
+            yield _one(lane, step, _NOTHING, shown(step.body) or "it")
 
 
 def _one(lane: str, step: _Step, expected: str, got: str) -> Divergence:
@@ -204,7 +218,7 @@ def _sounds(expected: CapturedCall, got: CapturedCall, names: Names) -> Iterator
         what = f"sound of {item_id}"
         if found is None:
             told = f"{len(their.chunks)} chunks"
-            yield Divergence(what=what, at_s=their.t, expected=told, got="nothing")
+            yield Divergence(what=what, at_s=their.t, expected=told, got=_NOTHING)
             continue
         our = left.pop(found)
         at = _differ_at(their, our)
@@ -217,7 +231,7 @@ def _sounds(expected: CapturedCall, got: CapturedCall, names: Names) -> Iterator
             )
     for item_id, our in left.items():
         told = f"{len(our.chunks)} chunks"
-        yield Divergence(what=f"sound of {item_id}", at_s=our.t, expected="nothing", got=told)
+        yield Divergence(what=f"sound of {item_id}", at_s=our.t, expected=_NOTHING, got=told)
 
 
 def _differ_at(their: _Sound, our: _Sound) -> int | None:

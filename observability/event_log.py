@@ -5,6 +5,7 @@ The format is described in docs/event-log.md and docs/event-log.schema.json.
 
 import contextlib
 import json
+import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import orjson
 from crossfade.errors import SettingsError
 from crossfade.providers.tap import WireDirection
 
+from .append_file import AppendFile
 from .disk import DiskThread
 from .redaction import redact
 from .wire import AudioMessage, AudioReader, describe_audio, describe_message
@@ -80,13 +82,12 @@ class EventLog:
         self._start_s = clock()
         self._content = content
         try:
-            self._file = open(path, "wb", buffering=0)  # noqa: SIM115  # closed by close()
+            self._file = AppendFile(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666))
         except OSError as error:
             raise SettingsError(
                 f"{fspath(path)}: cannot be written ({error.strerror}); "
                 "give a folder that exists and is yours to write"
             ) from error
-        self._written_bytes = 0
         self._sent, self._received = _Lane("out"), _Lane("in")
         self._audio: deque[_Entry] = deque(maxlen=_AUDIO_LINES)
         self._audio_put = 0
@@ -98,14 +99,17 @@ class EventLog:
         """Names of tools' arguments whose values are left out."""
         self.dropped_lines = 0
         """Other lines that found no room."""
-        self.failure: OSError | None = None
-        """What the disk answered when the log had to be given up."""
         self._thread = DiskThread(self._drain)
 
     @property
     def now_s(self) -> float:
         """Seconds since the call's start."""
         return self._clock() - self._start_s
+
+    @property
+    def failure(self) -> OSError | None:
+        """What the disk answered when the log had to be given up."""
+        return self._file.failure
 
     @property
     def dropped_audio_lines(self) -> int:
@@ -178,7 +182,7 @@ class EventLog:
             "dropped_audio_lines": self.dropped_audio_lines,
             "dropped_lines": self.dropped_lines,
         }
-        self._write(self._line(self.now_s, "call", counts))
+        self._file.append(self._line(self.now_s, "call", counts))
         self._file.close()
 
     def _put(self, direction: str, message: _Message) -> None:
@@ -198,21 +202,7 @@ class EventLog:
         self._audio_taken += len(audio)
         entries = sorted([*audio, *_take_all(self._other)], key=lambda entry: entry[0])
         if entries:
-            self._write(b"".join(self._line(*entry[1:]) for entry in entries))
-
-    def _write(self, lines: bytes) -> None:
-        if self.failure is not None:
-            return
-        left = memoryview(lines)
-        try:
-            while left:
-                left = left[self._file.write(left) :]
-        except OSError as error:
-            self.failure = error
-            with contextlib.suppress(OSError):
-                self._file.truncate(self._written_bytes)
-        else:
-            self._written_bytes += len(lines)
+            self._file.append(b"".join(self._line(*entry[1:]) for entry in entries))
 
     def _line(self, at_s: float, direction: str, message: _Message) -> bytes:
         if isinstance(message, _Run):

@@ -8,7 +8,7 @@ from typing import Any
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 
 from crossfade.conversation.usage import Usage
-from crossfade.frames.audio import AudioRawFrame, SpeechPlayedFrame
+from crossfade.frames.audio import AudioRawFrame, SpeechPlayedFrame, TTSStartedFrame
 from crossfade.frames.continuity import (
     AudioLostFrame,
     NodeFailedFrame,
@@ -111,6 +111,11 @@ def _(frame: UserTurnCommittedFrame) -> Fields:
 @describe.register
 def _(frame: ResponseStartFrame) -> Fields:
     return {"response_id": frame.response_id, "injected": frame.injected}
+
+
+@describe.register
+def _(frame: TTSStartedFrame) -> Fields:
+    return {"response_id": frame.context_id or ""}
 
 
 @describe.register

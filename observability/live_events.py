@@ -89,6 +89,8 @@ class ToolAnswered:
     name: str
     result: Any
     is_error: bool
+    cancelled: bool = False
+    """It was called off; the result says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,6 +296,7 @@ def _tool_events(
             name=frame.function_name,
             result=frame.reason,
             is_error=True,
+            cancelled=True,
         )
         return (cancelled,)
     answered = ToolAnswered(

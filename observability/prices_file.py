@@ -84,7 +84,12 @@ def read_prices(path: Path) -> dict[str, Rates]:
         raise SettingsError(f"prices {path}: no valid YAML or JSON: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = " → ".join(str(part) for part in first["loc"]) or "the file"
+        if not first["loc"]:
+            raise SettingsError(
+                f"prices {path}: holds no prices; begin it with the line prices: and name "
+                "PROVIDER:MODEL below"
+            ) from error
+        where = " → ".join(str(part) for part in first["loc"])
         raise SettingsError(f"prices {path}: {where}: {first['msg']}") from error
     return {name: entry.rates() for name, entry in entries.items()}
 

@@ -6,11 +6,15 @@ told: this is for live sources.
 """
 
 from dataclasses import dataclass
+from statistics import fmean
 
 from crossfade.audio.pcm import SAMPLE_BYTES
 
 WINDOW_S = 2.0
 TOLERANCE = 0.05
+FAR = 0.15
+"""Two windows are enough where the rate is further off than this; else it takes four: jitter and
+lost packets are seldom so great, and seldom last so long."""
 GAP_S = 0.25
 """Silence of the line that is longer is a pause, or a stall: nothing is measured across it."""
 FORGIVEN_S = 10.0
@@ -41,7 +45,7 @@ class RateMismatch:
 class RateWatch:
     """Compares the declared rate with what arrives, in windows that follow each other.
 
-    Two windows in a row must be off in the same direction: jitter that makes one of them too short
+    Windows in a row must be off in the same direction: jitter that makes one of them too short
     makes the next one too long. What comes in excess after a stall was late, and is forgiven up to
     the length of the stall. Each declared rate is told of once.
     """
@@ -53,8 +57,8 @@ class RateWatch:
         self._start_s: float | None = None
         self._bytes = 0
         self._owed_s = 0.0
-        self._before: float | None = None
-        """How far off the window before was, as a factor."""
+        self._off: list[float] = []
+        """How far off the last windows were, all in one direction, as factors."""
 
     def hear(self, length_bytes: int, rate_hz: int, at_s: float) -> RateMismatch | None:
         """Note s16le mono of a declared rate that came at `at_s`; what was found, once."""
@@ -79,24 +83,28 @@ class RateWatch:
 
     def _begin(self, at_s: float) -> None:
         self._start_s, self._last_s = at_s, at_s
-        self._bytes, self._before = 0, None
+        self._bytes, self._off = 0, []
 
     def _judge(self, at_s: float, window_s: float) -> RateMismatch | None:
         sound_s = self._bytes / SAMPLE_BYTES / self._rate_hz
         late_s = min(self._owed_s, max(0.0, sound_s - window_s))
         self._owed_s -= late_s
-        factor, before = (sound_s - late_s) / window_s, self._before
-        self._start_s, self._bytes, self._before = at_s, 0, factor
-        if before is None or factor > FASTEST:
+        factor = (sound_s - late_s) / window_s
+        self._start_s, self._bytes = at_s, 0
+        if factor > FASTEST or abs(factor - 1) <= TOLERANCE:
+            self._off = []
             return None
-        both = (before, factor)
-        if min(both) <= 1 + TOLERANCE and max(both) >= 1 - TOLERANCE:
+        if self._off and (self._off[-1] > 1) != (factor > 1):
+            self._off = []
+        self._off.append(factor)
+        mean = fmean(self._off)
+        if len(self._off) < (2 if abs(mean - 1) > FAR else 4):
             return None
         self._told = True
         return RateMismatch(
             at_s=at_s,
             declared_hz=self._rate_hz,
-            measured_hz=self._rate_hz * (before + factor) / 2,
+            measured_hz=self._rate_hz * mean,
         )
 
 

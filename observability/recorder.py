@@ -34,6 +34,7 @@ class Recorder:
     """
 
     def __init__(self, path: Path, rate_hz: int = 24_000) -> None:
+        self.path = path
         writer = FlacWriter if path.suffix == ".flac" else WavWriter
         self._file = writer(path, rate_hz, channels=2)
         self._timeline = StereoTimeline(rate_hz)

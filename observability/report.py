@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 
 from .interaction_metrics import FEWEST_EVENTS
 from .latency_budget import Hop, LatencyBudget
-from .problems import Problem, problems
+from .problems import Problem, Severity, problems
 from .report_audio import EmbeddedAudio, embedded_audio
 from .report_latency import answer_rows, css_class, hop_rows
 from .report_transcript import events, transcript
@@ -24,6 +24,8 @@ from .run_sound import PEAK_MS
 from .sound_spans import Span
 
 REPORT = "report.html"
+# More of them are folded up, so that the problems are seen.
+_FEW_NOTES = 8
 # Names of colours in the style sheet.
 _INKS = {"tools": "hop-tool", "interruptions": "cursor", "sessions": "hop-response"}
 
@@ -49,7 +51,9 @@ def render_report(run: Run, *, audio: bool = True, budget: LatencyBudget | None 
             title=run.folder.resolve().name,
             figures=figures(run, found),
             all_figures=all_figures(run),
-            problems=found,
+            problems=[each for each in found if each.severity is not Severity.NOTE],
+            notes=[each for each in found if each.severity is Severity.NOTE],
+            few_notes=_FEW_NOTES,
             answers=rows,
             budget=budget,
             budget_at=budget_at,

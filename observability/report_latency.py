@@ -38,6 +38,7 @@ class HopRow:
     """What one hop took over the call."""
 
     hop: str
+    means: str
     css: str
     answers: int
     median_ms: str
@@ -51,9 +52,9 @@ class HopRow:
 
 def answer_rows(run: Run, budget: LatencyBudget) -> tuple[list[AnswerRow], float]:
     """The waterfalls, and where the budget lies in thousandths of their width."""
-    widest = max(
-        [budget.total_ms, *(fall.answer.voice_to_voice_ms for fall in run.waterfalls)], default=0
-    )
+    waits_ms = [fall.answer.voice_to_voice_ms for fall in run.waterfalls]
+    # A little more, so that the line of the budget is whole.
+    widest = 1.01 * max([budget.total_ms, *waits_ms])
     rows = []
     for number, fall in enumerate(run.waterfalls, 1):
         slow = check(fall, budget)
@@ -95,6 +96,7 @@ def hop_rows(run: Run, budget: LatencyBudget) -> list[HopRow]:
         rows.append(
             HopRow(
                 hop=hop.value,
+                means=_MEANS[hop],
                 css=css_class(hop),
                 answers=len(times),
                 median_ms=in_ms(statistics.median(times)),
@@ -106,6 +108,17 @@ def hop_rows(run: Run, budget: LatencyBudget) -> list[HopRow]:
             )
         )
     return rows
+
+
+_MEANS = {
+    Hop.END_OF_TURN: "until it was sure that the caller had finished",
+    Hop.COMMIT: "until the turn was in the conversation",
+    Hop.RESPONSE: "until the model began to answer",
+    Hop.MODEL: "until the first byte of speech, or a tool call",
+    Hop.TOOL: "until its result, or a word meanwhile",
+    Hop.PLAYOUT: "until the first byte was played",
+    Hop.SILENCE: "until the answer could be heard",
+}
 
 
 def css_class(hop: Hop) -> str:

@@ -34,7 +34,7 @@ def figures(run: Run, found: Sequence[Problem]) -> list[Figure]:
         Figure(
             name="Voice to voice",
             value=in_ms(statistics.median(answers)) if answers else "not measured",
-            detail=f"median; {_worst(answers)}" if answers else "",
+            detail=_worst(answers) if answers else "",
         ),
         Figure(
             name="Interruptions",
@@ -105,17 +105,24 @@ def cost_rows(run: Run) -> list[tuple[str, str, str, str]]:
 
 def _notes(found: Sequence[Problem]) -> str:
     notes = sum(problem.severity is Severity.NOTE for problem in found)
-    return f"and {notes} note{'' if notes == 1 else 's'}" if notes else ""
+    return f"and {_counted(notes, 'note')}" if notes else ""
 
 
 def _worst(values: Sequence[float]) -> str:
     """Of a few the largest: a percentile of them would say no more."""
+    if len(values) == 1:
+        return "one answer"
     few = len(values) < _ENOUGH
-    return f"{in_ms(max(values))} at most" if few else f"p95 {in_ms(percentile(values, 95))}"
+    worst = f"{in_ms(max(values))} at most" if few else f"p95 {in_ms(percentile(values, 95))}"
+    return f"median; {worst}"
 
 
 def _turns(summary: CallSummary) -> str:
-    return f"{summary.user_turns} turns, {summary.responses} responses"
+    return f"{_counted(summary.user_turns, 'turn')}, {_counted(summary.responses, 'response')}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _tools(summary: CallSummary) -> str:

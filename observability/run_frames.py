@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from crossfade.frames.audio import PlayedSpeech, SpeechOrigin, SpeechPlayedFrame
+from crossfade.frames.audio import PlayedSpeech, SpeechOrigin, SpeechPlayedFrame, TTSStartedFrame
 from crossfade.frames.continuity import AudioLostFrame, NodeSwitchedFrame
 from crossfade.frames.control import (
     ErrorFrame,
@@ -107,6 +107,7 @@ FRAMES: dict[str, Callable[[_Fields], Frame]] = {
     "ResponseEndFrame": lambda fields: ResponseEndFrame(
         response_id=fields["response_id"], status=str(fields["status"])
     ),
+    "TTSStartedFrame": lambda fields: TTSStartedFrame(context_id=fields["response_id"]),
     "ToolCallsFrame": _calls,
     "FunctionCallsStartedFrame": _calls,
     "FunctionCallResultFrame": _result,

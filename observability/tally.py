@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from crossfade.conversation.usage import Usage
-from crossfade.frames.audio import SpeechPlayedFrame
+from crossfade.frames.audio import SpeechPlayedFrame, TTSStartedFrame
 from crossfade.frames.continuity import (
     AudioLostFrame,
     NodeSwitchedFrame,
@@ -101,8 +101,8 @@ class Tally:
                 self.responses[frame.response_id] = ResponseTimes(
                     response_id=frame.response_id, started_s=at_s
                 )
-            case ResponseEndFrame():
-                self._response_ended(frame, at_s)
+            case TTSStartedFrame() | ResponseEndFrame():
+                self._response_sounded(frame, at_s)
             case FunctionCallsStartedFrame():
                 for call in frame.function_calls:
                     self.tools[call.tool_call_id] = ToolTimes(
@@ -154,6 +154,13 @@ class Tally:
             ends, is_error = is_final(frame), frame.error is not None
         if tool is not None and ends:
             tool.answered_s, tool.is_error = at_s, is_error
+
+    def _response_sounded(self, frame: TTSStartedFrame | ResponseEndFrame, at_s: float) -> None:
+        if isinstance(frame, ResponseEndFrame):
+            self._response_ended(frame, at_s)
+        else:
+            # Where no wire tells of sound, as in a cascade.
+            self.audio_received(frame.context_id or "", at_s)
 
     def _response_ended(self, frame: ResponseEndFrame, at_s: float) -> None:
         response = self.responses.get(frame.response_id)

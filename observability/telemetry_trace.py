@@ -25,6 +25,7 @@ from .live_events import (
     UserSaid,
     UserSpeaking,
 )
+from .redaction import redact, without_secrets
 
 _MOST_OPEN = 100
 """Responses and tools that were begun and not ended; the oldest are given up."""
@@ -76,7 +77,7 @@ class CallTrace:
             case AgentFinished() if event.interrupted and names.AGENT_SPEECH in self._open:
                 self._open[names.AGENT_SPEECH].set_attribute(names.INTERRUPTED, True)
             case UserSaid(final=True) if self._content and self._turn is not None:
-                self._turn.set_attribute(names.USER_TEXT, event.text)
+                self._turn.set_attribute(names.USER_TEXT, without_secrets(event.text))
             case AnswerHeard():
                 heard = self._span(
                     names.VOICE_TO_VOICE, at_ns - round(event.voice_to_voice_ms * 1e6)
@@ -161,14 +162,14 @@ class CallTrace:
                 # What failed may quote what was said.
                 name, told = names.FAILED, {}
                 if self._content:
-                    told[names.MESSAGE] = event.message
+                    told[names.MESSAGE] = without_secrets(event.message)
             case _:
                 return
         self._call.add_event(name, told, timestamp=at_ns)
 
     def _words(self) -> dict[str, Any]:
         said, self._said = "".join(self._said).strip(), []
-        return {names.AGENT_TEXT: said} if self._content and said else {}
+        return {names.AGENT_TEXT: without_secrets(said)} if self._content and said else {}
 
     def _span(
         self,
@@ -209,7 +210,8 @@ class CallTrace:
 
 
 def _as_text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    kept = redact({"result": value}, content=True)["result"]
+    return json.dumps(kept, ensure_ascii=False, default=str)
 
 
 __all__ = ["CallTrace"]

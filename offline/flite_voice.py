@@ -19,15 +19,19 @@ _START_TIMEOUT_S = 10.0
 
 
 class FliteVoice:
-    """flite with its voice slt; an async context manager, for any number of speakers.
+    """flite with one of its voices; an async context manager, for any number of speakers.
 
     Texts are spoken one after another, sentence by sentence. A `speak` that is cancelled or left
     early does not disturb the next. If the child dies, it is started again for the next text.
+
+    Args:
+        voice: One of flite's at 16 kHz: slt, rms, awb or kal16.
     """
 
     rate_hz = RATE_HZ
 
-    def __init__(self) -> None:
+    def __init__(self, voice: str = "slt") -> None:
+        self._voice = voice
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._numbers = itertools.count(1)
@@ -119,6 +123,7 @@ class FliteVoice:
             "-P",  # a file in the caller's folder must not stand in for a library
             "-m",
             "crossfade.offline.flite_worker",
+            self._voice,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

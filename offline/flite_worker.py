@@ -1,8 +1,9 @@
 """The child process that speaks with flite: `python -m crossfade.offline.flite_worker`.
 
-flite 2.x as the system has it, with the voice slt: http://www.festvox.org/flite, its headers
-cst_audio.h and cst_synth.h. Asked {"number": …, "text": …} it answers with PCM as it is made, in
-messages {"number": …}, and at the end {"number": …, "last": true}, with an "error" if it failed.
+flite 2.x as the system has it, with one of its voices at 16 kHz: http://www.festvox.org/flite, its
+headers cst_audio.h and cst_synth.h. The voice's name is the program's argument. Asked {"number": …,
+"text": …} it answers with PCM as it is made, in messages {"number": …}, and at the end {"number":
+…, "last": true}, with an "error" if it failed.
 """
 
 import ctypes
@@ -16,7 +17,6 @@ from .framing import Message, pack, read
 
 RATE_HZ = 16000
 CHUNK_SAMPLES = 640
-_VOICE = "cmu_us_slt"
 # The voice begins with 0.2 s of near silence, which nobody shall wait for.
 _SOFTEST = 200
 _KEPT_SAMPLES = 160
@@ -67,13 +67,14 @@ class Library:
     """flite with one voice.
 
     Args:
+        voice: Its name, such as slt.
         take: Given each piece of sound, s16le at 16 kHz.
 
     Raises:
         OSError: The system has no flite, or not this voice.
     """
 
-    def __init__(self, take: Callable[[bytes], None]) -> None:
+    def __init__(self, voice: str, take: Callable[[bytes], None]) -> None:
         self._take = take
         self._begun = False
         self._flite = flite = _load("flite")
@@ -90,7 +91,7 @@ class Library:
             ctypes.POINTER(_Voice),
             ctypes.c_char_p,
         ]
-        register = getattr(_load(f"flite_{_VOICE}"), f"register_{_VOICE}")
+        register = getattr(_load(f"flite_cmu_us_{voice}"), f"register_cmu_us_{voice}")
         register.restype, register.argtypes = ctypes.POINTER(_Voice), [ctypes.c_char_p]
         self._voice = register(None)
         streaming = flite.new_audio_streaming_info()
@@ -148,7 +149,7 @@ def main() -> None:
     while message := read(sys.stdin.buffer):
         number = message.head["number"]
         try:
-            library = library or Library(lambda pcm: send({}, pcm))
+            library = library or Library(sys.argv[1], lambda pcm: send({}, pcm))
             library.speak(message.head["text"])
         except BrokenPipeError:
             return

@@ -10,6 +10,19 @@ from typing import Any
 
 # So that speech on other subjects has words to be heard as, instead of the expected ones.
 _COMMON_WORDS = 5000
+# How words of requests are said besides, in the dictionary's phones.
+_ALSO_SAID = {
+    "accra": ("AH K R AA", "AE K R AH", "AH K R AH"),
+    "cairo": ("K EH R OW", "K AY R OW"),
+    "copenhagen": ("K OW P AH N HH EY G AH N", "K OW P AH N HH AA G AH N"),
+    "hall": ("HH AO L", "HH AA L"),
+    "kitchen": ("K IH CH AH N", "K IH CH IH N"),
+    "moscow": ("M AA S K OW", "M AA S K AW"),
+    "mumbai": ("M UH M B AY", "M AH M B AY"),
+    "seoul": ("S OW L", "S IY OW L", "S EH OW L"),
+    "stockholm": ("S T AA K HH OW M", "S T AA K HH OW L M", "S T AA K OW L M"),
+    "warm": ("W AO R M", "W AA R M"),
+}
 
 
 def words_of(text: str) -> list[str]:
@@ -23,7 +36,17 @@ def load_dictionary() -> dict[str, list[str]]:
     path = _model_folder() / "cmudict-en-us.dict"
     for line in path.read_text(encoding="utf-8").splitlines():
         lines.setdefault(line.split(maxsplit=1)[0].split("(")[0], []).append(line)
+    for word, ways in _ALSO_SAID.items():
+        _add(lines, word, ways)
     return lines
+
+
+def _add(lines: dict[str, list[str]], word: str, ways: Iterable[str]) -> None:
+    """Add the ways to say a word that the dictionary lacks."""
+    known = lines.setdefault(word, [])
+    for way in ways:
+        if way not in {line.split(maxsplit=1)[1] for line in known}:
+            known.append(f"{word}({len(known) + 1}) {way}" if known else f"{word} {way}")
 
 
 def common_words(dictionary: Iterable[str]) -> list[str]:

@@ -1,6 +1,8 @@
 """Values that are found in what was said: cities, days, numbers, choices."""
 
+import itertools
 import re
+import string
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
@@ -27,6 +29,8 @@ _ONES = (
 )  # fmt: skip
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 NUMBERS = (*_ONES, *_TENS)
+# Nothing but a number can be meant by these behind "for".
+_SOUND_ALIKE = {"to": 2, "too": 2, "for": 4}
 # Words that say nothing about a subject.
 EMPTY_WORDS = {
     "a", "about", "all", "an", "and", "any", "are", "as", "at", "be", "by", "call", "can",
@@ -37,6 +41,8 @@ EMPTY_WORDS = {
     "tell", "that", "the", "their", "this", "to", "tool", "up", "use", "used", "user", "value",
     "what", "when", "where", "which", "with", "you", "your",
 }  # fmt: skip
+# What a recogniser hears instead of a name, and what is none.
+_NO_NAMES = EMPTY_WORDS.union(NUMBERS, string.ascii_lowercase)
 # Words after a name that do not belong to it.
 _AFTER_A_NAME = {"please", "now", "right", "like", "then", "and", "or", *DAYS}
 
@@ -119,7 +125,7 @@ def _name_after(words: Sequence[str], *prepositions: str) -> list[str]:
         if words[at] in prepositions:
             name = words[at + 1 : at + 4]
             end = next((i for i, word in enumerate(name) if word in _AFTER_A_NAME), len(name))
-            plausible = end and EMPTY_WORDS.isdisjoint(name[:end])
+            plausible = end and _NO_NAMES.isdisjoint(name[:end])
             return [" ".join(name[:end]).title()] if plausible else []
     return []
 
@@ -128,8 +134,10 @@ def _numbers(words: Sequence[str]) -> list[int]:
     """Numbers below a hundred in words, and any in digits."""
     found: list[int] = []
     tens = 0
-    for word in words:
-        if word.isdecimal():
+    for before, word in itertools.pairwise(("", *words)):
+        if before == "for" and word in _SOUND_ALIKE:
+            found.append(_SOUND_ALIKE[word])
+        elif word.isdecimal():
             found.append(int(word))
         elif word in _TENS:
             tens = 10 * (_TENS.index(word) + 2)

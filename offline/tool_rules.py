@@ -1,5 +1,6 @@
 """When a tool is meant, and with which arguments, judged by its declaration."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ _WEATHER_PHRASES = (
     "what's the weather like", "how is the weather", "how's the weather", "tell me the weather",
     "the weather", "weather", "what is the forecast", "what is the temperature", "how warm is it",
     "how cold is it", "is it raining", "will it rain", "do i need an umbrella",
+    "check the weather", "please check the weather", "can you tell me the weather",
+    "could you tell me the weather", "do you know the weather", "give me the forecast",
+    "i want to know the weather", "i would like to know the weather",
 )  # fmt: skip
 _FOLLOW_UPS = ("what about", "how about", "and")
 _PREPOSITIONS = {
@@ -22,6 +26,7 @@ _PREPOSITIONS = {
     Kind.NUMBER: ("", "for "),
     Kind.CHOICE: ("", "in ", "with "),
 }
+_MOST_COMBINED = 24
 _NAME_WEIGHT = 2
 _MATCH_FROM = 2
 
@@ -125,10 +130,35 @@ class ToolRules:
                     yield f"{preposition}{value}"
                 yield from (f"{opening} {value}" for opening in _FOLLOW_UPS)
                 yield value
+                if kind is Kind.CHOICE:
+                    yield from self._named(value)
                 if kind is Kind.CITY:
                     following = values[(index + 1) % len(values)]
                     yield f"{asked[0]} in {value} and in {following}"
                     yield f"{asked[0]} in {value} and {following}"
+        yield from self._in_one_breath(asked)
+
+    def _named(self, value: str) -> Iterator[str]:
+        """A choice as part of the name: "turn on the kitchen light"."""
+        *verb, subject = words_of(self.name)
+        for opening in ("", "please ", "can you "):
+            yield f"{opening}{' '.join(verb)} the {value} {subject}".replace("  ", " ")
+
+    def _in_one_breath(self, asked: Sequence[str]) -> Iterator[str]:
+        """Two values in one request: "book a table for four on friday"."""
+        said = [
+            (kind, values)
+            for name, kind in self._kinds.items()
+            if (values := examples(kind, self._schemas[name]))
+        ]
+        # A number is said with "for", which all the others may follow.
+        said.sort(key=lambda each: each[0] is not Kind.NUMBER)
+        for (first, ones), (second, others) in itertools.combinations(said, 2):
+            for (at, one), other in itertools.product(enumerate(ones[:_MOST_COMBINED]), others):
+                before = _PREPOSITIONS[first][-1]
+                for preposition in _PREPOSITIONS[second][:2]:
+                    phrase = asked[(at + len(other)) % len(asked)]
+                    yield f"{phrase} {before}{one} {preposition}{other}"
 
     def _phrases(self) -> list[str]:
         if self._on_weather:

@@ -78,6 +78,8 @@ class Call:
             model takes for an end.
         in_rate_hz: Rate of the caller's audio.
         out_rate_hz: Rate of the agent's audio.
+        entry: Processors of the application's own that write for the caller, before what the
+            caller says is filed.
         custom: Processors of the application's own, between the caller's turns and the node.
         unfinished: Gives what the caller said and nobody began to answer, s16le mono, for who
             goes on with the call elsewhere.
@@ -107,6 +109,7 @@ class Call:
         end_of_turn: EndOfTurnRule = "silence",
         in_rate_hz: int = 16000,
         out_rate_hz: int = 24000,
+        entry: Sequence[FrameProcessor] = (),
         custom: Sequence[FrameProcessor] = (),
         unfinished: Callable[[], bytes] = bytes,
         unfinished_rate_hz: int = 16000,
@@ -130,6 +133,7 @@ class Call:
             AudioTap(lambda frame: record.caller_audio(frame.audio, frame.sample_rate)),
             *_hearing(in_rate_hz, turn_owner, end_of_turn),
             self._turn_taking,
+            *entry,
             ConversationTap(self.conversation, TapSide.USER),
             *custom,
             node,

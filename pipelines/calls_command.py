@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -116,31 +116,40 @@ def delete(
         if (not call) == (older_than is None):
             raise SettingsError("say which calls to delete, or --older-than")
         than_s = None if older_than is None else _seconds(older_than)
-        count, folders = _in_store(store, lambda opened: _deleted(opened, call or [], than_s))
+        folders: list[CallFolder] = []
+        try:
+            count = _in_store(store, lambda opened: _deleted(opened, call or [], than_s, folders))
+        finally:
+            _show_folders(folders)
         if call and count < len(set(call)):
             raise SettingsError(
                 f"deleted {count} of {len(set(call))}: there is no call of the other names; "
                 "see crossfade calls list"
             )
-        console = Console()
-        console.print(f"deleted {count} call{'' if count == 1 else 's'}")
-        if folders:
-            from crossfade.pipelines.calls_view import place
-
-            console.print("their recordings are not the store's; delete them where they lie:")
-            for folder in folders:
-                console.print(Text(f"  {place(folder)}"), soft_wrap=True)
+        Console().print(f"deleted {count} call{'' if count == 1 else 's'}")
 
 
 async def _deleted(
-    store: "CallStore", call_ids: list[str], than_s: float | None
-) -> "tuple[int, tuple[CallFolder, ...]]":
-    """Delete calls by name or by age; gives how many there were, and where they were recorded."""
+    store: "CallStore", call_ids: list[str], than_s: float | None, folders: "list[CallFolder]"
+) -> int:
+    """Delete calls by name or by age; gives how many there were, and adds where they were
+    recorded, which nobody could tell afterwards."""
     if than_s is None:
-        folders = await store.folders(call_ids)
-        return await store.delete(call_ids), folders
-    folders = await store.folders_older(than_s)
-    return await store.delete_older(than_s), folders
+        folders += await store.folders(call_ids)
+        return await store.delete(call_ids)
+    folders += await store.folders_older(than_s)
+    return await store.delete_older(than_s)
+
+
+def _show_folders(folders: "Sequence[CallFolder]") -> None:
+    if not folders:
+        return
+    from crossfade.pipelines.calls_view import place
+
+    console = Console()
+    console.print("the recordings of these calls are not the store's; delete them where they lie:")
+    for folder in folders:
+        console.print(Text(f"  {place(folder)}"), soft_wrap=True)
 
 
 async def _loaded(store: "CallStore", name: str) -> "StoredCall":

@@ -10,13 +10,15 @@ from crossfade.conversation.transcript import describe
 from crossfade.conversation.turns import AgentTurn, Entry, UserTurn
 from crossfade.conversation.usage import Usage
 from crossfade.conversation.webvtt import Cue, webvtt
+from crossfade.observability.redaction import redact, without_secrets
 
 _LEAST_S = 0.5
 _CHARACTERS_PER_S = 15.0
 
 
 def as_json(call: StoredCall) -> str:
-    """All that was said and called, with times in seconds from the call's start.
+    """All that was said and called, with times in seconds from the call's start, and without
+    anything that looks like a credential.
 
     Args:
         call: Loaded with `started_at_s` 0.
@@ -34,7 +36,8 @@ def as_json(call: StoredCall) -> str:
         ],
         **describe(call.entries, usage_of(call.entries), 0.0),
     }
-    return json.dumps(told, indent=2, ensure_ascii=False, default=str) + "\n"
+    kept = redact(told, content=True)
+    return json.dumps(kept, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
 def as_webvtt(call: StoredCall) -> str:
@@ -46,7 +49,7 @@ def as_webvtt(call: StoredCall) -> str:
     Args:
         call: Loaded with `started_at_s` 0.
     """
-    return webvtt(_cues(call.entries))
+    return without_secrets(webvtt(_cues(call.entries)))
 
 
 def usage_of(entries: Sequence[Entry]) -> Usage:

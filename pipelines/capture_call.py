@@ -13,6 +13,7 @@ from crossfade.errors import SettingsError
 from crossfade.observability.capture import Capture
 from crossfade.processors.tool_policy import ToolPolicy
 from crossfade.processors.tools import Handler, Tool, schema_tool
+from crossfade.processors.uplink import UPLINK_MS
 from crossfade.providers import SessionConfig
 from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
 from crossfade.providers.continuity.settings import Continuity
@@ -34,6 +35,7 @@ class CallSetup:
     end_of_turn: EndOfTurnRule = "silence"
     in_rate_hz: int = 16000
     out_rate_hz: int = 24000
+    uplink_ms: int = UPLINK_MS
     continuity: Continuity | None = None
     route: Sequence[RouteEndpoint] = field(default_factory=tuple)
     unfinished: bytes = b""
@@ -52,6 +54,7 @@ def keep_setup(capture: Capture, setup: CallSetup, tools: Sequence[Tool]) -> Non
             "end_of_turn": setup.end_of_turn,
             "in_rate_hz": setup.in_rate_hz,
             "out_rate_hz": setup.out_rate_hz,
+            "uplink_ms": setup.uplink_ms,
             "route": [
                 {"spec": leg.spec, "dialect": leg.dialect, "changes": dict(leg.changes)}
                 for leg in setup.route
@@ -81,6 +84,7 @@ def captured_setup(settings: Mapping[str, Mapping[str, Any]]) -> CallSetup:
             end_of_turn=call.end_of_turn,
             in_rate_hz=call.in_rate_hz,
             out_rate_hz=call.out_rate_hz,
+            uplink_ms=call.uplink_ms,
             continuity=Continuity(**continuity) if continuity else None,
             route=tuple(RouteEndpoint(**dict(leg)) for leg in call.route),
             unfinished=base64.b64decode(call.unfinished),
@@ -104,6 +108,7 @@ class _CallSettings(BaseModel):
     end_of_turn: EndOfTurnRule
     in_rate_hz: int = Field(ge=8000, le=48_000)
     out_rate_hz: int = Field(ge=8000, le=48_000)
+    uplink_ms: int = Field(default=UPLINK_MS, ge=0, le=1000)
     route: list[_Leg]
     unfinished: str
     begun_elsewhere: bool

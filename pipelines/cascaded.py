@@ -55,6 +55,9 @@ def cascaded(
     runs: Annotated[Path, typer.Option(help="Where the folder of the call is made.")] = Path(
         "runs"
     ),
+    flac: Annotated[
+        bool, typer.Option("--flac", help="Record as FLAC, which is smaller, not as WAV.")
+    ] = False,
 ) -> None:
     """Talk through recogniser, text model and synthesiser. Without a key all are embedded."""
     with errors_in_one_line():
@@ -74,6 +77,7 @@ def cascaded(
                 input=input_file,
                 output=output,
                 runs=runs,
+                flac=flac,
             )
         )
 

@@ -188,6 +188,7 @@ async def run_cascaded(
             script,
             model=description,
             runs=settings.runs,
+            flac=settings.flac,
             output=settings.output,
             announce=announce,
             listener=listener,

@@ -34,6 +34,8 @@ class CascadedSettings(BaseModel):
     """Where the agent's speech goes as a WAV file, besides the recording."""
     runs: Path = Path("runs")
     """Where the folder of this call is made."""
+    flac: bool = False
+    """Whether the recording is a FLAC file, a fifth to a half of a WAV file's size."""
 
     @property
     def chosen_llm(self) -> str:

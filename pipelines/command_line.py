@@ -36,7 +36,8 @@ def errors_in_one_line() -> Iterator[None]:
         raise typer.Exit(MISTAKE) from error
     except OSError as error:
         # Such as a terminal that is gone or a disk that is full.
-        Console(stderr=True).print(Text(f"error: {error.strerror}"), soft_wrap=True)
+        what = "" if error.filename is None else f"{error.filename}: "
+        Console(stderr=True).print(Text(f"error: {what}{error.strerror}"), soft_wrap=True)
         raise typer.Exit(MISTAKE) from error
     except KeyboardInterrupt as error:
         Console(stderr=True).print("interrupted", style="dim")

@@ -33,6 +33,10 @@ def compare(
 
         folders = call_folders(runs, holding=SUMMARY)
         summaries = [read_summary(folder) for folder in folders]
+        if len(folders) < 2:
+            raise SettingsError(
+                f"{folders[0]}: one call has nothing to be compared with; name another as well"
+            )
         console = Console()
         if by is None and base is None and len(folders) == 2:
             from crossfade.pipelines.compare_calls import calls_beside

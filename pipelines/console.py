@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from crossfade.observability.cost_meter import OnBudget
 from crossfade.observability.live_events import (
     AgentFinished,
     AgentSaid,
@@ -27,6 +28,7 @@ from crossfade.observability.live_events import (
     UserSaid,
     UserSpeaking,
 )
+from crossfade.observability.report_words import plain
 
 _WHO = {"caller": "bold cyan", "agent": "bold green", "tool": "bold yellow", "": "dim"}
 _RESULT_CHARS = 160
@@ -107,21 +109,29 @@ class CallConsole:
         line.add_column(width=7, justify="right", style="dim")
         line.add_column(width=6, style=_WHO[who])
         line.add_column()
-        line.add_row(f"{at_s:.1f}s", who, text)
+        line.add_row(f"{at_s:.1f}s", who, _harmless(text))
         self._console.print(line)
 
     def _now(self) -> Text:
         speaker = "agent" if self._agent_speaks else "caller" if self._caller else ""
         said = next((text for _, text in self._agent.values()), "")
         words = Text(said.strip()[-_RESULT_CHARS:]) if said else self._caller
+        words = _harmless(words)
         return Text("      ● ", _WHO[speaker]).append(f"{speaker:<6} ").append_text(words)
+
+
+def _harmless(text: Text) -> Text:
+    """The same without what a terminal obeys: others said it."""
+    text.plain = plain(text.plain)
+    return text
 
 
 def _alert(event: AnswerSlow | RateMismatched | BudgetCrossed) -> str:
     """What is not as it should be, in plain words."""
     match event:
         case BudgetCrossed():
-            return f"the call has cost ${event.spent_usd:.4f}, more than ${event.budget.usd}"
+            cost = f"the call has cost ${event.spent_usd:.4f}, more than ${event.budget.usd}"
+            return cost + _ON_BUDGET[event.budget.then].format(event.budget.node)
         case AnswerSlow():
             hop = f"{event.hop} took {event.took_ms:.0f} ms, may take {event.budget_ms:.0f}"
             return f"slow answer: {hop}"
@@ -131,6 +141,11 @@ def _alert(event: AnswerSlow | RateMismatched | BudgetCrossed) -> str:
     )
 
 
+_ON_BUDGET = {
+    OnBudget.WARN: "",
+    OnBudget.DOWNGRADE: ": {0} is to take over",
+    OnBudget.END: ": it ends when the agent has finished",
+}
 _HANDOVERS = {
     "reconnect": "connected again to {0}",
     "rotation": "went over to a new session of {0}",

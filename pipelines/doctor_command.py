@@ -19,7 +19,9 @@ def doctor(
         bool, typer.Option("--online", help="Reach for the providers, too, without a key.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
-    port: Annotated[int, typer.Option(help="The port that calls are to be served at.")] = 7860,
+    port: Annotated[
+        int, typer.Option(min=1, max=65_535, help="The port that calls are to be served at.")
+    ] = 7860,
     runs: Annotated[Path, typer.Option(help="Where the folders of calls are made.")] = Path("runs"),
     store: Annotated[
         str | None, typer.Option(help="URL of the store or path of its file.", show_default=False)

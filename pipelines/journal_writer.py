@@ -201,7 +201,7 @@ class JournalWriter:
         while True:
             await self._some.wait()
             well = await self._write_once()
-            if not self._journals:
+            if not self._journals and not self._to_forget:
                 self._some.clear()
                 continue
             await asyncio.sleep(self._interval_s if well else self._retry_s)
@@ -323,9 +323,11 @@ class JournalWriter:
             self._forgetting = asyncio.create_task(self._forget(), name="call journal forgets")
 
     async def _forget(self) -> None:
-        # What fails now is done next time: there is audio in every call.
-        with contextlib.suppress(StoreError):
+        try:
             await self._store.forget_audio()
+        except StoreError:
+            # Somebody reads the file, or the store is down: it is done next time.
+            self._to_forget = True
 
     def _give_back(self, batch: Iterable[CallChanges]) -> None:
         self._renewed_s = -float("inf")

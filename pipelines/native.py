@@ -62,6 +62,9 @@ def native(
     runs: Annotated[Path, typer.Option(help="Where the folder of the call is made.")] = Path(
         "runs"
     ),
+    flac: Annotated[
+        bool, typer.Option("--flac", help="Record as FLAC, which is smaller, not as WAV.")
+    ] = False,
     arms: Annotated[
         Path | None, typer.Option(help="YAML file of arms: one of them gives the model.")
     ] = None,
@@ -100,6 +103,7 @@ def native(
                 output=output,
                 faults=faults,
                 runs=runs,
+                flac=flac,
                 arms=arms,
                 caller=caller or "",
                 budget_usd=None if budget is None else Decimal(str(budget)),

@@ -18,6 +18,7 @@ from crossfade.processors.tool_answers import tool_wire
 from crossfade.processors.tool_prompt import with_tool_instruction
 from crossfade.processors.tools import Tool
 from crossfade.processors.turn_taking import TurnOwner
+from crossfade.processors.uplink import UPLINK_MS
 from crossfade.providers import SessionConfig, TurnDetection, connect
 from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
 from crossfade.providers.continuity.settings import Continuity
@@ -76,6 +77,8 @@ async def native_call(
     end_of_turn: EndOfTurnRule = "silence",
     in_rate_hz: int = 16000,
     out_rate_hz: int = 24000,
+    uplink_ms: int = UPLINK_MS,
+    entry: Sequence[FrameProcessor] = (),
     custom: Sequence[FrameProcessor] = (),
 ) -> AsyncIterator[Call]:
     """Connect to a model and put a call together around it; `Call.run` then runs it.
@@ -102,6 +105,9 @@ async def native_call(
             the Smart Turn model takes for an end.
         in_rate_hz: Rate of the caller's audio.
         out_rate_hz: Rate of the agent's audio.
+        uplink_ms: How much of the caller's audio a message to the model holds at least; longer
+            ones cost less, and come later.
+        entry: Processors of your own, before what the caller says is filed.
         custom: Processors of your own, before the speech node.
 
     Raises:
@@ -127,6 +133,7 @@ async def native_call(
             end_of_turn=end_of_turn,
             in_rate_hz=in_rate_hz,
             out_rate_hz=out_rate_hz,
+            uplink_ms=uplink_ms,
             continuity=continuity,
             route=route,
             unfinished=unfinished,
@@ -147,7 +154,9 @@ async def native_call(
         tap=record.tap,
     ) as session:
         context_tokens = None if continuity is None else continuity.context_tokens
-        node = SpeechToSpeech(session, rate_hz=in_rate_hz, context_tokens=context_tokens)
+        node = SpeechToSpeech(
+            session, rate_hz=in_rate_hz, context_tokens=context_tokens, uplink_ms=uplink_ms
+        )
         yield Call(
             transport=transport,
             node=node,
@@ -171,6 +180,7 @@ async def native_call(
             end_of_turn=end_of_turn,
             in_rate_hz=in_rate_hz,
             out_rate_hz=out_rate_hz,
+            entry=entry,
             custom=custom,
             unfinished=session.unfinished_audio,
             unfinished_rate_hz=session.input_rate_hz,
@@ -221,6 +231,7 @@ async def run_native(
             script,
             model=settings.model,
             runs=settings.runs,
+            flac=settings.flac,
             output=settings.output,
             announce=announce,
             listener=listener,

@@ -162,6 +162,7 @@ async def replay_call(
                 end_of_turn=setup.end_of_turn,
                 in_rate_hz=setup.in_rate_hz,
                 out_rate_hz=setup.out_rate_hz,
+                uplink_ms=setup.uplink_ms,
             ) as chain:
                 await chain.run(until=_ending(conducting, chain, hangs_up=call.hung_up))
         except CrossfadeError as error:

@@ -7,7 +7,9 @@ from pathlib import Path
 from crossfade.observability.capture_file import CapturedCall, read_capture
 from crossfade.observability.divergence import Divergence, compare
 from crossfade.observability.live_events import Listener
+from crossfade.observability.redaction import without_secrets
 from crossfade.observability.replay_clock import run_paced
+from crossfade.observability.report_words import plain
 from crossfade.observability.virtual_time import run_virtual
 from crossfade.processors.tools import Tool
 
@@ -72,7 +74,9 @@ def replay(
 def line_of(divergence: Divergence) -> str:
     """A divergence in one line."""
     when = "" if divergence.at_s is None else f"at {divergence.at_s:.3f} s: "
-    return f"{when}{divergence.what}: expected {divergence.expected}; got {divergence.got}"
+    told = f"{when}{divergence.what}: expected {divergence.expected}; got {divergence.got}"
+    # What a provider said, or who changed the capture, is obeyed by no terminal.
+    return plain(without_secrets(told))
 
 
 __all__ = ["Changes", "Replayed", "line_of", "replay"]

@@ -48,10 +48,10 @@ def report(
             style = _STYLES[problem.severity.value]
             line = Text(f"{clock(problem.at_s):>9}  ").append(plain(problem.text), style)
             console.print(line, soft_wrap=True)
-        if cuts:
-            console.print(f"{len(cut_turns(found))} turns cut", soft_wrap=True)
         path = write_report(found, audio=audio, budget=budget)
         console.print(Text(f"written to {path}"), soft_wrap=True)
+        if cuts:
+            console.print(f"{len(cut_turns(found))} turns cut", soft_wrap=True)
 
 
 def _latest(runs: Path) -> Path:

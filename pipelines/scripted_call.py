@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from crossfade.audio.sound_file import read_sound
-from crossfade.observability.call import RECORDING, CallRecord
+from crossfade.observability.call import CallRecord
 from crossfade.observability.call_summary import CallSummary
 from crossfade.observability.cost_meter import Budget
 from crossfade.observability.live_events import Listener
@@ -62,6 +62,7 @@ async def hold_call(
     output: Path | None,
     announce: Callable[[str], None],
     listener: Listener,
+    flac: bool = False,
     capture: bool = False,
     budgets: Sequence[Budget] = (),
     choice: Choice | None = None,
@@ -76,6 +77,7 @@ async def hold_call(
         output: Where the agent's speech goes as a WAV file, besides the recording.
         announce: Told where the record lies.
         listener: Told what happens while the call runs.
+        flac: Whether the recording is a FLAC file, not a WAV file.
         capture: Whether all that it takes to run the call again is kept.
         budgets: What the call may cost.
         choice: Which arm it was given, where there was a choice.
@@ -85,7 +87,9 @@ async def hold_call(
     """
     caller = ScriptedCaller(script)
     folder = make_call_folder(runs, datetime.now())
-    record = CallRecord.open(folder, capture=capture, details={"model": model}, budgets=budgets)
+    record = CallRecord.open(
+        folder, flac=flac, capture=capture, details={"model": model}, budgets=budgets
+    )
     record.subscribe(listener)
     if choice is not None:
         note_choice(record, choice)
@@ -100,7 +104,7 @@ async def hold_call(
         if not called:
             shutil.rmtree(folder)
         elif output is not None:
-            write_answer_file(folder / RECORDING, output)
+            write_answer_file(record.recording, output)
     return Outcome(folder=folder, summary=summary, missed=script.missed)
 
 

@@ -7,6 +7,7 @@ import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -75,9 +76,22 @@ def serve(
         Path | None, typer.Option(help="A certificate chain in PEM, for https and wss.")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key, in PEM.")] = None,
+    unfinished_audio: Annotated[
+        bool,
+        typer.Option(help="Keep what a caller is saying in the store, until it is answered."),
+    ] = True,
     details: Annotated[
         bool, typer.Option(help="Tell clients that ask of tools, latency and cost.")
     ] = True,
+    public_url: Annotated[
+        str, typer.Option(help="Under which Twilio knows this server, https://…")
+    ] = "",
+    transfer_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Whom callers on the phone may be put through to, NAME=NUMBER; may be repeated."
+        ),
+    ] = None,
     open_page: Annotated[
         bool, typer.Option("--open", help="Open the page to talk from in the browser.")
     ] = False,
@@ -114,6 +128,9 @@ def serve(
             tls_cert=tls_cert,
             tls_key=tls_key,
             details=details,
+            unfinished_audio=unfinished_audio,
+            public_url=public_url,
+            transfer_to=tuple(transfer_to or ()),
             metrics_port=metrics_port,
         )
         console = Console()
@@ -168,13 +185,19 @@ async def run_server(
     from crossfade.pipelines.serve_calls import Calls
     from crossfade.pipelines.serve_garbage import Garbage, leave_rounds_to_us
     from crossfade.pipelines.serve_limits import ClientLimits
+    from crossfade.pipelines.serve_phone import WEBHOOK_PATH, Phone, destinations_of
     from crossfade.pipelines.serve_server import CALL_PATH, CallServer
-    from crossfade.pipelines.serve_settings import server_access, token_signer
+    from crossfade.pipelines.serve_settings import (
+        server_access,
+        token_signer,
+        twilio_account,
+    )
     from crossfade.pipelines.serve_store import keeping
     from crossfade.pipelines.telemetry_calls import Watch, metrics_for_prometheus, watch_nothing
 
     stopped = stop()
     access, certificate = server_access(settings), settings.certificate
+    account = twilio_account()
     async with contextlib.AsyncExitStack() as stack:
         found = provider
         if found is None:
@@ -205,11 +228,23 @@ async def run_server(
             watch=watch,
             limits=limits,
         )
-        server = CallServer(calls, access, limits)
+        phone = None
+        if account is not None:
+            phone = Phone(
+                calls,
+                account,
+                public_url=settings.public_url,
+                destinations=destinations_of(settings.transfer_to),
+                secure=certificate is not None,
+            )
+        public_host = urlsplit(settings.public_url).netloc
+        server = CallServer(calls, access, limits, phone, public_host)
         async with server.listening(settings.host, settings.port, certificate) as port:
             at = f"{settings.base}:{port}".replace("ws", "ws" if certificate is None else "wss", 1)
             page = at.replace("ws", "http", 1) + "/"
             announce(f"talk at {page}")
+            if phone is not None:
+                announce(f"phone calls by Twilio: {settings.public_url or page[:-1]}{WEBHOOK_PATH}")
             announce(f"listening on {at}{CALL_PATH}")
             if show is not None:
                 show(page)

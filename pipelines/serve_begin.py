@@ -16,7 +16,7 @@ from crossfade.errors import CrossfadeError, StoreError
 from crossfade.processors.tools import Tool
 from crossfade.providers import SessionConfig, connect
 from crossfade.transports.websocket_messages import CloseCode, Hello
-from crossfade.transports.websocket_token import Claims
+from crossfade.transports.websocket_token import LIFETIME_S, Claims
 
 from .assembly import new_conversation
 from .endpoint import Endpoint
@@ -58,6 +58,8 @@ class Beginning:
     conversation: Conversation | None = None
     unfinished: bytes = b""
     owed: Owed = Owed.NOTHING
+    tools: Sequence[Tool] = ()
+    """Those of this call alone."""
 
 
 class Beginnings:
@@ -128,6 +130,30 @@ class Beginnings:
             config=stored_config(beginning.config),
             audio_rate_hz=audio_rate_hz,
             state=UNBORN,
+        )
+
+    async def newest(self, call_id: str, hello: Hello) -> Claims | None:
+        """What the newest token of a call would say, of one that runs in the store; else None.
+
+        Raises:
+            AttachmentRefused: The store does not answer.
+        """
+        if self._keeping is None:
+            return None
+        try:
+            seen = await self._keeping.look(call_id)
+        except StoreError as error:
+            logger.warning("call {} is not looked for: {}", call_id, error)
+            raise AttachmentRefused(CloseCode.TAKEN, _NO_STORE) from error
+        if seen is None or seen.state == UNBORN:
+            return None
+        return Claims(
+            call_id=call_id,
+            attachment=CallState.decoded(seen.state).attachments,
+            began_at=seen.started_at,
+            expires_at=time.time() + LIFETIME_S,
+            input_rate_hz=hello.input_rate_hz or 16000,
+            output_rate_hz=hello.output_rate_hz or 24000,
         )
 
     async def taken(self, claims: Claims, hello: Hello) -> Beginning:

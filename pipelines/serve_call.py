@@ -93,6 +93,8 @@ class ServedCall:
         self._presented = setting.attachments
         self._was_born = setting.born
         self._kept: Callable[[], bool] = lambda: True
+        self.greet: Callable[[], None] = lambda: None
+        """Tells a client that was attached how things stand."""
         self._issued_at_s = 0.0
         self._issued_as_kept = True
         self._started_at_s = float("inf")
@@ -142,21 +144,24 @@ class ServedCall:
                 stream=stream,
             ),
         )
+        self.greet()
 
     def _issue(self) -> str:
         """A token for the attachment after this one, good for its whole life from now on."""
         self._issued_at_s = asyncio.get_running_loop().time()
         self._issued_as_kept = self._kept()
-        return self._signer.issue(
-            Claims(
-                call_id=self.call_id,
-                attachment=self._attachments,
-                began_at=self.began_at,
-                kept=self._issued_as_kept,
-                expires_at=time.time() + LIFETIME_S,
-                input_rate_hz=self.transport.in_rate_hz,
-                output_rate_hz=self.transport.out_rate_hz,
-            )
+        return self._signer.issue(self.claims())
+
+    def claims(self) -> Claims:
+        """What a token for the attachment after this one says."""
+        return Claims(
+            call_id=self.call_id,
+            attachment=self._attachments,
+            began_at=self.began_at,
+            kept=self._kept(),
+            expires_at=time.time() + LIFETIME_S,
+            input_rate_hz=self.transport.in_rate_hz,
+            output_rate_hz=self.transport.out_rate_hz,
         )
 
     def _renew_token(self) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from loguru import logger
 from crossfade.conversation.store_records import CallStatus, StoredHandle
 from crossfade.errors import CrossfadeError, StoreError
 from crossfade.observability.call import CallRecord
+from crossfade.processors.keypad import Keypad
 from crossfade.processors.tools import Tool
 from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
 from crossfade.providers.continuity.serving import Serving
@@ -28,6 +30,7 @@ from .native_call import native_call
 from .serve_admission import Admission
 from .serve_begin import BEGINNING, NAMED, REPLACED, AttachmentRefused, Beginning, Beginnings
 from .serve_call import Ending, ServedCall
+from .serve_details import CallDetails
 from .serve_limits import UNLIMITED, ClientLimits
 from .serve_settings import ServeSettings
 from .serve_store import CallKeeping
@@ -91,6 +94,7 @@ class Calls:
         self._served: dict[str, ServedCall] = {}
         self._beginning: dict[str, asyncio.Task[ServedCall]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._switching: set[asyncio.Task[None]] = set()
         self.draining = False
 
     @property
@@ -127,6 +131,39 @@ class Calls:
             raise AttachmentRefused(CloseCode.REFUSED, REPLACED)
         served.attach(socket, hello, claims)
         return served
+
+    async def attach_phone(
+        self, socket: Attachment, hello: Hello, *, new: bool, tools: Sequence[Tool]
+    ) -> ServedCall:
+        """Attach a phone to the call of its name, wherever that is; who asks is trusted.
+
+        Args:
+            socket: Its line.
+            hello: With the call's name.
+            new: Whether the call may begin with it.
+            tools: What the model may call in this call besides.
+
+        Raises:
+            AttachmentRefused: It cannot be.
+        """
+        if self.draining:
+            raise AttachmentRefused(CloseCode.BUSY, "the server ends; try another")
+        assert hello.call_id is not None
+        call_id = hello.call_id
+        served = self._served.get(call_id)
+        if served is not None:
+            claims: Claims | None = served.claims()
+        else:
+            claims = await self._beginnings.newest(call_id, hello)
+        if claims is None and not (new or call_id in self._beginning):
+            raise AttachmentRefused(CloseCode.UNKNOWN, "there is no such call any more")
+        served = await self._find(call_id, claims, hello, socket, tools=tools)
+        served.attach(socket, hello, claims)
+        return served
+
+    def served(self, call_id: str) -> ServedCall | None:
+        """A call that runs here."""
+        return self._served.get(call_id)
 
     async def drain(self) -> None:
         """Take no more calls, and hand over those that run, or end them where nobody can go on.
@@ -171,7 +208,14 @@ class Calls:
             raise AttachmentRefused(CloseCode.TAKEN, BEGINNING)
 
     async def _find(
-        self, call_id: str, claims: Claims | None, hello: Hello, socket: Attachment, client: str
+        self,
+        call_id: str,
+        claims: Claims | None,
+        hello: Hello,
+        socket: Attachment,
+        client: str | None = None,
+        *,
+        tools: Sequence[Tool] = (),
     ) -> ServedCall:
         served = self._served.get(call_id)
         if served is not None and claims is not None:
@@ -181,9 +225,9 @@ class Calls:
         if task is None:
             if self.full:
                 raise AttachmentRefused(CloseCode.BUSY, "the server has as many calls as it takes")
-            if claims is None:
+            if claims is None and client is not None:
                 self._count(call_id, client)
-            beginning = self._begin(call_id, claims, hello, socket)
+            beginning = self._begin(call_id, claims, hello, socket, tools)
             task = asyncio.create_task(beginning, name=f"begin {call_id}")
             self._beginning[call_id] = task
             task.add_done_callback(lambda done: self._begun(call_id, done))
@@ -234,7 +278,12 @@ class Calls:
             self._limits.leaves(client)
 
     async def _begin(
-        self, call_id: str, claims: Claims | None, hello: Hello, socket: Attachment
+        self,
+        call_id: str,
+        claims: Claims | None,
+        hello: Hello,
+        socket: Attachment,
+        tools: Sequence[Tool],
     ) -> ServedCall:
         """Make a call's chain and start it, when it is its turn.
 
@@ -250,6 +299,7 @@ class Calls:
             beginning = await self._beginnings.new(call_id, hello)
         else:
             raise AttachmentRefused(CloseCode.TIMEOUT, "the client has gone")
+        beginning = replace(beginning, tools=tools)
         served = ServedCall(
             beginning.setting,
             self._signer,
@@ -332,7 +382,7 @@ class Calls:
                 transport=served.transport,
                 record=record,
                 config=beginning.config,
-                tools=self._tools,
+                tools=[*self._tools, *beginning.tools],
                 base_url=self._provider.base_url,
                 api_key=self._provider.api_key,
                 route=self._route,
@@ -340,12 +390,41 @@ class Calls:
                 unfinished=beginning.unfinished,
                 in_rate_hz=served.transport.in_rate_hz,
                 out_rate_hz=served.transport.out_rate_hz,
+                entry=[Keypad()],
                 custom=[TakeoverPrompt(beginning.owed)],
             ) as call:
+                if self._settings.details:
+                    self._tell_details(served, record, call)
                 yield call, self._journal(served, beginning, call, folder)
         finally:
             record.dropped("ms of the caller's sound on the way", round(served.transport.lost_ms))
             record.close({})
+
+    def _tell_details(self, served: ServedCall, record: CallRecord, call: Call) -> None:
+        serving = call.serving()
+        details = CallDetails(
+            served.transport.tell_detail,
+            record,
+            call.conversation,
+            provider=self._provider.spec if serving is None else serving.provider,
+            secrets=frozenset().union(*(tool.declaration.secrets for tool in self._tools)),
+        )
+        served.greet = details.greet
+        served.transport.on_played(details.played)
+        served.transport.on_node = lambda name: self._choose(call, name, details)
+
+    def _choose(self, call: Call, name: str, details: CallDetails) -> None:
+        """Have another node serve a call, if it has one of that name."""
+
+        async def switch() -> None:
+            try:
+                await call.switch_to(name, why="the caller's choice")
+            except CrossfadeError as error:
+                details.problem(str(error))
+
+        task = asyncio.create_task(switch(), name="switch nodes")
+        self._switching.add(task)
+        task.add_done_callback(self._switching.discard)
 
     def _journal(
         self, served: ServedCall, beginning: Beginning, call: Call, folder: Path
@@ -356,7 +435,7 @@ class Calls:
         return self._keeping.open(
             beginning.begun or self._beginnings.new_call(beginning, rate_hz),
             call.conversation,
-            unfinished=served.unfinished,
+            unfinished=served.unfinished if self._settings.unfinished_audio else None,
             state=served.stored_state(rate_hz),
             handle=lambda: _stored_handle(call.serving()),
             begun=beginning.begun is not None,

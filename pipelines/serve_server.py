@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from websockets.http11 import Request
 
 from crossfade.errors import CallerError
+from crossfade.providers.address import is_loopback
 from crossfade.transports.client_socket import ClientSocket, Refusal
 from crossfade.transports.websocket_messages import CloseCode, Hello, read_message, write_message
 
@@ -19,6 +20,7 @@ from .serve_begin import AttachmentRefused
 from .serve_calls import Calls
 from .serve_limits import UNLIMITED, ClientLimits
 from .serve_pages import bearer, pages
+from .serve_phone import STREAM_PATH, Phone
 
 CALL_PATH = "/ws"
 _HELLO_S = 5.0
@@ -32,14 +34,23 @@ class CallServer:
         calls: What they are attached to.
         access: Who may begin calls.
         limits: How many, of one address.
+        phone: Answers Twilio; None is no phone.
+        public_host: Under which the pages are known besides this machine's own names.
     """
 
     def __init__(
-        self, calls: Calls, access: Access | None = None, limits: ClientLimits | None = None
+        self,
+        calls: Calls,
+        access: Access | None = None,
+        limits: ClientLimits | None = None,
+        phone: Phone | None = None,
+        public_host: str = "",
     ) -> None:
         self._calls = calls
         self._access = access or Access()
         self._limits = limits or ClientLimits(UNLIMITED)
+        self._phone = phone
+        self._public_host = public_host
 
     @contextlib.asynccontextmanager
     async def listening(
@@ -50,7 +61,8 @@ class CallServer:
         Raises:
             SettingsError: The address cannot be listened on, or the certificate cannot be used.
         """
-        app = pages(self._calls, self._access, self._limits)
+        more = () if self._phone is None else self._phone.routes
+        app = pages(self._calls, self._access, self._limits, more=more)
         async with listening(
             app, self._line, host=host, port=port, certificate=certificate
         ) as found:
@@ -60,15 +72,32 @@ class CallServer:
         return ClientSocket(self._opened, refuse=self._refuse)
 
     def _refuse(self, request: Request) -> Refusal | None:
-        if urlsplit(request.path).path != CALL_PATH:
+        path = urlsplit(request.path).path
+        if self._phone is not None and path.rstrip("/") == STREAM_PATH:
+            return self._phone.refuse(request)
+        if path != CALL_PATH:
             return HTTPStatus.NOT_FOUND, "nothing here\n"
-        if not _same_origin(request):
+        if not self._own_page(request):
             return HTTPStatus.FORBIDDEN, "not from this page\n"
         if self._calls.draining:
             return HTTPStatus.SERVICE_UNAVAILABLE, "this server ends\n"
         return None
 
+    def _own_page(self, request: Request) -> bool:
+        """Whether no page of another site asks, whose user does not know of it."""
+        origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
+        if origin is None:
+            return True
+        if urlsplit(origin).netloc != host:
+            return False
+        # Another site's name may be made to lead to this machine; then nothing but it tells.
+        return self._access.needed or host == self._public_host or is_loopback(f"ws://{host}")
+
     async def _opened(self, socket: ClientSocket) -> None:
+        assert socket.request is not None
+        if self._phone is not None and urlsplit(socket.request.path).path != CALL_PATH:
+            await self._phone.opened(socket)
+            return
         try:
             hello = self._admitted(await _hello(socket), socket)
             served = await self._calls.attach(socket, hello, client=socket.client)
@@ -124,12 +153,6 @@ async def _hello(socket: ClientSocket) -> Hello:
     if not isinstance(hello, Hello):
         raise AttachmentRefused(CloseCode.MALFORMED, "say hello first, as JSON")
     return hello
-
-
-def _same_origin(request: Request) -> bool:
-    """Whether no page of another site asks, whose user does not know of it."""
-    origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("Host")
 
 
 __all__ = ["CALL_PATH", "CallServer"]

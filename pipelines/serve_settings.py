@@ -7,6 +7,7 @@ from pydantic import Field
 
 from crossfade.errors import SettingsError
 from crossfade.providers.address import is_loopback
+from crossfade.transports.twilio_call import REST_URL, TwilioAccount
 from crossfade.transports.websocket_token import TokenSigner, fresh_secret
 
 from .http_server import Certificate
@@ -16,6 +17,9 @@ from .settings import NativeSettings
 
 SECRET_VARIABLE = "CROSSFADE_SECRET"
 TOKEN_VARIABLE = "CROSSFADE_TOKEN"
+TWILIO_TOKEN_VARIABLE = "TWILIO_AUTH_TOKEN"
+TWILIO_SID_VARIABLE = "TWILIO_ACCOUNT_SID"
+TWILIO_REST_VARIABLE = "TWILIO_REST_URL"
 
 
 class ServeSettings(NativeSettings):
@@ -36,8 +40,15 @@ class ServeSettings(NativeSettings):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     """PEM files for TLS; None of both is plain TCP."""
+    unfinished_audio: bool = True
+    """Whether the store keeps what a caller is saying, until it is answered, so that another
+    process can go on in mid-sentence."""
     details: bool = True
     """Whether clients may be told of tools, latency and cost."""
+    public_url: str = ""
+    """Under which Twilio knows the server, `https://…`; empty takes it from its requests."""
+    transfer_to: tuple[str, ...] = ()
+    """Whom callers on the phone may be put through to, NAME=NUMBER each."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Where Prometheus reads metrics, on this machine; None measures nothing."""
 
@@ -90,6 +101,21 @@ def server_access(settings: ServeSettings) -> Access:
         )
     # Servers that share the one secret know each other's tickets, too.
     return Access(tokens, os.environ.get(SECRET_VARIABLE, ""))
+
+
+def twilio_account() -> TwilioAccount | None:
+    """Whose phone calls the server takes; None without TWILIO_AUTH_TOKEN.
+
+    With TWILIO_ACCOUNT_SID, too, calls are redirected by REST.
+    """
+    token = os.environ.get(TWILIO_TOKEN_VARIABLE, "")
+    if not token:
+        return None
+    return TwilioAccount(
+        sid=os.environ.get(TWILIO_SID_VARIABLE, ""),
+        auth_token=token,
+        rest_url=os.environ.get(TWILIO_REST_VARIABLE, REST_URL),
+    )
 
 
 def token_signer(store_url: str | None) -> TokenSigner:
@@ -148,4 +174,14 @@ def _sqlite_path(url: str) -> Path | None:
     return Path(rest.removeprefix("/").partition("?")[0])
 
 
-__all__ = ["SECRET_VARIABLE", "TOKEN_VARIABLE", "ServeSettings", "server_access", "token_signer"]
+__all__ = [
+    "SECRET_VARIABLE",
+    "TOKEN_VARIABLE",
+    "TWILIO_REST_VARIABLE",
+    "TWILIO_SID_VARIABLE",
+    "TWILIO_TOKEN_VARIABLE",
+    "ServeSettings",
+    "server_access",
+    "token_signer",
+    "twilio_account",
+]

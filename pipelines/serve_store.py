@@ -190,7 +190,7 @@ class CallKeeping:
         call: NewCall,
         conversation: Conversation,
         *,
-        unfinished: Callable[[], bytes],
+        unfinished: Callable[[], bytes] | None,
         state: Callable[[], str],
         handle: Callable[[], StoredHandle | None],
         begun: bool,

@@ -39,6 +39,8 @@ class NativeSettings(BaseModel):
     """A YAML file of what goes wrong at the built-in emulator, and when."""
     runs: Path = Path("runs")
     """Where the folder of this call is made."""
+    flac: bool = False
+    """Whether the recording is a FLAC file, a fifth to a half of a WAV file's size."""
     capture: bool = False
     """Whether all that it takes to run a call again is kept: every word and sound of it."""
     arms: Path | None = None

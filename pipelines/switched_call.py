@@ -55,6 +55,8 @@ async def switched_call(
     Raises:
         CrossfadeError: No node of the route can be had; if there is no route, the first.
     """
+    # Its price is known with one of the next things that happen.
+    record.subscribe(lambda _: switch.report_cost(float(record.spent_usd)))
     try:
         profile = (await switch.prepare()).profile
         yield Call(

@@ -91,8 +91,10 @@ def _parsed(text: bytes) -> Line | None:
         line = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
-    whole = isinstance(line, dict) and {"t", "dir", "type"} <= line.keys()
-    return line if whole and isinstance(line["t"], int | float) else None
+    if not isinstance(line, dict):
+        return None
+    known = isinstance(line.get("dir"), str) and isinstance(line.get("type"), str)
+    return line if known and isinstance(line.get("t"), int | float) else None
 
 
 __all__ = ["LAST", "Line", "LogReader", "find_log", "follow"]

@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.text import Text
 
+from crossfade.observability.report_words import plain
+
 from .tail_follow import Line
 
 _ARROWS = {"out": ("→", "cyan"), "in": ("←", "green"), "frame": ("·", "yellow"), "call": ("■", "")}
@@ -27,7 +29,7 @@ class Filter:
     directions: Sequence[str] = ()
 
     def wants(self, line: Line) -> bool:
-        kind, direction = str(line["type"]), line["dir"]
+        kind, direction = line["type"], line["dir"]
         return (not self.directions or direction in self.directions) and (
             not self.types or any(fnmatchcase(kind, wanted) for wanted in self.types)
         )
@@ -41,7 +43,7 @@ def readable(line: Line, *, full: bool = False) -> Text:
         full: All that it says; else what fits a line or two.
     """
     arrow, style = _ARROWS.get(line["dir"], ("?", ""))
-    kind = str(line["type"])
+    kind = line["type"]
     text = Text(f"{line['t']:9.3f} ", "dim").append(f"{arrow} ", style)
     wrong = kind == "ErrorFrame" or "error" in kind
     text.append(f"{kind:<40}", "bold red" if wrong else style)
@@ -54,13 +56,16 @@ def readable(line: Line, *, full: bool = False) -> Text:
         said = json.dumps(rest, ensure_ascii=False, default=str)
         cut = not full and len(said) > _REST_CHARACTERS
         text.append(f" {said[:_REST_CHARACTERS]}…" if cut else f" {said}")
+    # One for one, so that the styles keep their places.
+    text.plain = plain(text.plain).replace("\n", " ")
     return text
 
 
 def _size(line: Line) -> str:
     if "audio_bytes" in line:
-        count = len(line.get("at_ms", [0]))
-        return f"{line['audio_bytes']} B of sound" + (f" in {count}" if count > 1 else "")
+        at_ms = line.get("at_ms")
+        count = f" in {len(at_ms)}" if isinstance(at_ms, list) else ""
+        return f"{line['audio_bytes']} B of sound{count}"
     return f"{line['bytes']} B" if "bytes" in line else ""
 
 

@@ -66,12 +66,13 @@ from crossfade.frames.usage import service_provider, usage_metrics, usage_of
 from crossfade.providers.continuity.seeding import GO_ON
 
 from .base import DOWNSTREAM, UPSTREAM, FrameDirection
+from .cascade_ahead import Ahead
 from .cascade_answer import Answer
 from .cascade_clauses import speakable
 from .cascade_context import ContextBuilder
 from .cascade_hearing import Hearing
 from .cascade_stage import Stage
-from .cascade_turn import Heard, Partial, Said
+from .cascade_turn import Foreseen, Heard, Partial, Said, Withdrawn
 from .speech_node import SpeechNode, Takeover, Wanted
 
 
@@ -83,7 +84,9 @@ class Cascade(SpeechNode):
     answered once its words are there. The text model is told the conversation anew with each
     request, as the ledger has it: interrupted answers as they were heard, calls with their
     results. An answer is cut into speakable pieces while it is written, and spoken from the first
-    clause on. The model's calls are left to the dispatcher.
+    clause on. The model's calls are left to the dispatcher. Where the recogniser tells early that
+    a turn has probably ended, the model begins at once, and nobody hears of it until the turn has
+    ended with the same words; else it begins anew.
 
     Args:
         stt: The recogniser.
@@ -133,6 +136,8 @@ class Cascade(SpeechNode):
         self._wanted = self._rest_wanted = False
         self._fresh: set[str] = set()
         self._parts: dict[str, Any] = {}
+        self._ahead: Ahead | None = None
+        self._owed: list[MetricsFrame] = []
         # Answers that are not over, and the one whose sound comes
         self._answers: dict[str, Answer] = {}
         self._cut: list[Answer] = []
@@ -221,6 +226,7 @@ class Cascade(SpeechNode):
             case InterruptionFrame():
                 while self._cut:
                     await self._tell_end(self._cut.pop(0), "interrupted")
+                await self._pay()
                 await self._go_on()
             case FunctionCallResultFrame() | ToolCancelFrame() if (
                 direction is UPSTREAM and frame.run_llm
@@ -244,6 +250,7 @@ class Cascade(SpeechNode):
             # Nobody hears the rest of it.
             self._interrupt()
             self._cut.clear()
+            await self._pay()
         if isinstance(frame, EndFrame):
             await asyncio.gather(*(stage.end(frame) for stage in self._stages))
         else:
@@ -255,7 +262,9 @@ class Cascade(SpeechNode):
             if answer.begun:
                 self._cut.append(answer)
         self._answers.clear()
-        self._answering = self._speaking = None
+        if self._ahead is not None:
+            self._owed += self._ahead.usage
+        self._answering = self._speaking = self._ahead = None
         for stage in self._stages:
             stage.interrupt()
 
@@ -263,12 +272,17 @@ class Cascade(SpeechNode):
 
     async def _tell(self, heard: Heard) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        item_id, text = heard.item_id, heard.text
         match heard:
-            case Partial():
+            case Partial(item_id=item_id, text=text):
                 partial = UserPartialTranscriptFrame(text, "", now, item_id=item_id)
                 await self.push_frame(partial, UPSTREAM)
-            case Said():
+            case Foreseen():
+                await self._begin_ahead(heard)
+            case Withdrawn():
+                await self._withdraw()
+            case Said(item_id=item_id, text=text):
+                if not (heard.answer and text):
+                    await self._withdraw()
                 if text:
                     await self.push_frame(UserTurnCommittedFrame(item_id=item_id), UPSTREAM)
                 said = UserTranscriptFrame(text, "", now, item_id=item_id)
@@ -295,6 +309,8 @@ class Cascade(SpeechNode):
         Args:
             said: The user's turn, which need not be in the ledger yet.
         """
+        if said is not None and self._ahead is not None and await self._confirm(said):
+            return
         failed = self._answering
         if failed is not None and failed.failure is None:
             self._wanted = True
@@ -311,12 +327,64 @@ class Cascade(SpeechNode):
             if rest:
                 history = (*history, Notice(text=GO_ON))
         else:
-            before = self._conversation.history(open_calls=True, without={said.item_id})
-            history = (*before, Utterance(speaker=Speaker.USER, text=said.text))
+            history = _asked(self._history_before(said.item_id), said.text)
             fresh.clear()
         answer = self._answering = Answer()
         self._answers[answer.id] = answer
         self._llm.put(LLMContextFrame(self._context.build(history, parts=self._parts, fresh=fresh)))
+
+    # What is begun before the turn has certainly ended
+
+    async def _begin_ahead(self, foreseen: Foreseen) -> None:
+        """Ask the model already, unless something else is being answered."""
+        await self._withdraw()
+        if self._answers:
+            return
+        before = self._history_before(foreseen.item_id)
+        ahead = Ahead(text=foreseen.text, history=before, parts=dict(self._parts))
+        self._ahead, self._answering = ahead, ahead.answer
+        self._answers[ahead.answer.id] = ahead.answer
+        history = _asked(before, foreseen.text)
+        self._llm.put(LLMContextFrame(self._context.build(history, parts=self._parts)))
+
+    async def _confirm(self, said: Said) -> bool:
+        """The turn has ended: let out what was held, if it answers these words."""
+        ahead = self._ahead
+        assert ahead is not None
+        if not ahead.fits(said.text, self._history_before(said.item_id), self._parts):
+            await self._withdraw()
+            return False
+        ahead.confirmed = True
+        self._wanted = self._rest_wanted = False
+        self._fresh.clear()
+        while ahead.held:
+            # What is written meanwhile waits behind.
+            await self._write(ahead.held.popleft())
+        if self._ahead is ahead:
+            self._ahead = None
+        return True
+
+    async def _withdraw(self) -> None:
+        """Nobody hears of what was begun ahead; what it took is charged nevertheless."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return
+        answer = ahead.answer
+        answer.cut = True
+        self._answers.pop(answer.id, None)
+        if answer is self._answering:
+            self._answering = None
+        self._llm.interrupt()
+        self._owed += ahead.usage
+        await self._pay()
+
+    async def _pay(self) -> None:
+        """Charge what was begun ahead and came to nothing."""
+        while self._owed:
+            await self._measured(self._owed.pop(0))
+
+    def _history_before(self, item_id: str) -> Sequence[HistoryItem]:
+        return self._conversation.history(open_calls=True, without={item_id})
 
     def _note_result(self, frame: FunctionCallResultFrame) -> None:
         if is_final(frame):
@@ -328,6 +396,12 @@ class Cascade(SpeechNode):
     # What the model writes
 
     async def _written(self, frame: Frame) -> None:
+        if self._ahead is not None and not self._llm.stale:
+            self._ahead.held.append(frame)
+        else:
+            await self._write(frame)
+
+    async def _write(self, frame: Frame) -> None:
         if isinstance(frame, MetricsFrame):
             await self._measured(frame)
             return
@@ -494,12 +568,20 @@ class Cascade(SpeechNode):
 
     async def _llm_upwards(self, frame: Frame) -> None:
         answer = self._answering
+        if isinstance(frame, ErrorFrame) and self._ahead is not None and not self._ahead.confirmed:
+            # It is asked again when the turn has ended.
+            await self._withdraw()
+            return
         if isinstance(frame, ErrorFrame) and answer is not None and not self._llm.stale:
             answer.failure = frame.error
         await self._upwards(frame)
 
     def _soon(self, work: Coroutine[Any, Any, None]) -> None:
         self.create_task(work, f"{self.name}::late")
+
+
+def _asked(before: Sequence[HistoryItem], text: str) -> Sequence[HistoryItem]:
+    return (*before, Utterance(speaker=Speaker.USER, text=text))
 
 
 async def _leave_to_dispatcher(_call: FunctionCallParams) -> None:

@@ -17,19 +17,24 @@ from .tool_results import as_text
 RUNS_STILL = "It is still running. Its result will follow; do not call it again."
 """Stands for the result of a call that has none yet."""
 
+_DEFINED = "#/$defs/"
+_NONE: frozenset[str] = frozenset()
 _Message = dict[str, Any]
 _ROLES = {Speaker.USER: "user", Speaker.AGENT: "assistant"}
 
 
 class DeclaredTool(FunctionSchema):
-    """A tool with the whole of its JSON Schema, where the model's adapter takes it."""
+    """A tool with the whole of its JSON Schema, where the model's adapter takes it.
+
+    Adapters that take the properties alone, as Anthropic's, get them with their `$defs` filled in.
+    """
 
     def __init__(self, declaration: ToolDeclaration) -> None:
         self._schema = declaration.parameters
         super().__init__(
             declaration.name,
             declaration.description,
-            dict(self._schema.get("properties") or {}),
+            _filled_in(self._schema.get("properties") or {}, self._schema.get("$defs") or {}),
             list(self._schema.get("required") or ()),
         )
 
@@ -37,6 +42,29 @@ class DeclaredTool(FunctionSchema):
         """The tool as OpenAI has it."""
         schema = {"type": "object", "properties": {}, "required": [], **self._schema}
         return {**super().to_default_dict(), "parameters": schema}
+
+
+def _filled_in(schema: Any, definitions: Mapping[str, Any], within: frozenset[str] = _NONE) -> Any:
+    """A part of a schema with what it refers to in place; of what holds itself, an open end.
+
+    Args:
+        schema: The part.
+        definitions: The whole schema's `$defs`.
+        within: Those that are being filled in.
+    """
+    if isinstance(schema, Mapping):
+        reference = schema.get("$ref")
+        name = reference.removeprefix(_DEFINED) if isinstance(reference, str) else ""
+        if name not in definitions:
+            return {key: _filled_in(each, definitions, within) for key, each in schema.items()}
+        besides = {key: each for key, each in schema.items() if key != "$ref"}
+        if name in within:
+            return besides
+        defined = _filled_in(definitions[name], definitions, within | {name})
+        return {**defined, **_filled_in(besides, definitions, within)}
+    if isinstance(schema, list | tuple):
+        return [_filled_in(each, definitions, within) for each in schema]
+    return schema
 
 
 class ContextBuilder:

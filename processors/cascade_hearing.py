@@ -6,7 +6,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
-from pipecat.frames.frames import STTMetadataFrame
+from pipecat.frames.frames import (
+    EagerEndOfTurnCancelFrame,
+    EagerTranscriptionFrame,
+    STTMetadataFrame,
+)
 from pipecat.services.stt_service import STTService
 
 from crossfade.frames.audio import InputAudioRawFrame
@@ -137,6 +141,10 @@ class Hearing:
                 )
             case InterimTranscriptionFrame():
                 self._heard(self._turns.heard(frame.text, final=False))
+            case EagerTranscriptionFrame():
+                self._heard(self._turns.foreseen(frame.text))
+            case EagerEndOfTurnCancelFrame():
+                self._heard(self._turns.withdrawn())
             case STTMetadataFrame():
                 self._latency_s = frame.ttfs_p99_latency
                 return

@@ -43,7 +43,22 @@ class Said:
     """Whether it is to be answered; else the user speaks on already."""
 
 
-Heard = Partial | Said
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """What the whole turn will be, if the user says no more; `Said` or `Withdrawn` follows."""
+
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """What was foreseen does not come: the user speaks on."""
+
+    item_id: str
+
+
+Heard = Partial | Said | Foreseen | Withdrawn
 
 
 class HeardTurns:
@@ -65,6 +80,7 @@ class HeardTurns:
         self._interim = ""
         self._silent = False
         self._settled = False
+        self._foreseen = ""
 
     @property
     def has_floor(self) -> bool:
@@ -88,6 +104,8 @@ class HeardTurns:
     def onset(self) -> list[Heard]:
         """Local voice activity hears speech begin, or go on."""
         self._silent = self._settled = False
+        if self._state is _State.OPEN:
+            return self.withdrawn()
         if self._state not in (_State.QUIET, _State.ANSWERED, _State.UNHEARD):
             return []
         told = self._tell_unheard()
@@ -150,6 +168,25 @@ class HeardTurns:
                 return [self._said()]
         return []
 
+    def foreseen(self, text: str) -> list[Heard]:
+        """The recogniser takes the turn to be over, before it certainly is.
+
+        Args:
+            text: The words since its last final ones.
+        """
+        whole = " ".join([*self._words, text.strip()]).strip()
+        if self._state is not _State.OPEN or whole in ("", self._foreseen):
+            return []
+        self._foreseen = whole
+        return [Foreseen(item_id=self._item_id, text=whole)]
+
+    def withdrawn(self) -> list[Heard]:
+        """The turn goes on after all."""
+        if self._state is not _State.OPEN or not self._foreseen:
+            return []
+        self._foreseen = ""
+        return [Withdrawn(item_id=self._item_id)]
+
     def late(self) -> list[Heard]:
         """The recogniser had all the time that it needs."""
         if self._state is not _State.WAITING:
@@ -177,8 +214,8 @@ class HeardTurns:
 
     def _forget(self) -> None:
         self._words.clear()
-        self._interim = ""
+        self._interim = self._foreseen = ""
         self._settled = False
 
 
-__all__ = ["Heard", "HeardTurns", "Partial", "Said"]
+__all__ = ["Foreseen", "Heard", "HeardTurns", "Partial", "Said", "Withdrawn"]

@@ -107,7 +107,7 @@ class EmbeddedLLM(LLMService[Any]):
         await self.start_ttfb_metrics()
         messages = [dict(each) for each in context.get_messages() if isinstance(each, dict)]
         cut = _cut_answer(messages)
-        reply = self._reply(messages, _declarations(context))
+        reply = self.reply(messages, _declarations(context))
         text = (reply.text or "") if cut is None else _rest(reply.text or "", cut)
         await self.stop_ttfb_metrics()
         # Its tokens are words.
@@ -131,7 +131,8 @@ class EmbeddedLLM(LLMService[Any]):
         if calls:
             await self.run_function_calls(calls)
 
-    def _reply(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Reply:
+    def reply(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Reply:
+        """What it answers to a conversation, in OpenAI's messages, with these tools."""
         instructions = getattr(self.settings, "system_instruction", None)
         brain = self._make_brain(tools, instructions if isinstance(instructions, str) else "")
         if results := _newest_results(messages):

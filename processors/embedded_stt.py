@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from pipecat.frames.frames import EagerTranscriptionFrame
 from pipecat.services.settings import STTSettings
 from pipecat.services.stt_service import STTService
 
@@ -69,9 +70,11 @@ class EmbeddedSTT(STTService):
 
     Args:
         recogniser: Does the work; it is started and closed by whoever gives it.
+        eager: Whether to foretell with each pause that the turn is over, so that the model may
+            begin; each pause costs a request then.
     """
 
-    def __init__(self, recogniser: Recogniser, **options: Any) -> None:
+    def __init__(self, recogniser: Recogniser, *, eager: bool = False, **options: Any) -> None:
         super().__init__(
             settings=STTSettings(model="embedded", language=None),
             audio_passthrough=False,
@@ -79,8 +82,11 @@ class EmbeddedSTT(STTService):
             **options,
         )
         self._recogniser = recogniser
+        self._eager = eager
         self._lead_in: PreRoll | None = None
         self._current: _Listening | None = None
+        self._finishing: set[asyncio.Task[Any]] = set()
+        """Of utterances that are over, whose words have not come."""
 
     def can_generate_metrics(self) -> bool:
         """It can."""
@@ -107,14 +113,19 @@ class EmbeddedSTT(STTService):
                 current, self._current = self._current, None
                 await self._abandon(current)
             case VADUserStoppedSpeakingFrame() if self._current is not None:
-                self._current.end()
-                self._current = None
+                over, self._current = self._current, None
+                over.end()
+                if over.task is not None:
+                    self._finishing.add(over.task)
+                    over.task.add_done_callback(self._finishing.discard)
 
     async def cleanup(self) -> None:
-        """Let go of the utterance at hand."""
+        """Let go of the utterances at hand."""
         current, self._current = self._current, None
         if current is not None:
             await self._abandon(current)
+        for task in tuple(self._finishing):
+            await self.cancel_task(task)
         await super().cleanup()
 
     @property
@@ -143,6 +154,8 @@ class EmbeddedSTT(STTService):
         except BaseException:
             utterance.abandon()
             raise
+        if self._eager and text:
+            await self.push_frame(EagerTranscriptionFrame(text, "", _now()))
         await self.emit_stt_usage_metrics()
         transcript = TranscriptionFrame(text, "", _now())
         transcript.finalized = True

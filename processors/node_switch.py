@@ -111,10 +111,10 @@ class NodeSwitch(Processor):
         super().__init__(name=name)
         self._nodes = dict(nodes)
         self._name = first or next(iter(self._nodes), "")
-        for each in (self._name, *route, *(() if spare is None else (spare,))):
+        self._policy = policy or SwitchPolicy()
+        for each in (self._name, *route, *(() if spare is None else (spare,)), *self._policy.nodes):
             self._check(each)
         self._settings = settings = settings or SwitchSettings()
-        self._policy = policy or SwitchPolicy()
         ways = NodeRoute(route, return_after_s=settings.return_after_s)
         self._keeper = SwapKeeper(self, self._nodes, ways, settings, spare)
         self._kept = KeptUplink(rate_hz, keep_s=settings.keep_s, preroll_ms=settings.preroll_ms)
@@ -181,7 +181,8 @@ class NodeSwitch(Processor):
 
         Raises:
             SettingsError: There is no such node.
-            CrossfadeError: It cannot be used; the other one serves on.
+            CrossfadeError: It cannot be used, and the other one serves on; or it waited for a quiet
+                moment, and another node was wanted at once.
         """
         return await asyncio.shield(self._order(node, when, why, speaks))
 

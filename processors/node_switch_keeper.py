@@ -1,8 +1,9 @@
 """Keeps a call served by one of its nodes: brings the next one up and picks its moment."""
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
@@ -13,6 +14,7 @@ from crossfade.frames.continuity import NodeSwitchedFrame
 from crossfade.frames.control import ErrorFrame, StartFrame
 
 from .node_slot import MakeNode, Slot
+from .node_switch_queue import GivesWay, SwapQueue
 from .node_switch_route import NodeRoute
 from .node_switch_settings import Order, SwitchSettings, When
 from .node_switch_states import Happening, SwapState, advance
@@ -47,12 +49,12 @@ class SwapKeeper:
         self._route = route
         self._settings = settings
         self._state = SwapState.SERVING
-        self._lock = asyncio.Lock()
-        self._news = asyncio.Event()
+        self._queue = SwapQueue()
         self._goes_back = False
         self._returning: asyncio.Task[None] | None = None
         self._spare = spare
         self._spare_slot: Slot | None = None
+        self._spare_comes: asyncio.Task[None] | None = None
         self._slots: set[Slot] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._setup: FrameProcessorSetup | None = None
@@ -62,7 +64,7 @@ class SwapKeeper:
 
     def nudge(self) -> None:
         """Have it look again."""
-        self._news.set()
+        self._queue.news.set()
 
     def set_up(self, setup: FrameProcessorSetup) -> None:
         """What nodes are set up with."""
@@ -78,7 +80,7 @@ class SwapKeeper:
         self.nudge()
         if slot is self._spare_slot:
             self._spare_slot = None
-            self.begin(self._let_go(slot))
+            self.begin(self._replace_spare(slot, frame.error))
         if not serves or self._state is SwapState.OVER:
             return True
         now_s = _now_s()
@@ -126,7 +128,7 @@ class SwapKeeper:
         await slot.start(self._setup, frame)
         if self._goes_back:
             self._go_back()
-        self.begin(self._keep_spare())
+        self._want_spare()
 
     def order(self, order: Order) -> "asyncio.Task[NodeSwitchedFrame | None]":
         """Carry out what is asked for."""
@@ -151,13 +153,20 @@ class SwapKeeper:
         return task
 
     async def _swap(self, order: Order) -> NodeSwitchedFrame | None:
-        async with self._lock:
+        async with self._queue.turn(order, hurries=order.when is When.NOW):
+            if self._state is SwapState.OVER:
+                raise CrossfadeError(f"The call is over; {order.node} cannot serve it any more.")
             if self._switch.serving == order.node and self._state is SwapState.SERVING:
                 return None
-            slot = self._next(order.node)
+            slot = await self._next(order.node)
             try:
                 await self._bring_up(slot)
-                await self._moment(slot, order)
+                order = await self._moment(slot, order)
+            except GivesWay as error:
+                self._happens(Happening.REFUSED)
+                logger.info(f"{slot.name} does not take over: {error}")
+                self._put_back(slot)
+                raise
             except BaseException as error:
                 self._happens(Happening.REFUSED)
                 self._route.failed(slot.name, _now_s())
@@ -177,64 +186,89 @@ class SwapKeeper:
         if slot.node_is_started:
             slot.check()
         else:
-            await self._start_beside(slot)
+            await self._start_beside(slot, self._queue.coming_up(self._settings.come_up_s))
         self._happens(Happening.CAME_UP)
 
-    async def _start_beside(self, slot: Slot) -> None:
+    async def _start_beside(
+        self, slot: Slot, limit: contextlib.AbstractAsyncContextManager[object]
+    ) -> None:
         if self._setup is None or self._start is None:
             raise SettingsError("The call has not begun. Name the node as the first one instead.")
-        limit_s = self._settings.come_up_s
         try:
-            async with asyncio.timeout(limit_s):
+            async with limit:
                 await slot.open()
                 await slot.start(self._setup, self._start)
         except TimeoutError as error:
+            limit_s = self._settings.come_up_s
             raise ConnectionLost(f"The node {slot.name} was not up in {limit_s:g} s.") from error
 
+    def _want_spare(self) -> None:
+        """Have the spare node up, unless it serves."""
+        here = self._spare in (None, self._switch.serving) or self._spare_slot is not None
+        if not here and (self._spare_comes is None or self._spare_comes.done()):
+            self._spare_comes = self.begin(self._keep_spare())
+
+    async def _replace_spare(self, lost: Slot, message: str) -> None:
+        await self._switch.tell_failed(lost, message, served=False)
+        await self._let_go(lost)
+        await asyncio.sleep(self._settings.return_after_s)
+        self._want_spare()
+
     async def _keep_spare(self) -> None:
-        """Bring the spare node up, unless it serves."""
-        if self._spare in (None, self._switch.serving) or self._spare_slot is not None:
-            return
         slot = self._slot(str(self._spare))
         try:
-            await self._start_beside(slot)
+            await self._start_beside(slot, asyncio.timeout(self._settings.come_up_s))
         except Exception as error:
             await self._let_go(slot)
             await self._switch.tell_failed(slot, _told(error), served=False)
         else:
             self._spare_slot = slot
 
-    def _next(self, name: str) -> Slot:
-        """The spare node, if it is this one and well; else a new one."""
+    async def _next(self, name: str) -> Slot:
+        """The spare node, if it is this one and well, or will soon be up; else a new one."""
+        if name == self._spare and self._spare_comes is not None:
+            await asyncio.wait([self._spare_comes])
         slot = self._spare_slot
         if slot is None or slot.name != name or slot.failure is not None:
             return self._slot(name)
         self._spare_slot = None
         return slot
 
-    async def _moment(self, slot: Slot, order: Order) -> None:
-        """Wait until a node that is up may take over.
+    def _put_back(self, slot: Slot) -> None:
+        """Keep a node that gave way as the spare one, if it is; else let go of it."""
+        up = slot.node_is_started and slot.failure is None
+        if up and slot.name == self._spare and self._spare_slot is None:
+            self._spare_slot = slot
+        else:
+            self.begin(self._let_go(slot))
+
+    async def _moment(self, slot: Slot, order: Order) -> Order:
+        """Wait until a node that is up may take over; gives the order by which it does.
 
         Raises:
-            CrossfadeError: It cannot be used any more.
+            CrossfadeError: It cannot be used any more, or gives way.
         """
         limit_s = None if order.deadline_s is None else _now_s() + order.deadline_s
         while self._state is SwapState.READY and order.when is When.QUIET:
             slot.check()
+            self._queue.check_way()
+            if (order := self._queue.hurried(order)).when is When.NOW:
+                break
             times = [at_s for at_s in (self._switch.quiet_at_s(), limit_s) if at_s is not None]
             if times and min(times) <= _now_s():
                 break
             await self._pause(min(times, default=None))
         slot.check()
+        return order
 
     async def _pause(self, until_s: float | None) -> None:
         """Wait until something happens, or until then."""
-        loop = asyncio.get_running_loop()
-        timer = None if until_s is None else loop.call_at(until_s, self._news.set)
+        loop, news = asyncio.get_running_loop(), self._queue.news
+        timer = None if until_s is None else loop.call_at(until_s, news.set)
         try:
-            await self._news.wait()
+            await news.wait()
         finally:
-            self._news.clear()
+            news.clear()
             if timer is not None:
                 timer.cancel()
 
@@ -251,7 +285,7 @@ class SwapKeeper:
         moved = await self._switch.catch_up(slot)
         slot.check()
         self._happens(Happening.SERVES)
-        self.begin(self._keep_spare())
+        self._want_spare()
         return await self._switch.tell_switched(slot, order.why, moved)
 
     async def _fail_over(self, lost: Slot) -> None:
@@ -260,25 +294,31 @@ class SwapKeeper:
         await self._switch.tell_ends()
         await self._switch.tell_failed(lost, lost.failure.error, served=True)
         self.begin(self._retire(lost))
-        async with self._lock:
+        # A spare node does not wait for another one that is coming up.
+        spare = self._spare_slot
+        order = Order(
+            node=lost.name if spare is None else spare.name,
+            when=When.NOW,
+            why=f"{lost.name} failed",
+        )
+        async with self._queue.turn(order, rescues=spare is not None):
             if self._state is not SwapState.DOWN:
                 return
             for name in self._route.candidates(lost.name, _now_s()):
-                if await self._stands_in(name, lost):
+                if await self._stands_in(replace(order, node=name)):
                     self._go_back()
                     return
             self._happens(Happening.ENDED)
         await self._switch.give_up(lost.failure)
 
-    async def _stands_in(self, name: str, lost: Slot) -> bool:
-        slot = self._next(name)
-        order = Order(node=name, when=When.NOW, why=f"{lost.name} failed")
+    async def _stands_in(self, order: Order) -> bool:
+        slot = await self._next(order.node)
         try:
             await self._bring_up(slot)
             await self._take_over(slot, order)
         except Exception as error:
             # Whatever it is: the next one may do better.
-            self._route.failed(name, _now_s())
+            self._route.failed(order.node, _now_s())
             await self._switch.tell_failed(slot, _told(error), served=False)
             await self._let_go(slot)
             return False
@@ -297,7 +337,7 @@ class SwapKeeper:
                 return
             if self._state is SwapState.SERVING:
                 order = Order(node=name, when=When.QUIET, why=f"{name} is well again")
-                with suppress(Exception):  # It was told, and is tried again later.
+                with contextlib.suppress(Exception):  # It was told, and is tried again later.
                     await self._swap(order)
 
     async def _retire(self, slot: Slot) -> None:

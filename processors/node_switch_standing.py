@@ -184,7 +184,7 @@ class Standing:
             case ResponseStartFrame():
                 self._start(frame)
             case ResponseEndFrame():
-                self._begin(self._responses.pop(frame.response_id, None))
+                self._end(self._responses.pop(frame.response_id, None), frame.status)
             case ToolCallsFrame():
                 self._calls |= {call.id for call in frame.calls}
             case UserPartialTranscriptFrame() | UserTranscriptFrame() | UserTurnCommittedFrame():
@@ -208,9 +208,18 @@ class Standing:
         response.turns = [turn for turn in self._turns if turn.ended]
         self._fresh.clear()
 
-    def _begin(self, response: _Response | None) -> None:
+    def _end(self, response: _Response | None, status: str) -> None:
+        if response is None:
+            return
+        if status == "cut" and not (response.injected or response.interrupted):
+            # Its node goes on with it by itself, in a response of its own.
+            self._owe(response)
+        else:
+            self._begin(response)
+
+    def _begin(self, response: _Response) -> None:
         """Some of its sound has come: what it answers is answered."""
-        if response is None or response.begun:
+        if response.begun:
             return
         response.begun = True
         for turn in response.turns:
@@ -295,7 +304,9 @@ class Standing:
 
     def takeover(self) -> Takeover:
         """What the node is told that serves next."""
-        wanted = Wanted.NOTHING if self.user_waits else self._wanted
+        # Sound that is no turn yet may be a cough: what is owed is made, and held while it lasts.
+        user_first = any(turn.begun for turn in self._turns)
+        wanted = Wanted.NOTHING if user_first else self._wanted
         turns = tuple(
             HeardBefore(item_id=turn.name, committed=turn.committed)
             for turn in self._turns

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crossfade.audio.pcm import duration_ms
-from crossfade.audio.resample import StreamResampler
 from crossfade.conversation.retelling import waiting_calls
 from crossfade.conversation.tools import ToolCall
 from crossfade.conversation.usage import Usage
@@ -96,12 +95,14 @@ from .preroll import PreRoll
 from .sounding import Sounding
 from .speech_node import SpeechNode, Takeover, Wanted
 from .tool_answers import Request, ToolAnswers
+from .uplink import UPLINK_MS, Uplink
 
 _DEBTS = {
     Wanted.NOTHING: Debt.NOTHING,
     Wanted.ANSWER: Debt.REQUEST,
     Wanted.REST: Debt.REST,
 }
+_NOT_RUN = "The user interrupted before it was run."
 PREROLL_MS = 500
 """Audio from before the user's turn was noticed that goes along with it."""
 
@@ -135,6 +136,8 @@ class SpeechToSpeech(SpeechNode):
         rate_hz: Rate of the user's audio, mono; it is converted here to the session's.
         context_tokens: A conversation that is longer is summarised, and the session rotates onto
             the summary; None leaves it to the provider.
+        uplink_ms: How much of the user's audio a message holds at least. Longer ones cost less,
+            and come later.
     """
 
     hears = (
@@ -159,12 +162,13 @@ class SpeechToSpeech(SpeechNode):
         *,
         rate_hz: int,
         context_tokens: int | None = None,
+        uplink_ms: int = UPLINK_MS,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
         self._session = session
         self._rate_hz = rate_hz
-        self._uplink = StreamResampler(rate_hz, session.input_rate_hz)
+        self._uplink = Uplink(rate_hz, session.input_rate_hz, message_ms=uplink_ms)
         self._model = session.profile.model
         self._owns_turns = session.config.turn_detection is TurnDetection.CALLER
         self._preroll = PreRoll(PREROLL_MS, session.input_rate_hz)
@@ -281,7 +285,7 @@ class SpeechToSpeech(SpeechNode):
                 await self._ask(self._start_turn(str(frame.id)))
             case UserStoppedSpeakingFrame() if self._owns_turns and direction is DOWNSTREAM:
                 self._turn_open = False
-                await self._ask(self._session.end_turn())
+                await self._ask(self._end_turn(self._uplink.rest()))
             case EndFrame() | CancelFrame():
                 await self._stop()
         await self.push_frame(frame, direction)
@@ -297,6 +301,11 @@ class SpeechToSpeech(SpeechNode):
         if pcm := self._preroll.take():
             self._session.send_audio_nowait(pcm)
         self._turn_open = True
+
+    async def _end_turn(self, rest: bytes) -> None:
+        if rest:
+            self._session.send_audio_nowait(rest)
+        await self._session.end_turn()
 
     async def _acknowledge(self, frame: AcknowledgeFrame) -> None:
         if self._session.profile.out_of_band and not self._user_speaks:
@@ -536,10 +545,14 @@ class SpeechToSpeech(SpeechNode):
         self._sounding.response_ended(event.response_id)
         if response is not None and response.speaks and not response.cut:
             await self.push_frame(TTSStoppedFrame(context_id=response.id))
+        status = event.status
+        if response is not None and response.cut and status is not ResponseStatus.FAILED:
+            # Whole or not by then, nobody is told more of it.
+            status = ResponseStatus.INTERRUPTED
         await self.push_frame(
             ResponseEndFrame(
                 response_id=event.response_id,
-                status=event.status.value,
+                status=status.value,
                 usage=event.usage,
                 reason=event.reason,
                 received_ms={} if response is None else response.received_ms,
@@ -549,8 +562,18 @@ class SpeechToSpeech(SpeechNode):
         if event.status is ResponseStatus.FAILED:
             await self.push_error(f"the response failed: {event.reason or 'no reason given'}")
         if response is not None and response.calls and event.status is ResponseStatus.COMPLETED:
-            calls, tools = tuple(response.calls), self._session.config.tools
-            self._tool_answers.called(calls)
-            await self.push_frame(ToolCallsFrame.of(event.response_id, calls, tools))
+            await self._call(response)
         if response is not None and not response.injected and self._context.too_long(event.usage):
             self._relief = self.create_task(self._context.relieve(), f"{self.name}::context")
+
+    async def _call(self, response: _Response) -> None:
+        """Have the calls of a whole response run; those of one that was cut meanwhile are not, and
+        its model, which waits for their results, is told so."""
+        calls, tools = tuple(response.calls), self._session.config.tools
+        self._tool_answers.called(calls)
+        if not response.cut:
+            await self.push_frame(ToolCallsFrame.of(response.id, calls, tools))
+            return
+        for call in calls:
+            cancel = ToolCancelFrame(call.name, call.id, reason=_NOT_RUN, tell=True)
+            await self._answer_tool(self._tool_answers.cancelled(cancel))

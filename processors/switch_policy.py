@@ -42,6 +42,11 @@ class SwitchPolicy:
         self._rules = list(rules)
         self._late: dict[LatencyRule, int] = {}
 
+    @property
+    def nodes(self) -> list[str]:
+        """The names of the nodes that the rules ask for."""
+        return [rule.to for rule in self._rules]
+
     def cost(self, spent_usd: float) -> Wish | None:
         """The call has cost so much in all."""
         for rule in self._rules:

@@ -239,12 +239,13 @@ _READERS: Mapping[str, Callable[[Output, Response, JsonObject], list[Event]]] = 
 
 
 def _failure(response: JsonObject) -> ProviderError:
-    """Why a response failed. Whatever it was, the session goes on until its line is closed."""
+    """Why a response failed. Whatever it was, this line goes on until it is closed."""
     error = classify(child(child(response, "status_details"), "error"))
+    fatal = error.severity is Severity.FATAL
     return replace(
         error,
         message=why_not_completed(response) or error.message,
-        severity=Severity.REQUEST,
+        severity=Severity.FATAL if fatal else Severity.REQUEST,
         response_id=string(response, "id"),
     )
 

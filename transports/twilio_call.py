@@ -126,6 +126,7 @@ class TwilioAccount:
 
 
 __all__ = [
+    "REST_URL",
     "TwilioAccount",
     "busy_document",
     "check_number",

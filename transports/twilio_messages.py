@@ -18,12 +18,11 @@ from crossfade.audio.g711 import RATE_HZ, decode_mu_law, encode_mu_law
 from crossfade.audio.pcm import SAMPLE_BYTES
 from crossfade.errors import CallerError
 
-from .websocket_messages import read_object, write_message
+from .websocket_messages import KEYS, read_object, write_message
 
 MARK_EVERY_MS = 100
 """How often the phone is asked to tell what it has played."""
 MOST_PARAMETERS = 32
-KEYS = frozenset("0123456789*#ABCD")
 
 Message = tuple[bytes, bool]
 """A message of our own protocol, and whether it is text."""
@@ -181,4 +180,4 @@ def _sid(value: Any, name: str) -> str:
     return value
 
 
-__all__ = ["KEYS", "MARK_EVERY_MS", "StreamStart", "TwilioDialect"]
+__all__ = ["MARK_EVERY_MS", "StreamStart", "TwilioDialect"]

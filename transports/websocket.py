@@ -4,30 +4,40 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from pipecat.audio.dtmf.types import KeypadEntry
+from pipecat.frames.frames import InputDTMFFrame
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
 from crossfade.audio.pcm import SAMPLE_BYTES
 from crossfade.errors import CallerError
+from crossfade.frames.audio import SpeechPlayedFrame
 from crossfade.frames.control import Frame, UserStartedSpeakingFrame, UserStoppedSpeakingFrame
-from crossfade.frames.text import UserPartialTranscriptFrame, UserTranscriptFrame
+from crossfade.frames.images import UserImageFrame
+from crossfade.frames.text import InputTextRawFrame, UserPartialTranscriptFrame, UserTranscriptFrame
 from crossfade.processors.base import UPSTREAM, FrameDirection
 from crossfade.processors.metronome import PERIOD_MS
 
 from .attachment import Attachment
 from .input import InputTransport
 from .websocket_messages import (
+    Chosen,
     CloseCode,
     Goodbye,
     Hello,
     Microphone,
     Played,
+    Pressed,
+    Shown,
+    Written,
     read_message,
     write_message,
 )
 from .websocket_output import WebSocketOutput
 from .websocket_turns import sound_turns
 
+MOST_ACTS_A_MINUTE = 120
+"""Of texts, pictures, keys and choices of a node together; the line of who sends more is closed."""
 MOST_WAITING_S = 60.0
 """Of sound that came and was not yet heard; the line of who sends more is closed."""
 _NO_SILENCE_EVERY_S = 0.4
@@ -48,6 +58,7 @@ class WebSocketInput(InputTransport):
     """
 
     hears = (
+        SpeechPlayedFrame,
         UserStartedSpeakingFrame,
         UserStoppedSpeakingFrame,
         UserTranscriptFrame,
@@ -67,6 +78,8 @@ class WebSocketInput(InputTransport):
         """Frames that are to be heard, each with the number of the sample behind it."""
         self.lost_samples = 0
         """Those that no client could keep until it was attached again."""
+        self.on_played: Callable[[SpeechPlayedFrame], None] = lambda frame: None
+        """Told what was heard of the agent, when all others know it."""
         self.user_speaks = False
         self._no_silence: asyncio.TimerHandle | None = None
 
@@ -137,6 +150,8 @@ class WebSocketInput(InputTransport):
         if direction is not UPSTREAM:
             return
         match frame:
+            case SpeechPlayedFrame():
+                self.on_played(frame)
             case UserStartedSpeakingFrame():
                 self.user_speaks = True
             case UserStoppedSpeakingFrame():
@@ -183,6 +198,10 @@ class WebSocketTransport(BaseTransport):
             rate_hz=in_rate_hz, received_samples=received_samples, tell=self._output.tell
         )
         self._socket: Attachment | None = None
+        self._details = False
+        self._acts: deque[float] = deque()
+        self.on_node: Callable[[str], None] = lambda name: None
+        """Told the name of the node that the caller wants to talk to."""
         self._hung_up = asyncio.Event()
         self.client_spoke = False
         """Whether a client has said anything: then it knows its token."""
@@ -226,6 +245,7 @@ class WebSocketTransport(BaseTransport):
         if self._socket is not None:
             self._leave(CloseCode.REPLACED, "another client attached to the call")
         self._socket, self.detached_since_s = socket, None
+        self._details = hello.details
         self._input.position(self._input.taken_samples)
         self._input.wait_for_client(False)
         socket.write(ready(self._output.stream + 1), text=True)
@@ -235,6 +255,15 @@ class WebSocketTransport(BaseTransport):
     def tell(self, message: bytes) -> None:
         """Send a control message, if a client is there."""
         self._output.tell(message)
+
+    def tell_detail(self, message: bytes) -> None:
+        """Send a control message, if a client is there that asked for details."""
+        if self._details:
+            self._output.tell(message)
+
+    def on_played(self, tell: Callable[[SpeechPlayedFrame], None]) -> None:
+        """Have a function told what was heard of the agent, when the conversation has it."""
+        self._input.on_played = tell
 
     def go_on(self) -> None:
         """The call is still this process's: what was held back sounds."""
@@ -293,6 +322,25 @@ class WebSocketTransport(BaseTransport):
                 self._hung_up.set()
             case Hello():
                 raise CallerError("hello is said once, at the beginning")
+            case Written() | Shown() | Pressed() | Chosen() as act:
+                self._act(act)
+
+    def _act(self, act: Written | Shown | Pressed | Chosen) -> None:
+        now_s = asyncio.get_running_loop().time()
+        while self._acts and self._acts[0] <= now_s - 60:
+            self._acts.popleft()
+        if len(self._acts) >= MOST_ACTS_A_MINUTE:
+            raise CallerError("too much was written, shown and pressed within a minute")
+        self._acts.append(now_s)
+        match act:
+            case Written(text=text):
+                self._input.emit(InputTextRawFrame(text=text))
+            case Shown(data=data, media_type=media_type):
+                self._input.emit(UserImageFrame(data=data, media_type=media_type))
+            case Pressed(key=key):
+                self._input.emit(InputDTMFFrame(button=KeypadEntry(key)))
+            case Chosen(node=node):
+                self.on_node(node)
 
 
 __all__ = ["WebSocketInput", "WebSocketTransport"]

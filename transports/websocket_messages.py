@@ -1,11 +1,13 @@
 """The control messages of our WebSocket protocol, docs/websocket.md. Pure."""
 
+import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any
 
 import orjson
+import pybase64
 
 from crossfade.errors import CallerError
 
@@ -13,6 +15,9 @@ VERSION = 1
 RATES_HZ = (8000, 16000, 24000, 48000)
 LARGEST_MESSAGE_BYTES = 256 * 1024
 """Of sound or JSON; two and a half seconds at 48 kHz."""
+KEYS = frozenset("0123456789*#ABCD")
+PICTURES = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
+"""Those that may be shown, and how their files begin."""
 _MOST_TEXT_CHARACTERS = 4096
 _MOST_SAMPLES = 2**53
 
@@ -121,7 +126,37 @@ class Unknown:
     type: str
 
 
-ClientMessage = Hello | Microphone | Played | Goodbye | Unknown
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The caller writes to the agent."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The caller shows a picture."""
+
+    data: bytes = field(repr=False)
+    """A file."""
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pressed:
+    """The caller presses a key of a phone."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The caller wants to talk to another node."""
+
+    node: str
+
+
+ClientMessage = Hello | Microphone | Played | Goodbye | Written | Shown | Pressed | Chosen | Unknown
 
 
 def read_message(text: bytes | str) -> ClientMessage:
@@ -141,6 +176,14 @@ def read_message(text: bytes | str) -> ClientMessage:
             return Played(stream=_count(content, "stream"), samples=_count(content, "samples"))
         case "bye":
             return Goodbye()
+        case "text":
+            return Written(text=_needed(content, "text"))
+        case "image":
+            return _image(content)
+        case "key":
+            return _key(content)
+        case "node":
+            return Chosen(node=_needed(content, "name"))
     return Unknown(type=kind)
 
 
@@ -198,6 +241,34 @@ def _heard(content: Any) -> HeardSpeech:
     )
 
 
+def _image(content: Mapping[str, Any]) -> Shown:
+    media_type, coded = content.get("mime"), content.get("data")
+    begins = PICTURES.get(media_type) if isinstance(media_type, str) else None
+    if begins is None:
+        raise CallerError(f"mime is not one of {', '.join(PICTURES)}")
+    try:
+        data = pybase64.b64decode(coded, validate=True) if isinstance(coded, str) else b""
+    except (binascii.Error, ValueError) as error:
+        raise CallerError("the data of a picture is not base64") from error
+    if not data.startswith(begins):
+        raise CallerError(f"the picture is no {media_type}")
+    return Shown(data=data, media_type=str(media_type))
+
+
+def _key(content: Mapping[str, Any]) -> Pressed:
+    key = content.get("key")
+    if not isinstance(key, str) or key not in KEYS:
+        raise CallerError("key is none of a phone's")
+    return Pressed(key=key)
+
+
+def _needed(content: Mapping[str, Any], name: str) -> str:
+    value = _text(content, name)
+    if value is None or not value.strip():
+        raise CallerError(f"{name} is empty")
+    return value
+
+
 def _text(content: Mapping[str, Any], name: str) -> str | None:
     value = content.get(name)
     if value is None or value == "":
@@ -223,9 +294,12 @@ def _rate(content: Mapping[str, Any], name: str) -> int | None:
 
 __all__ = [
     "FINAL",
+    "KEYS",
     "LARGEST_MESSAGE_BYTES",
+    "PICTURES",
     "RATES_HZ",
     "VERSION",
+    "Chosen",
     "ClientMessage",
     "CloseCode",
     "Goodbye",
@@ -233,7 +307,10 @@ __all__ = [
     "Hello",
     "Microphone",
     "Played",
+    "Pressed",
+    "Shown",
     "Unknown",
+    "Written",
     "read_message",
     "read_object",
     "write_message",

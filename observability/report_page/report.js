@@ -137,6 +137,8 @@ class CallTimeline extends HTMLElement {
 
   // All but the cursor: an hour of it takes longer than a frame, so that it is drawn once a view.
   draw() {
+    // Where it is not shown, such as in a window without width, there is nothing to draw on.
+    if (!this.clientWidth) return;
     const rows = this.#rows;
     const last = rows[rows.length - 1];
     const height = last.label + last.height + 8;

@@ -13,6 +13,11 @@ class LevelMeter extends HTMLElement {
     this.level = 0;
   }
 
+  clear() {
+    this.shown = 0;
+    this.level = 0;
+  }
+
   // Of full scale, from 0 to 1.
   set level(peak) {
     this.shown = Math.max(peak, (this.shown ?? 0) * 0.85);

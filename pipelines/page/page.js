@@ -101,7 +101,7 @@ function show(message) {
       nodes(message);
       break;
     case "session":
-      $("session").textContent = message.text;
+      $("session").textContent = message.text === $("node").value ? "" : message.text;
       break;
     case "problem":
       $("transcript").note(message.message);
@@ -119,8 +119,9 @@ function end(reason) {
   sound.close();
   pictures.end();
   enable(false);
-  for (const id of ["microphone-level", "agent-level"]) $(id).level = 0;
+  for (const id of ["microphone-level", "agent-level"]) $(id).clear();
   $("welcome").hidden = false;
+  $("transcript").scrollTop = $("transcript").scrollHeight;
   $("start").disabled = false;
   $("start").textContent = "Start another call";
   $("mute").setAttribute("aria-pressed", "false");
@@ -186,5 +187,6 @@ $("write").addEventListener("submit", (event) => {
   if (!text || !line?.attached) return;
   pictures.take();
   line.tell({ type: "text", text });
+  $("transcript").user(`written ${performance.now()}`, text, true);
   $("words").value = "";
 });

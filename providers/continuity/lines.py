@@ -10,10 +10,11 @@ from crossfade.errors import ConnectionLost, CrossfadeError, SettingsError
 from crossfade.providers.commands import Command, Respond, Update
 from crossfade.providers.config import SessionConfig
 from crossfade.providers.connection import Statistics
+from crossfade.providers.continuity.causes import ends_of, line_lost, refusal_among
 from crossfade.providers.continuity.counts import Counts
+from crossfade.providers.continuity.floor import Floor
 from crossfade.providers.continuity.keeper import Keeper
 from crossfade.providers.continuity.line import Leg, Line
-from crossfade.providers.continuity.liveness import TURN_OVER_S
 from crossfade.providers.continuity.owed import Debt
 from crossfade.providers.continuity.rotation import Moment, Situation
 from crossfade.providers.continuity.serving import Serving
@@ -21,10 +22,8 @@ from crossfade.providers.continuity.settings import Continuity
 from crossfade.providers.continuity.talk import Talk
 from crossfade.providers.events import (
     AudioChunk,
-    AudioLost,
     Event,
     Handover,
-    LineLost,
     ProviderError,
     RateLimits,
     ResumptionHandle,
@@ -36,13 +35,9 @@ from crossfade.providers.sound_format import SoundFormat
 from crossfade.providers.tap import WireTap
 from crossfade.providers.validation import check_command, check_config
 
-# So much lost audio is told at once.
-_TOLD_LOSS_MS = 1_000.0
 # Whoever writes the ledger from the events has done so then.
 _FILED_S = 0.02
 _READ_S = 1.0
-# What a lost connection tells those whose session ends with it.
-_ADVICE = " Open a new session to go on."
 # What a provider tells that does not answer.
 _HOUSEKEEPING = (ProviderError, RateLimits, ResumptionHandle, SessionExpiring)
 
@@ -92,14 +87,9 @@ class Lines:
         self._farewells: set[asyncio.Task[None]] = set()
         self._missed: list[Update] = []
         self._unserved_since_s = 0.0
-        self._stirred_s = 0.0
-        self._busy = {"user": False, "playout": False}
-        self._hinted = False
-        self._ear_stopped_s = 0.0
-        self._silent_s = settings.silent_s
+        self._floor = Floor(settings.silent_s)
         self._unfiled = False
         self._stands_by = False
-        self._untold_loss_ms = 0.0
         self._counts = Counts()
 
     # What the session's caller does
@@ -203,8 +193,9 @@ class Lines:
             await asyncio.gather(*self._farewells)
 
     def send_audio(self, audio: bytes, duration_ms: float) -> None:
-        if lost_bytes := self.talk.uplink.add(audio):
-            self._lose_audio(lost_bytes)
+        if self.talk.uplink.add(audio) and (told := self._counts.lost(self._lost_ms)):
+            self._told.extend(told)
+            self._wake()
         if self._serving is not None:
             self._serving.send_audio(audio, duration_ms)
 
@@ -247,16 +238,13 @@ class Lines:
 
     def user_speaks(self, speaks: bool) -> None:
         """The caller's own ear hears the user begin or stop to speak."""
-        self._busy["user"] = speaks
-        self._hinted = True
         now_s = self._stir()
+        self._floor.user_speaks(speaks, now_s)
         self.talk.user_speaks(speaks, now_s)
-        if not speaks:
-            self._ear_stopped_s = now_s
         self._keeper.user_speaks(speaks, now_s)
 
     def plays(self, playing: bool) -> None:
-        self._busy["playout"] = playing
+        self._floor.playing = playing
         self._stir()
         self._keeper.nudge()
 
@@ -279,23 +267,13 @@ class Lines:
 
     @property
     def quiet_since_s(self) -> float | None:
-        """Since when nobody speaks, nothing plays and nothing is owed; None if that is not so.
-
-        What only the caller's ear has heard is waited for no longer than a provider that is well
-        takes to tell of it: a noise then, and kept for the next one all the same.
-        """
-        owed, uplink = self.talk.owed, self.talk.uplink
-        if not owed.settled or uplink.owes_turn or any(self._busy.values()):
-            return None
-        if not uplink.owes:
-            return self._stirred_s
-        patience_s = TURN_OVER_S if uplink.speech_events else self._silent_s
-        return max(self._stirred_s, self._ear_stopped_s + patience_s)
+        """Since when nobody speaks, nothing plays and nothing is owed; None if that is not so."""
+        return self._floor.quiet_since_s(self.talk.owed, self.talk.uplink)
 
     @property
     def user_has_floor(self) -> bool:
         """Whether the user speaks: by the caller's own ear, if it ever told."""
-        return self._busy["user"] or (self.talk.owed.user_speaks and not self._hinted)
+        return self._floor.is_users(self.talk.owed)
 
     def situation(self, moment: Moment) -> Situation:
         """How the conversation stands, for who decides how to move it."""
@@ -341,9 +319,7 @@ class Lines:
         self._unserved_since_s = asyncio.get_running_loop().time()
         events = self._understood(line, line.drain())
         if lost is not None:
-            code = getattr(lost, "code", None) or getattr(lost, "close_code", None)
-            message = str(lost).removesuffix(_ADVICE)
-            events.append(LineLost(message=message, code=None if code is None else str(code)))
+            events.append(line_lost(lost))
         ends = self.talk.cut(self._unserved_since_s, well=lost is None)
         self._unfiled = bool(ends) and not self.talk.written_here
         self._told.extend([*events, *ends])
@@ -388,8 +364,8 @@ class Lines:
             replayed_ms=replayed_ms,
             expires_at=line.expires_at,
         )
-        self._told.extend([continued, *errors])
-        self._tell_loss()
+        lost = self._counts.lost(self._lost_ms, at_once=True)
+        self._told.extend([continued, *errors, *lost])
         self._wake()
 
     def ask_withheld(self) -> bool:
@@ -429,7 +405,19 @@ class Lines:
                 self._keeper.lost(error)
             return
         if line is self._serving:
-            self._told.extend(self._understood(line, events))
+            self._tell(line, events)
+
+    def _tell(self, line: Line, events: Sequence[Event]) -> None:
+        """Tell events; a provider that will answer nobody is left like a line that died, and what
+        it did not begin to answer is still owed."""
+        refusal = refusal_among(events)
+        ends = [] if refusal is None else ends_of(refusal, events)
+        ends = [end for end in ends if not self.talk.owed.has_begun(end.response_id)]
+        self._told.extend(self._understood(line, [one for one in events if one not in ends]))
+        if refusal is not None:
+            self._keeper.lost(line.protocol.fault(refusal))
+            if self._end is not None:
+                self._told.extend(self._understood(line, ends))
 
     def _hear(self, chunk: AudioChunk) -> bool:
         """Take speech that comes while the caller waits."""
@@ -481,21 +469,15 @@ class Lines:
             return False
         return True
 
-    def _lose_audio(self, lost_bytes: int) -> None:
-        self._untold_loss_ms += self._sound.input_ms(lost_bytes)
-        if self._untold_loss_ms >= _TOLD_LOSS_MS:
-            self._tell_loss()
-            self._wake()
-
-    def _tell_loss(self) -> None:
-        lost_ms, self._untold_loss_ms = self._untold_loss_ms, 0.0
-        if lost_ms:
-            self._counts.lost_audio_ms += lost_ms
-            self._told.append(AudioLost(lost_ms=lost_ms))
+    @property
+    def _lost_ms(self) -> float:
+        """User audio that no connection took in time, ever."""
+        return self._sound.input_ms(self.talk.uplink.lost_bytes)
 
     def _stir(self) -> float:
-        self._stirred_s = asyncio.get_running_loop().time()
-        return self._stirred_s
+        now_s = asyncio.get_running_loop().time()
+        self._floor.stirred(now_s)
+        return now_s
 
     def _wake(self) -> None:
         """Have who waits for events look again."""

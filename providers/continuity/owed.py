@@ -152,6 +152,11 @@ class Owed:
         asides = self.takes_requests and self.asides
         return bool(self._responses or (debts and not self.user_speaks) or asides)
 
+    def has_begun(self, response_id: str) -> bool:
+        """Whether anything of a response has come, while it runs."""
+        response = self._responses.get(response_id)
+        return response is not None and response.begun
+
     def received_ms(self, response_id: str) -> float:
         """How much speech of a response has come, while it runs."""
         response = self._responses.get(response_id)

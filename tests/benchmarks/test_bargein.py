@@ -39,6 +39,21 @@ def test_both_sides_are_measured_idle_and_busy() -> None:
     assert {(o.speed, o.round_trip_ms) for o in orders[-2:]} == {(4.0, 80.0)}
 
 
+def test_the_ratio_is_of_one_call_on_both_sides() -> None:
+    def side(name: str, calls: int, p50_ms: float) -> interruption.Silencing:
+        return interruption.Silencing(
+            side=name, calls=calls, p50_ms=p50_ms, p95_ms=9, interruptions=1
+        )
+
+    result = bargein.BargeInResult(
+        to_silence_ms=[],
+        endpoint="nobody",
+        silencing=[side("crossfade", 1, 0.5), side("pipecat", 1, 1.5), side("pipecat", 16, 8)],
+    )
+    assert bargein.content(result)["ratios"] == {"trigger_to_silent": 3}
+    assert len(bargein.tables(result)) == 2
+
+
 def test_the_result_is_kept(tmp_path: Path) -> None:
     result = bargein.BargeInResult(
         to_silence_ms=[300.0, None], endpoint="nobody", local_ms=[80.0, 100.0, 140.0]

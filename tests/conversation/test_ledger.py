@@ -331,3 +331,14 @@ def test_a_cut_answer_that_is_interrupted_then_was_surely_heard_by_the_slow_pace
     first = agents(conversation)[0]
     # 10 characters a second for 0.9 s.
     assert (first.heard, first.text) == ("One two", "One two three four")
+
+
+def test_a_restored_conversation_files_what_comes_late_as_the_first_one_would() -> None:
+    conversation = Conversation()
+    conversation.user_started(None, 1.0)
+    conversation.user_stopped(5.0)
+    again = Conversation.restored(conversation.entries)
+    for one in (conversation, again):
+        one.agent_text("r1", "a1", "Yes.")
+        one.user_transcript("u1", "Really?", True)
+    assert again.entries == conversation.entries

@@ -1,7 +1,9 @@
 """What the store keeps, gives back and forgets, in each database."""
 
 import asyncio
+import contextlib
 import os
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -416,6 +418,51 @@ def test_deleted_words_and_audio_are_not_in_the_files(tmp_path: Path) -> None:
         assert not kept(sound[:64])
         await store.delete(["a"])
         assert not kept(secret.encode())
+
+    in_store(str(path), main)
+
+
+def test_words_that_another_program_keeps_in_the_log_are_told(tmp_path: Path) -> None:
+    secret = b"the code is mellon"
+    path = tmp_path / "calls.db"
+
+    def kept() -> bool:
+        return any(secret in file.read_bytes() for file in tmp_path.iterdir())
+
+    async def main(store: CallStore) -> None:
+        await store.write(
+            [began(entries=rows((UserTurn(started_at_s=1.0, text=secret.decode()),)))]
+        )
+        with contextlib.closing(sqlite3.connect(path)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM crossfade_entries").fetchall()
+            deleting = asyncio.create_task(store.delete(["a"]))
+            await asyncio.sleep(0.3)
+            # Who waits for the reader does not keep others from writing for long.
+            async with asyncio.timeout(1.0):
+                await store.write([began("b")])
+            with pytest.raises(StoreUnavailable, match="log"):
+                await store.forget_audio()
+        assert await deleting == 1
+        assert not kept()
+
+    in_store(str(path), main)
+
+
+def test_a_deletion_that_leaves_words_in_the_log_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crossfade.conversation.store._FORGETTING", 2)
+    path = tmp_path / "calls.db"
+
+    async def main(store: CallStore) -> None:
+        await store.write([began()])
+        with contextlib.closing(sqlite3.connect(path)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM crossfade_calls").fetchall()
+            with pytest.raises(StoreUnavailable, match="still in the log"):
+                await store.delete(["a"])
+        assert await store.calls() == ()
 
     in_store(str(path), main)
 

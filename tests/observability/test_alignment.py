@@ -62,6 +62,16 @@ def test_the_agents_turn_lies_on_what_was_heard_of_its_items() -> None:
     assert sound(agent(), heard) == (None, None)
 
 
+def test_an_answer_that_is_told_late_lies_on_its_sound_and_not_on_the_next_ones() -> None:
+    heard = Heard(
+        caller=(),
+        agent=spans((2.0, 6.0)),
+        played=played(("a", 1900), at_s=4.05) | played(("b", 1950), at_s=6.08),
+    )
+    assert sound(agent("a"), heard) == (2.0, 4.05)
+    assert sound(agent("b"), heard) == (4.13, 6.0)
+
+
 def test_what_was_typed_and_what_is_no_turn_has_no_sound() -> None:
     heard = Heard(caller=spans((0, 9)), agent=(), played={})
     assert sound({**user(1, 2), "typed": True}, heard) == (None, None)

@@ -190,6 +190,7 @@ def test_a_transcript_that_cannot_be_written_is_an_error_of_the_call(tmp_path: P
         return record
 
     assert TRANSCRIPT in run(main()).summary().errors[0]
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_a_recording_may_be_flac_and_its_subtitles_lie_beside_it(tmp_path: Path) -> None:

@@ -236,6 +236,26 @@ def test_a_budget_that_is_crossed_is_told_live_and_logged(tmp_path: Path) -> Non
     assert not record.summary().errors
 
 
+def test_a_budget_is_kept_while_nobody_speaks(tmp_path: Path) -> None:
+    async def main() -> list[LiveEvent]:
+        told: list[LiveEvent] = []
+        record = CallRecord.open(
+            tmp_path,
+            prices=PriceBook({"moshi": Rates(audio_hour=Decimal(36))}),
+            budgets=[Budget(usd=Decimal("0.05"))],
+        )
+        record.subscribe(told.append)
+        record.serves("moshi:")
+        for _ in range(400):
+            await asyncio.sleep(0.02)
+            record.caller_audio(bytes(640), 16_000)
+        record.close({})
+        return told
+
+    (crossed,) = [event for event in run(main()) if isinstance(event, BudgetCrossed)]
+    assert 5 <= crossed.at_s < 6.2
+
+
 def test_a_budget_that_cannot_be_kept_is_an_error_once(tmp_path: Path) -> None:
     async def main() -> CallRecord:
         record = CallRecord.open(tmp_path, budgets=[Budget(usd=Decimal(1))])

@@ -220,7 +220,7 @@ def test_by_default_there_is_none(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("", "is no capture"),
-        ('{"t": 0, "is": "input"}\n', "is no capture"),
+        ('{"t": 0, "is": "ended"}\n', "is no capture"),
         ('{"t": 0, "is": "begun", "version": 9}\n', "version 9"),
         ("[]\n", "line 1 is no record"),
         ('{"t": 0, "is": "begun", "version": 1}\nnonsense\n{}\n', "line 2"),

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from crossfade.conversation.usage import Usage
 from crossfade.observability.cost import NO_COST, Cost, price_call
 from crossfade.observability.cost_use import Service, Use
+from crossfade.observability.cost_view import calls_table, told
 from crossfade.observability.prices import PriceBook, Rates
+from tests.observability.rendered import text_of
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 BOOK = PriceBook(
@@ -27,8 +29,8 @@ def test_uses_are_added_up_by_kind_turn_response_and_provider() -> None:
     cost = price_call(
         [
             llm("known", given=1_000_000, response="a", turn=1),
-            llm("known", given=1_000_000, made=500_000, response="b", turn=1),
             Use(service=Service.STT, provider="hourly", seconds=100, turn=2),
+            llm("known", given=1_000_000, made=500_000, response="b", turn=1),
         ],
         BOOK,
         at=AT,
@@ -53,15 +55,28 @@ def test_what_has_no_price_is_named_and_makes_the_sum_a_part() -> None:
     assert (cost.usd, cost.complete, cost.unpriced) == (Decimal(1), False, ("new",))
     assert cost.by_turn[0] == Cost(usd=Decimal(1), complete=False)
     assert cost.by_provider["new"] == Cost(usd=None, complete=False)
-    told = cost.to_dict()
-    assert (told["usd"], told["complete"], told["unpriced"]) == (1.0, False, ["new"])
-    assert told["models"]["new"] == {"usd": None, "complete": False}
+    kept = cost.to_dict()
+    assert (kept["usd"], kept["complete"], kept["unpriced"]) == (1.0, False, ["new"])
+    assert kept["models"]["new"] == {"usd": None, "complete": False}
 
 
 def test_a_call_of_which_nothing_is_known_is_not_for_nothing() -> None:
     for cost in (NO_COST, price_call([llm("new", given=1)], BOOK, at=AT)):
         assert cost.usd is None
         assert not cost.complete
+
+
+def test_calls_without_use_are_no_part_of_what_has_no_price() -> None:
+    priced = price_call([llm("known", given=1_000_000)], BOOK, at=AT)
+    unpriced = price_call([llm("new", given=1)], BOOK, at=AT)
+    assert [told(cost) for cost in (NO_COST, unpriced, priced)] == [
+        "no use known",
+        "unpriced",
+        "$1.0000",
+    ]
+    text = text_of(calls_table({"a": NO_COST, "b": priced}))
+    assert "not wholly priced" not in text
+    assert "1 not wholly priced" in text_of(calls_table({"a": unpriced, "b": priced}))
 
 
 def test_a_session_costs_by_the_hour_or_is_no_line() -> None:

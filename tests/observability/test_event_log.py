@@ -190,13 +190,13 @@ def test_the_queue_of_other_lines_has_a_bound_too(
 def test_lines_reach_the_disk_while_the_call_runs(tmp_path: Path) -> None:
     written = threading.Event()
     log = EventLog(tmp_path / "log", clock=Clock())
-    write = log._write
+    write = log._file.append
 
-    def write_and_tell(lines: bytes) -> None:
-        write(lines)
+    def write_and_tell(piece: bytes) -> None:
+        write(piece)
         written.set()
 
-    log._write = write_and_tell  # type: ignore[method-assign]
+    log._file.append = write_and_tell  # type: ignore[method-assign]
     log.call("call.started")
     assert written.wait(5)
     assert read(tmp_path / "log")[0]["type"] == "call.started"

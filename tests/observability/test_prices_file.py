@@ -41,7 +41,7 @@ def test_json_is_read_too(tmp_path: Path) -> None:
         ("prices: {m: {input_text: .nan}}", "input_text"),
         ("prices: {m: {}}", "free"),
         ("prices: {m: {free: true, input_text: 1}}", "free"),
-        ("- a list", "the file"),
+        ("- a list", "holds no prices"),
         ("prices: [", "no valid YAML"),
     ],
 )

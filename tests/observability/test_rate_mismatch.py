@@ -1,3 +1,4 @@
+import random
 from collections.abc import Iterable, Iterator
 from itertools import permutations
 
@@ -79,6 +80,14 @@ def test_jitter_does_not_fire(data: st.DataObject, rate_hz: int) -> None:
     delays_s = data.draw(st.lists(st.floats(0, 0.18), min_size=40, max_size=40))
     arrivals = late(live(rate_hz, 20), iter(delays_s * 25))
     assert not hear(arrivals, rate_hz)
+
+
+@pytest.mark.parametrize("seed", [4, 20])
+def test_a_bad_line_does_not_fire(seed: int) -> None:
+    """Delays of 40 ms in the mean and a third of a second at times, over five minutes."""
+    chance = random.Random(seed)
+    arrivals = live(48_000, 300)
+    assert not hear(late(arrivals, (chance.expovariate(25) for _ in arrivals)), 48_000)
 
 
 @given(

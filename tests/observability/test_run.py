@@ -208,6 +208,52 @@ def test_swaps_and_nodes_that_fail_are_told(tmp_path: Path) -> None:
     assert "node native failed" in render_report(run)
 
 
+def test_a_change_of_session_that_is_not_known_is_told_as_it_stands(tmp_path: Path) -> None:
+    why = "{x} {0!r}"
+    lines = [frame(1.0, "SessionContinuedFrame", why=why, provider="p:m", gap_ms=0)]
+    (problem,) = problems(folder_of(tmp_path, STARTED, *lines, ENDED))
+    assert problem.text.startswith("{x} {0!r}: p:m serves")
+
+
+def test_a_budget_that_was_crossed_is_told_with_what_came_of_it(tmp_path: Path) -> None:
+    crossed: Line = {"t": 2.0, "dir": "call", "type": "call.budget", "usd": 0.01}
+    run = folder_of(tmp_path, STARTED, {**crossed, "then": "end", "spent_usd": 0.0123}, ENDED)
+    text = found(run)[ProblemKind.BUDGET].text
+    assert text.startswith("The call had cost $0.0123, more than its budget of $0.0100: it was")
+
+
+USED: Line = {
+    "t": 1.0,
+    "dir": "call",
+    "type": "call.usage",
+    "service": "speech",
+    "provider": "openai",
+    "model": "gpt-realtime-2.1",
+    "usage": {"output_audio_tokens": 10_000},
+}
+
+
+def test_a_call_that_was_killed_has_the_cost_that_its_log_tells(tmp_path: Path) -> None:
+    started = {**STARTED, "started_at": "2026-11-20T10:00:00+00:00"}
+    page = render_report(folder_of(tmp_path, started, USED))
+    assert "at least $0.6400" in page
+    assert "as far as the log goes" in page
+    unpriced = {**USED, "model": "of-tomorrow"}
+    assert "at least $0.6400" in render_report(folder_of(tmp_path, started, USED, unpriced, ENDED))
+    page = render_report(folder_of(tmp_path, started, unpriced, ENDED))
+    assert "unpriced" in page
+    assert "$0" not in page
+    assert "unknown" in render_report(folder_of(tmp_path, started, ENDED))
+
+
+def test_nothing_in_a_call_turns_the_page_s_own_words_round(tmp_path: Path) -> None:
+    error: Line = {"t": 1.0, "dir": "call", "type": "call.error", "error": "a\u202e\x1b[31mb"}
+    half: Line = {"turns": [{"role": "user", "text": "half \ud83d", "started_at_s": 1.0}]}
+    page = render_report(folder_of(tmp_path, STARTED, error, ENDED, transcript=half))
+    assert "Error: a  [31mb" in page
+    assert page.encode()
+
+
 def test_what_was_dropped_and_lost_is_told(tmp_path: Path) -> None:
     run = folder_of(
         tmp_path,

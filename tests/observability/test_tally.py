@@ -1,6 +1,11 @@
 from crossfade.conversation.tools import ToolCall
 from crossfade.conversation.usage import Usage
-from crossfade.frames.audio import PlayedSpeech, SpeechOrigin, SpeechPlayedFrame
+from crossfade.frames.audio import (
+    PlayedSpeech,
+    SpeechOrigin,
+    SpeechPlayedFrame,
+    TTSStartedFrame,
+)
 from crossfade.frames.continuity import AudioLostFrame, SessionContinuedFrame
 from crossfade.frames.control import (
     ErrorFrame,
@@ -34,6 +39,14 @@ def test_the_first_sound_and_the_end_of_a_response_are_timed_from_its_start() ->
     tally.frame(ResponseEndFrame(response_id="r", status="interrupted"), 2.0)
     times = tally.responses["r"]
     assert (times.ttfb_ms, times.ttlb_ms, times.status) == (250, 1000, "interrupted")
+
+
+def test_where_no_wire_tells_of_sound_the_node_does() -> None:
+    tally = Tally()
+    tally.frame(ResponseStartFrame(response_id="r"), 1.0)
+    tally.frame(TTSStartedFrame(context_id="r"), 1.25)
+    tally.frame(TTSStartedFrame(context_id="phrase"), 1.5)
+    assert tally.responses["r"].ttfb_ms == 250
 
 
 def test_a_response_without_sound_or_end_has_no_times() -> None:

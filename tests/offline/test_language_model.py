@@ -34,6 +34,7 @@ def test_words_are_written_as_in_the_dictionary() -> None:
 def test_common_words_are_those_of_everyday_english() -> None:
     dictionary = load_dictionary()
     assert len(dictionary["the"]) >= 2
+    assert dictionary["seoul"] == ["seoul S OW L", "seoul(2) S IY OW L", "seoul(3) S EH OW L"]
     common = common_words(dictionary)
     assert len(common) == 5000
     assert {"the", "you", "and"} <= set(common[:20])

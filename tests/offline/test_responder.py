@@ -208,3 +208,12 @@ def test_small_talk_makes_up_a_third_of_what_is_expected() -> None:
     sentences = BRAIN.sentences()
     share = sum(sentence in small_talk for sentence in sentences) / len(sentences)
     assert share == pytest.approx(1 / 3, abs=0.03)
+
+
+def test_values_that_are_said_together_are_expected_together() -> None:
+    sentences = set(Responder([TABLE, LIGHT]).sentences())
+    assert "turn on the living room light" in sentences
+    said = [each for each in sentences if "for four" in each and each.endswith("friday")]
+    assert said
+    for each in said:
+        assert Responder([TABLE]).reply(each).tool_calls[0].arguments["day"] == "friday"

@@ -201,5 +201,9 @@ def test_where_a_call_was_recorded_is_told_also_when_it_is_deleted(store: Path) 
     assert [folder["path"] for folder in exported] == ["/runs/1", "/runs/2"]
     assert "host-2:/runs/2" in calls("delete", "moved")
     in_store(str(store), write)
+    half = refused("delete", "moved", "no-such-call")
+    assert "host-2:/runs/2" in half
+    assert "deleted 1 of 2" in half
+    in_store(str(store), write)
     assert "host-1:/runs/1" in calls("delete", "--older-than", "1d")
     assert "recordings" not in calls("delete", "--older-than", "1d")

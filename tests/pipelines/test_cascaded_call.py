@@ -92,6 +92,9 @@ def test_nothing_went_wrong_and_the_summary_says_what_happened(made: Made) -> No
     assert summary.user_turns == 4
     assert summary.interruptions == len(summary.barge_in_ms) == 1
     assert len(summary.voice_to_voice_ms) == 4
+    # A phrase is no response, and one of the four answers is a tool's call before it is one.
+    assert len(summary.ttfb_ms) == 4
+    assert len(summary.ttlb_ms) == 5
 
 
 def test_the_embedded_services_cost_nothing(made: Made) -> None:

@@ -111,6 +111,12 @@ def test_what_cannot_be_compared_is_one_line(tmp_path: Path) -> None:
     assert "version" in compare(*runs, code=2)
 
 
+def test_one_call_is_not_compared(tmp_path: Path) -> None:
+    run = str(written(tmp_path / "one"))
+    assert "nothing to be compared with" in compare(run, run, code=2)
+    assert "nothing to be compared with" in compare(str(tmp_path), "--by", "model", code=2)
+
+
 def test_calls_of_one_arm_are_told_without_a_comparison(tmp_path: Path) -> None:
     runs = [str(written(tmp_path / name)) for name in ("one", "two", "three")]
     told = compare(*runs, "--by", "model")

@@ -1,14 +1,17 @@
 """What the terminal shows of a call that outlives its provider's sessions."""
 
 import io
+from decimal import Decimal
 
 import pytest
 from rich.console import Console
 
+from crossfade.observability.cost_meter import Budget, BudgetCrossed, OnBudget
 from crossfade.observability.live_events import (
     AnswerSlow,
     AudioLost,
     Continued,
+    Failed,
     LineLost,
     LiveEvent,
     RateMismatched,
@@ -36,6 +39,14 @@ def continued(
             LineLost(at_s=1.0, message="close code 1006"),
             "1.0s the line to the provider is lost (close code 1006); looking for another",
         ),
+        (
+            BudgetCrossed(
+                at_s=1.0,
+                budget=Budget(usd=Decimal("0.05"), then=OnBudget.END),
+                spent_usd=Decimal("0.06"),
+            ),
+            "1.0s the call has cost $0.0600, more than $0.05: it ends when the agent",
+        ),
         (AudioLost(at_s=1.0, lost_ms=1500.0), "1.0s 1.5 s of what the caller said could not be"),
         (
             AnswerSlow(at_s=1.0, voice_to_voice_ms=2000, hop="model", took_ms=1400, budget_ms=800),
@@ -59,3 +70,10 @@ def test_it_says_in_plain_words_how_the_call_went_on(event: LiveEvent, told: str
     output = io.StringIO()
     CallConsole(Console(file=output, width=200))(event)
     assert told in " ".join(output.getvalue().split())
+
+
+def test_a_terminal_obeys_nothing_that_others_say() -> None:
+    output = io.StringIO()
+    console = CallConsole(Console(file=output, width=200))
+    console(Failed(at_s=1.0, message="\x1b]0;a title\x07 and \x9b2J"))
+    assert output.getvalue().strip().isprintable()

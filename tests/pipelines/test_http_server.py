@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import random
 import socket
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -21,7 +23,7 @@ from tests.clock import run
 
 
 async def echo(request: Request) -> PlainTextResponse:
-    return PlainTextResponse((await request.body()).decode())
+    return PlainTextResponse((await request.body()).decode(errors="replace"))
 
 
 APP = Starlette(routes=[Route("/echo", echo, methods=["POST"])])
@@ -121,5 +123,47 @@ def test_a_certificate_that_is_none_is_told(tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="two PEM files"):
             async with listening(APP, line, host="127.0.0.1", port=0, certificate=certificate):
                 pass
+
+    run(scenario())
+
+
+def test_broken_requests_and_frames_do_no_harm() -> None:
+    whole = [
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi",
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        b"\x81\x82\0\0\0\0{}\x02\x82\0\0\0\0ab\x80\x81\0\0\0\0c\x89\x80\0\0\0\0\x88\x80\0\0\0\0",
+    ]
+    dice = random.Random(10)
+
+    def broken() -> bytes:
+        message = bytearray(dice.choice(whole))
+        head = message.rfind(b"\r\n\r\n") + 4 if dice.random() < 0.7 else 0
+        for _ in range(dice.randint(1, 6)):
+            at = dice.randrange(min(head, len(message) - 1), len(message))
+            match dice.randrange(3):
+                case 0:
+                    message[at] = dice.randrange(256)
+                case 1:
+                    message[at:at] = dice.randbytes(dice.randint(1, 8))
+                case 2:
+                    del message[at : at + dice.randint(1, 8)]
+        return bytes(message)
+
+    async def scenario() -> None:
+        told: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: told.append(what))
+        async with listening(APP, line, host="127.0.0.1", port=0) as port:
+            for _ in range(300):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(broken())
+                with contextlib.suppress(TimeoutError, ConnectionError):
+                    await asyncio.wait_for(reader.read(100), 0.05)
+                writer.transport.abort()
+            assert (
+                await ask(port, whole[0].replace(b"a\r", b"a\r\nConnection: close\r"))
+            ).endswith(b"hi")
+        assert told == []
 
     run(scenario())

@@ -26,6 +26,7 @@ class FakeStore:
         self.refused: set[str] = set()
         self.left_out: dict[str, LeftOut] = {}
         self.forgot = 0
+        self.busy = False
 
     async def write(
         self, batch: Sequence[CallChanges], *, owner: str | None = None, lease_s: float = 10.0
@@ -41,6 +42,8 @@ class FakeStore:
         return {call_id: why for call_id, why in self.left_out.items() if call_id in ids}
 
     async def forget_audio(self) -> None:
+        if self.busy:
+            raise StoreUnavailable("somebody reads it")
         self.forgot += 1
 
     def of(self, call_id: str) -> list[CallChanges]:
@@ -91,6 +94,28 @@ def test_unfinished_audio_is_kept_at_most_200_ms_apart() -> None:
             said.clear()
             await asyncio.sleep(0.2)
             assert store.forgot == 1
+
+    run(main())
+
+
+def test_the_last_calls_audio_is_forgotten_though_nobody_calls_any_more() -> None:
+    async def main() -> None:
+        store, spoken = FakeStore(), b"spoken"
+        async with JournalWriter(store) as writer:
+            new = NewCall(id="a", spec="openai:m", started_at=0.0)
+            journal = writer.open(new, Conversation(), unfinished=lambda: spoken)
+            await asyncio.sleep(1.0)
+            spoken = b""
+            await asyncio.sleep(1.0)
+            # It was deleted, and once more with the end of the call, too soon after.
+            journal.end(CallStatus.ENDED, 2.0)
+            store.busy = True
+            await asyncio.sleep(30.0)
+            before, store.busy = store.forgot, False
+            await asyncio.sleep(11.0)
+            assert store.forgot == before + 1
+            await asyncio.sleep(60.0)
+            assert store.forgot == before + 1
 
     run(main())
 

@@ -161,6 +161,21 @@ def test_a_file_is_spoken_to_the_agent_and_the_answer_is_written_and_the_key_now
     assert not [path for path in written if b"Bearer" in path.read_bytes()]
 
 
+def test_a_recording_may_be_flac_and_the_answer_is_written_nevertheless(
+    emulator_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "right")
+    question = str(ROOT / "examples" / "audio" / "greeting.wav")
+    arguments = ["--input", question, "--base-url", emulator_url, "--output", "answer.wav"]
+    result = CliRunner().invoke(app, ["native", "--flac", *arguments])
+    assert result.exit_code == 0, result.output
+    (recording,) = Path("runs").rglob("recording.*")
+    assert soundfile.info(recording).format == "FLAC"
+    sides, _ = soundfile.read(recording)
+    samples, _ = soundfile.read(tmp_path / "answer.wav")
+    assert np.array_equal(samples, sides[:, 1])
+
+
 def test_an_output_that_cannot_be_written_is_told_before_the_call() -> None:
     assert "answer.mp3" in refused("native", "--demo", "--output", "answer.mp3")
     assert "none/answer.wav" in refused("native", "--demo", "--output", "none/answer.wav")

@@ -9,8 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import CollectorRegistry, generate_latest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from crossfade.cli import app
+from crossfade.conversation.ledger import Conversation
+from crossfade.conversation.store_records import CallStatus, StoredCall
 from crossfade.emulators.backends.backend import Call, Trigger
 from crossfade.emulators.backends.scenario import Scenario, Turn
 from crossfade.emulators.backends.scripted import ScriptedBackend
@@ -20,12 +28,14 @@ from crossfade.emulators.openai import OpenAIEmulator
 from crossfade.errors import CrossfadeError
 from crossfade.observability.call import CallRecord
 from crossfade.observability.capture import CAPTURE
-from crossfade.observability.capture_file import read_capture
 from crossfade.observability.report import write_report
 from crossfade.observability.run import read_run
 from crossfade.observability.summary import render_summary
+from crossfade.observability.telemetry import Telemetry, identity_of
+from crossfade.observability.telemetry_prometheus import prometheus_metrics
+from crossfade.pipelines.calls_export import as_json, as_webvtt
 from crossfade.pipelines.native_call import native_call
-from crossfade.pipelines.replay_call import replay_call
+from crossfade.pipelines.stored_config import stored_config
 from crossfade.processors.tools import tool
 from crossfade.providers import SessionConfig
 from crossfade.transports.scripted_caller import ScriptedCaller
@@ -89,9 +99,14 @@ async def make(folder: Path, *, wire: str, content: bool) -> None:
         else OpenAIEmulator(backend, faults=[Reset(turn=2)])
     )
     caller = ScriptedCaller(question())
+    spans, tracers = InMemorySpanExporter(), TracerProvider()
+    tracers.add_span_processor(SimpleSpanProcessor(spans))
+    meters, registry = prometheus_metrics(CollectorRegistry())
     prompt = f"Sell hazelnut. Never say {SECRETS['a key in the prompt']}."
     async with emulator:
         record = CallRecord.open(folder, content=content, capture=content)
+        told = Telemetry(tracer_provider=tracers, meter_provider=meters, content=content)
+        told.watch(record, identity_of(wire, "call_1"))
         with contextlib.suppress(CrossfadeError):
             async with native_call(
                 wire,
@@ -103,13 +118,39 @@ async def make(folder: Path, *, wire: str, content: bool) -> None:
                 api_key=KEY,
             ) as call:
                 await asyncio.wait_for(call.run(until=caller.hung_up()), 120)
+                if content:
+                    (folder / "export.json").write_text(as_json(stored(call.conversation, prompt)))
+                    (folder / "export.vtt").write_text(as_webvtt(stored(call.conversation, prompt)))
         record.error(f"the end came with Bearer {KEY}")
         record.close({})
     write_report(read_run(folder))
+    (folder / "spans.json").write_text("".join(one.to_json() for one in spans.get_finished_spans()))
+    (folder / "metrics.txt").write_bytes(generate_latest(registry))
+    meters.shutdown()
+    (folder / "tail.txt").write_text(commanded("tail", str(folder), "--full", "-n", "9999"))
     shown = Console(file=io.StringIO(), width=200)
     shown.print(render_summary(record.summary()))
     assert isinstance(shown.file, io.StringIO)
     (folder / "summary.txt").write_text(shown.file.getvalue())
+
+
+def stored(conversation: Conversation, prompt: str) -> StoredCall:
+    """As the store gives it back."""
+    return StoredCall(
+        id="call_1",
+        spec=MODEL,
+        config=stored_config(SessionConfig(instructions=prompt)),
+        status=CallStatus.ENDED,
+        started_at=0,
+        started_at_s=0,
+        ended_at=None,
+        entries=conversation.entries,
+    )
+
+
+def commanded(*arguments: str) -> str:
+    """What a command says."""
+    return CliRunner().invoke(app, arguments).output
 
 
 def found(folder: Path, wanted: Mapping[str, str]) -> list[str]:
@@ -135,11 +176,20 @@ def test_no_file_of_a_call_holds_a_key_or_a_token(wire: str, tmp_path: Path) -> 
         "summary.json",
         "summary.txt",
         "report.html",
+        "export.json",
+        "spans.json",
+        "metrics.txt",
+        "tail.txt",
     }
     assert found(tmp_path, SECRETS) == []
     # They are there to be found: the words around them are.
-    assert found(tmp_path, {"word": "praline"})
-    run(replay_call(read_capture(tmp_path), tmp_path / "again"))
+    assert len(found(tmp_path, {"word": "praline"})) >= 6
+    said = commanded(
+        *("replay", str(tmp_path), "--keep", str(tmp_path / "again"), "--instructions", "Sing."),
+        *("--write-test", str(tmp_path / "test_again.py")),
+    )
+    assert "divergences" in said
+    (tmp_path / "replay.txt").write_text(said)
     assert found(tmp_path, SECRETS) == []
 
 

@@ -1,7 +1,7 @@
 """Captured calls, run again in virtual time."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from crossfade.emulators.moshi import MoshiEmulator
 from crossfade.emulators.openai import OpenAIEmulator, Timing
 from crossfade.errors import SettingsError
 from crossfade.observability.capture import CAPTURE
-from crossfade.observability.capture_file import CapturedCall, Record
+from crossfade.observability.capture_file import CapturedCall
 from crossfade.observability.divergence import Divergence, compare
+from crossfade.pipelines import replay_run
 from crossfade.pipelines.replay_call import replay_call
-from crossfade.pipelines.replay_run import Changes, replay
+from crossfade.pipelines.replay_run import Changes, line_of, replay
 from crossfade.pipelines.sample_tools import get_weather
 from crossfade.processors import voice_activity
 from crossfade.processors.tools import Tool, tool
@@ -213,6 +214,7 @@ def test_a_capture_that_a_crash_cut_off_is_run_as_far_as_it_goes(
     replayed = run(replay_call(half, tmp_path))
     expected = frames(half)
     assert frames(replayed)[: len(expected)] == expected
+    assert compare(half, replayed) == []
 
 
 @pytest.mark.parametrize(
@@ -240,17 +242,27 @@ def test_a_change_that_cannot_be_used_is_told_of(captured: CapturedCall, tmp_pat
 
 
 def test_a_call_of_more_than_an_hour_can_be_run_again(
-    captured: CapturedCall, tmp_path: Path
+    captured: CapturedCall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def later(record: Record) -> dict[str, Any]:
-        return {"t": record.t + 3700, "is": record.kind, **record.fields}
+    limits_s = []
 
-    lines = [{"t": one.t, "is": one.kind, **one.fields} for one in captured.records if one.t < 1]
-    end = next(one for one in captured.of("frame") if one.fields["type"] == "EndFrame")
-    lines += [later(end), later(captured.records[-1])]
-    (tmp_path / CAPTURE).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    replayed = replay(tmp_path, tmp_path / "again")
-    assert replayed.again.end_s > 3700
+    def run_nothing(main: Coroutine[Any, Any, CapturedCall], *, timeout_s: float) -> CapturedCall:
+        limits_s.append(timeout_s)
+        main.close()
+        return captured
+
+    lines = [{"t": one.t, "is": one.kind, **one.fields} for one in captured.records]
+    lines[-1]["t"] = 7200
+    kept = [line for line in lines if line.get("type") not in ("EndFrame", "CancelFrame")]
+    (tmp_path / CAPTURE).write_text("".join(f"{json.dumps(line)}\n" for line in kept))
+    monkeypatch.setattr(replay_run, "run_virtual", run_nothing)
+    replay(tmp_path, tmp_path / "again")
+    assert limits_s > [7200]
+
+
+def test_a_divergence_is_told_without_what_a_terminal_obeys_and_without_keys() -> None:
+    found = Divergence(what="a\x1b[2J", at_s=1.0, expected="sk-proj-0123456789", got="b")
+    assert line_of(found) == "at 1.000 s: a [2J: expected [removed]; got b"
 
 
 def test_a_call_without_a_capture_cannot_be_run_again(tmp_path: Path) -> None:

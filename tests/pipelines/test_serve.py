@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -347,6 +348,26 @@ def test_sigterm_in_mid_question_loses_none_of_it(tmp_path: Path) -> None:
             assert caller.words.startswith("Once upon a time")
             (turn,) = heard_words(emulator)
             assert 1.5 * 48000 < len(turn) < 3.0 * 48000
+            await c.hang_up()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_a_caller_is_saying_is_kept_only_if_it_may_be(tmp_path: Path, kept: bool) -> None:
+    async def scenario() -> None:
+        caller, path = Caller(), tmp_path / "calls.db"
+        async with (
+            OpenAIEmulator(scripted(tmp_path)) as emulator,
+            serving(tmp_path, emulator, store=str(path), unfinished_audio=kept) as server,
+            client(caller, server.url) as c,
+        ):
+            await c.attached()
+            c.speak(question())
+            await asyncio.sleep(1)
+            with contextlib.closing(sqlite3.connect(path)) as store:
+                ((rows,),) = store.execute("select count(*) from crossfade_unfinished_audio")
+            assert bool(rows) is kept
             await c.hang_up()
 
     run(scenario())

@@ -149,6 +149,40 @@ def test_who_guesses_too_often_is_told_to_wait(
     run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("host", "origin", "let_in"),
+    [
+        (None, None, True),
+        ("127.0.0.1:1", "http://127.0.0.1:1", True),
+        ("localhost:1", "http://localhost:1", True),
+        ("127.0.0.1:1", "http://evil.example", False),
+        ("127.0.0.1:1", "null", False),
+        # A name of another site that was made to lead here.
+        ("evil.example:1", "http://evil.example:1", False),
+        ("calls.example", "https://calls.example", True),
+    ],
+)
+def test_pages_of_other_sites_are_refused(
+    tmp_path: Path, host: str | None, origin: str | None, let_in: bool
+) -> None:
+    async def scenario() -> None:
+        async with (
+            OpenAIEmulator(scripted(tmp_path)) as emulator,
+            serving(tmp_path, emulator, public_url="https://calls.example") as server,
+        ):
+            port = int(server.url.split(":")[2].split("/")[0])
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            head = f"GET /ws HTTP/1.1\r\nHost: {host or server.url.split('/')[2]}\r\n"
+            head += "" if origin is None else f"Origin: {origin}\r\n"
+            head += "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            writer.write(f"{head}Sec-WebSocket-Key: {'A' * 22}==\r\n\r\n".encode())
+            status = (await reader.readline()).split()[1]
+            writer.close()
+            assert status == (b"101" if let_in else b"403")
+
+    run(scenario())
+
+
 def test_lines_may_be_encrypted(tmp_path: Path) -> None:
     chain, key = tmp_path / "c.pem", tmp_path / "k.pem"
     subprocess.run(

@@ -27,6 +27,7 @@ from crossfade.pipelines.native_call import native_call
 from crossfade.pipelines.settings import NativeSettings
 from crossfade.pipelines.switched_call import switched_call
 from crossfade.processors.node_switch import NodeSwitch, When
+from crossfade.processors.switch_policy import CostRule, SwitchPolicy
 from crossfade.providers import SessionConfig
 from crossfade.providers.continuity.route import Endpoint
 from crossfade.transports.scripted_caller import ScriptedCaller
@@ -155,6 +156,31 @@ def test_the_application_asks_for_another_node_by_its_name(tmp_path: Path) -> No
                 summary = await running
             assert len(emulator.sessions) == 2
             assert [change.provider for change in summary.session_changes] == ["other"]
+            assert not summary.errors
+
+    run(scenario())
+
+
+def test_what_a_call_costs_has_a_cheaper_node_take_over(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with OpenAIEmulator() as emulator, record_in(tmp_path) as record:
+            conversation = new_conversation()
+            native = native_node(
+                OPENAI,
+                conversation=conversation,
+                config=SessionConfig(),
+                base_url=emulator.url,
+                api_key="emulated",
+            )
+            caller = ScriptedCaller(demo_script())
+            rule = CostRule(over_usd=0.000_001, to="cheap")
+            switch = NodeSwitch({"dear": native, "cheap": native}, policy=SwitchPolicy([rule]))
+            async with switched_call(
+                switch, transport=caller, record=record, conversation=conversation
+            ) as call:
+                summary = await call.run(until=caller.hung_up())
+            (change,) = summary.session_changes
+            assert change.provider == "cheap"
             assert not summary.errors
 
     run(scenario())

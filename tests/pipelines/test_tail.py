@@ -120,6 +120,22 @@ def test_a_line_tells_size_ids_and_the_rest_in_short() -> None:
     assert len(readable({"t": 1, "dir": "in", "type": "x", "body": "y" * 500}).plain) < 300
 
 
+def test_what_a_terminal_obeys_is_not_shown() -> None:
+    told = readable({"t": 1, "dir": "in", "type": "a\n\x1b[2J", "body": {"text": "\x9b2J"}}).plain
+    assert told.isprintable()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["[1]", '{"t": 1}', '{"t": 1, "dir": 5, "type": "x"}', '{"t": 1, "dir": "in", "type": ["x"]}'],
+)
+def test_lines_that_are_none_of_a_log_are_counted(tmp_path: Path, odd: str) -> None:
+    log_in(
+        tmp_path, odd + "\n", '{"t": 1, "dir": "in", "type": "x", "audio_bytes": 1, "at_ms": 5}\n'
+    )
+    assert "1 lines could not be read." in tailed(str(tmp_path), "--no-follow")
+
+
 def test_all_is_told_where_that_is_wanted() -> None:
     told = readable({"t": 1, "dir": "frame", "type": "x", "text": "y" * 500}, full=True).plain
     assert "y" * 500 in told

@@ -113,3 +113,30 @@ def test_a_tool_keeps_all_of_its_schema() -> None:
     (tool,) = context.tools.standard_tools  # type: ignore[union-attr]
     assert tool.to_default_dict() == {"name": "look", "description": "Look.", "parameters": schema}
     assert tool.required == ["city"]
+
+
+def test_adapters_that_take_the_properties_alone_get_them_without_references() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "at": {"$ref": "#/$defs/Place", "description": "Where."},
+            "tree": {"$ref": "#/$defs/Tree"},
+            "ways": {"anyOf": [{"$ref": "#/$defs/City"}, {"type": "null"}]},
+            "odd": {"$ref": "#/elsewhere"},
+        },
+        "$defs": {
+            "City": {"type": "string"},
+            "Place": {"type": "object", "properties": {"city": {"$ref": "#/$defs/City"}}},
+            "Tree": {"type": "array", "items": {"$ref": "#/$defs/Tree"}},
+        },
+    }
+    declared = ToolDeclaration(name="look", description="Look.", parameters=schema)
+    context = ContextBuilder([declared]).build([])
+    (tool,) = context.tools.standard_tools  # type: ignore[union-attr]
+    city = {"type": "string"}
+    assert tool.properties == {
+        "at": {"type": "object", "properties": {"city": city}, "description": "Where."},
+        "tree": {"type": "array", "items": {}},
+        "ways": {"anyOf": [city, {"type": "null"}]},
+        "odd": {"$ref": "#/elsewhere"},
+    }

@@ -3,7 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.processors.cascade_turn import Heard, HeardTurns, Partial, Said
+from crossfade.processors.cascade_turn import (
+    Foreseen,
+    Heard,
+    HeardTurns,
+    Partial,
+    Said,
+    Withdrawn,
+)
 
 
 def said(heard: list[Heard]) -> list[tuple[str, str, bool]]:
@@ -16,7 +23,9 @@ def test_a_turn_is_told_once_with_all_its_words() -> None:
     turns.began()
     assert turns.heard("what is", final=False) == [Partial(item_id="user_1", text="what is")]
     turns.heard("what is the weather", final=True)
-    assert turns.heard("in", final=False)[-1].text == "what is the weather in"
+    assert turns.heard("in", final=False) == [
+        Partial(item_id="user_1", text="what is the weather in")
+    ]
     turns.fell_silent()
     assert turns.ended() == []
     assert said(turns.heard("in Tokyo", final=True, finalized=True)) == [
@@ -114,9 +123,36 @@ def test_late_words_of_an_answered_turn_go_to_the_next() -> None:
     assert said(turns.ended()) == [("user_2", "about Rome please", True)]
 
 
+def test_an_early_end_is_told_once_with_all_the_words() -> None:
+    turns = HeardTurns()
+    assert turns.foreseen("too early") == []
+    turns.began()
+    turns.heard("what is", final=True)
+    foreseen = Foreseen(item_id="user_1", text="what is the weather")
+    assert turns.foreseen("the weather") == [foreseen]
+    assert turns.foreseen(" the weather") == []
+    turns.heard("the weather", final=True, finalized=True)
+    assert said(turns.ended()) == [("user_1", "what is the weather", True)]
+    assert turns.withdrawn() == turns.foreseen("the weather") == []
+
+
+def test_a_user_who_speaks_on_or_a_recogniser_that_says_so_withdraws_it() -> None:
+    turns = HeardTurns()
+    turns.began()
+    turns.foreseen("what is")
+    assert turns.onset() == [Withdrawn(item_id="user_1")]
+    assert turns.onset() == []
+    turns.foreseen("what is the weather")
+    assert turns.withdrawn() == [Withdrawn(item_id="user_1")]
+    assert turns.withdrawn() == []
+
+
 WORD = st.tuples(st.just("heard"), st.sampled_from(["", "a", "b"]), st.booleans(), st.booleans())
 STEPS = st.lists(
-    st.sampled_from(["onset", "dropped", "fell_silent", "began", "ended", "late"]) | WORD,
+    st.sampled_from(
+        ["onset", "dropped", "fell_silent", "began", "ended", "late", "withdrawn", "foreseen"]
+    )
+    | WORD,
     max_size=40,
 )
 
@@ -128,6 +164,8 @@ def test_in_any_order_each_turn_is_told_once_and_in_order(steps: list[object]) -
         match step:
             case (_, str() as text, bool() as final, bool() as finalized):
                 told += said(turns.heard(text, final=final, finalized=finalized))
+            case "foreseen":
+                told += said(turns.foreseen("a"))
             case "began" if not turns.has_floor or turns.waiting:
                 told += said(turns.began())
                 began += 1

@@ -53,8 +53,8 @@ class Course:
         if sound:
             self.standing.spoke(response_id, f"item of {response_id}", 100)
 
-    def ends(self, response_id: str = "r") -> None:
-        self.standing.emitted(ResponseEndFrame(response_id=response_id))
+    def ends(self, response_id: str = "r", *, status: str = "completed") -> None:
+        self.standing.emitted(ResponseEndFrame(response_id=response_id, status=status))
 
     def wants(self) -> Wanted:
         return self.standing.takeover().wanted
@@ -163,6 +163,50 @@ def test_a_tool_keeps_the_call_busy_and_its_result_is_owed() -> None:
     assert not course.is_busy()
     assert course.standing.takeover().fresh == {"c1"}
     assert course.wants() is Wanted.ANSWER
+
+
+def test_the_rest_of_an_answer_is_owed_where_its_node_was_going_on_with_it() -> None:
+    course = Course()
+    course.speaks()
+    course.said("u1", "hello")
+    course.responds("r")
+    course.ends("r", status="cut")
+    assert course.wants() is Wanted.REST
+    # The node begins with the rest, and is lost before it sounds.
+    course.responds("s", sound=False)
+    course.standing.cut()
+    assert course.wants() is Wanted.REST
+
+
+def test_a_turn_whose_answer_was_cut_before_it_sounded_is_not_answered() -> None:
+    course = Course()
+    course.speaks()
+    course.responds("r", sound=False)
+    course.ends("r", status="cut")
+    assert course.standing.heard_from is not None
+    assert course.wants() is Wanted.NOTHING
+    assert course.standing.user_waits
+
+
+def test_the_rest_is_owed_though_somebody_coughs_but_not_before_a_turn() -> None:
+    course = Course()
+    course.speaks()
+    course.said("u1", "hello")
+    course.responds("r")
+    course.passes(VADUserStartedSpeakingFrame(start_secs=0.2))
+    course.standing.cut()
+    assert course.wants() is Wanted.REST
+    course.passes(UserStartedSpeakingFrame())
+    assert course.wants() is Wanted.NOTHING
+
+
+def test_nothing_is_owed_of_an_answer_that_was_interrupted_and_cut() -> None:
+    course = Course()
+    course.speaks()
+    course.responds("r")
+    course.passes(InterruptionFrame())
+    course.ends("r", status="cut")
+    assert course.wants() is Wanted.NOTHING
 
 
 def test_what_is_told_of_a_turn_again_is_told_once() -> None:

@@ -63,6 +63,41 @@ def test_nothing_of_a_cut_response_is_spoken_and_its_calls_are_not_run() -> None
     run(scenario())
 
 
+def test_a_response_that_was_whole_when_it_was_cut_ends_as_interrupted_and_calls_nothing() -> None:
+    async def scenario() -> None:
+        session = Session(SessionConfig())
+        async with running(node(session)) as chain:
+            session.feed(ResponseStarted(response_id="r"), audio("r"))
+            await settled()
+            await chain.down(InterruptionFrame())
+            call = ToolCall(id="c", name="look", arguments={}, response_id="r")
+            session.feed(call, done("r"))
+            await settled(60)
+            (end,) = chain.last.frames(ResponseEndFrame)
+            assert end.status == "interrupted"
+            assert not chain.last.frames(ToolCallsFrame)
+            # Its model knows the call, and may wait for a result.
+            assert ("tool", "c", "The user interrupted before it was run.", True) in session.asked
+            assert "respond" not in session.asked
+
+    run(scenario())
+
+
+def test_a_response_that_failed_after_it_was_cut_ends_as_failed() -> None:
+    async def scenario() -> None:
+        session = Session(SessionConfig())
+        async with running(node(session)) as chain:
+            session.feed(ResponseStarted(response_id="r"), audio("r"))
+            await settled()
+            await chain.down(InterruptionFrame())
+            session.feed(done("r", ResponseStatus.FAILED))
+            await settled(60)
+            (end,) = chain.last.frames(ResponseEndFrame)
+            assert end.status == "failed"
+
+    run(scenario())
+
+
 def test_all_calls_of_a_response_come_as_one_when_it_is_complete() -> None:
     async def scenario() -> None:
         session = Session(SessionConfig())

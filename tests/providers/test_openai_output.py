@@ -256,16 +256,24 @@ def test_how_a_response_ended(
 
 
 @pytest.mark.parametrize(
-    "code", ["insufficient_quota", "invalid_api_key", "session_expired", "server_error"]
+    ("code", "severity"),
+    [
+        ("insufficient_quota", Severity.FATAL),
+        ("invalid_api_key", Severity.FATAL),
+        ("session_expired", Severity.REQUEST),
+        ("server_error", Severity.REQUEST),
+    ],
 )
-def test_no_failed_response_ends_the_session(code: str) -> None:
+def test_a_failed_response_tells_whether_another_one_may_succeed(
+    code: str, severity: Severity
+) -> None:
     error = {"code": code, "message": "You exceeded your current quota."}
     events = Wire().receive(
         done(status="failed", status_details={"type": "failed", "error": error})
     )
     assert events[-1] == ProviderError(
         message="You exceeded your current quota.",
-        severity=Severity.REQUEST,
+        severity=severity,
         code=code,
         response_id="resp_1",
     )

@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 
 from crossfade.errors import CallerError
 from crossfade.transports.websocket_messages import (
+    Chosen,
     Goodbye,
     HeardSpeech,
     Hello,
     Microphone,
     Played,
+    Pressed,
+    Shown,
     Unknown,
+    Written,
     read_message,
     read_object,
     write_message,
@@ -47,6 +51,14 @@ from crossfade.transports.websocket_messages import (
         ({"type": "microphone", "from_sample": 320}, Microphone(from_sample=320)),
         ({"type": "played", "stream": 1, "samples": 480}, Played(stream=1, samples=480)),
         ({"type": "bye"}, Goodbye()),
+        ({"type": "hello", "access": "a", "details": True}, Hello(access="a", details=True)),
+        ({"type": "text", "text": "hi"}, Written(text="hi")),
+        (
+            {"type": "image", "mime": "image/png", "data": "iVBORw0KGgo="},
+            Shown(data=b"\x89PNG\r\n\x1a\n", media_type="image/png"),
+        ),
+        ({"type": "key", "key": "#"}, Pressed(key="#")),
+        ({"type": "node", "name": "cascade"}, Chosen(node="cascade")),
         ({"type": "camera"}, Unknown(type="camera")),
     ],
 )
@@ -70,6 +82,17 @@ def test_messages(content: dict[str, Any], message: object) -> None:
         {"type": "microphone", "from_sample": 1.5},
         {"type": "microphone", "from_sample": True},
         {"type": "played", "stream": 1},
+        {"type": "text", "text": " "},
+        {"type": "text", "text": "x" * 5000},
+        {"type": "image", "mime": "image/svg+xml", "data": "PHN2Zz4="},
+        {"type": "image", "mime": ["image/png"], "data": "iVBORw0KGgo="},
+        {"type": "image", "mime": "image/jpeg", "data": "iVBORw0KGgo="},
+        {"type": "image", "mime": "image/png", "data": "no base64!"},
+        {"type": "image", "mime": "image/png", "data": "ü"},
+        {"type": "image", "mime": "image/png"},
+        {"type": "key", "key": "12"},
+        {"type": "key", "key": ["1"]},
+        {"type": "node"},
     ],
 )
 def test_what_cannot_be_used_is_refused(content: object) -> None:
@@ -82,7 +105,12 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
-KINDS = st.sampled_from(["hello", "microphone", "played", "bye", "other"])
+KINDS = st.sampled_from(
+    ["hello", "microphone", "played", "bye", "text", "image", "key", "node", "other"]
+)
+FIELDS = st.sampled_from(
+    ["stream", "samples", "heard", "token", "text", "mime", "data", "key", "name"]
+)
 
 
 @given(st.binary() | st.text())
@@ -92,14 +120,14 @@ def test_nothing_but_our_error_comes_of_any_text(text: bytes | str) -> None:
     assert isinstance(read_object(text), dict)
 
 
-@given(KINDS, st.dictionaries(st.sampled_from(["stream", "samples", "heard", "token"]), JSON))
+@given(KINDS, st.dictionaries(FIELDS, JSON))
 def test_nothing_but_our_error_comes_of_any_field(kind: str, fields: dict[str, Any]) -> None:
     with contextlib.suppress(CallerError):
         read_message(json.dumps({**fields, "type": kind}))
 
 
 def test_a_token_is_not_shown() -> None:
-    assert "secret-token" not in repr(Hello(token="secret-token"))
+    assert "secret-token" not in repr(Hello(token="secret-token", access="secret-token"))
 
 
 def test_fields_without_a_value_are_left_out() -> None:

@@ -206,6 +206,18 @@ def test_a_service_that_cannot_be_set_up_is_told_once_and_is_not_usable() -> Non
     run(scenario())
 
 
+def test_a_call_that_ends_before_the_words_are_there_leaves_nothing_behind() -> None:
+    async def scenario() -> None:
+        ledger = new_ledger()
+        node = cascade(
+            EmbeddedLLM(made_by(Brain(["Well."]))), ledger, recogniser=Recogniser(finish_s=60)
+        )
+        async with in_chain(node, Kind.EMBEDDED, ledger) as talking:
+            await talking.speak()
+
+    run(scenario())
+
+
 def test_an_interruption_by_the_application_leaves_the_node_ready() -> None:
     async def scenario() -> None:
         ledger, brain = new_ledger(), Brain([LONG, "Yes."])

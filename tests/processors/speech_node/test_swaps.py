@@ -12,7 +12,14 @@ from crossfade.conversation.ledger import Conversation
 from crossfade.errors import CrossfadeError, ProviderFault, SettingsError
 from crossfade.frames.audio import SpeechFrame
 from crossfade.frames.continuity import NodeFailedFrame, NodeSwitchedFrame
-from crossfade.frames.control import ErrorFrame, ResponseEndFrame, ResponseStartFrame
+from crossfade.frames.control import (
+    ErrorFrame,
+    ResponseEndFrame,
+    ResponseStartFrame,
+    SpeechDroppedFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
 from crossfade.frames.text import InputTextRawFrame, UserTranscriptFrame
 from crossfade.frames.tools import FunctionCallResultFrame, ToolCallsFrame
 from crossfade.processors.node_slot import MakeNode
@@ -220,6 +227,32 @@ def test_a_tool_that_runs_tells_its_result_to_the_node_that_takes_over(
     run(scenario())
 
 
+@PAIRS
+def test_an_answer_that_is_held_is_gone_on_with_when_it_was_only_a_cough(
+    before: Kind, after: Kind
+) -> None:
+    async def scenario() -> None:
+        kinds = {"a": before, "b": after}
+        async with swapping(kinds, {"a": [LONG], "b": ["And they lived on."]}) as made:
+            await made.talking.speak()
+            await asyncio.sleep(0.7)
+            chain = made.talking.chain
+            await chain.down(VADUserStartedSpeakingFrame(start_secs=0.2))
+            await asyncio.sleep(0.1)
+            await made.switch.to("b", when=When.NOW)
+            await asyncio.sleep(0.1)
+            await chain.down(SpeechDroppedFrame())
+            await chain.down(VADUserStoppedSpeakingFrame(stop_secs=0.2))
+            await asyncio.sleep(60)
+            assert [role for role, _ in made.turns()].count("user") == 1
+            assert made.ends() in (["cut", "completed"], ["completed", "completed"])
+            if made.ends()[0] == "cut":
+                assert len(made.talking.texts("agent")) == 2
+            assert not chain.errors
+
+    run(scenario())
+
+
 def test_a_swap_waits_until_nobody_speaks_and_no_tool_runs() -> None:
     async def scenario() -> None:
         kinds = {"a": Kind.OPENAI, "b": Kind.EMBEDDED}
@@ -301,11 +334,7 @@ def test_a_node_that_is_lost_is_replaced_along_the_route_and_taken_again_when_it
                 await made.talking.speak()
                 await asyncio.sleep(4)
                 if name != "c":
-                    assert made.switch.node is not None
-                    lost = ProviderFault(f"{name} is out of order.")
-                    await made.switch.node.push_error(
-                        str(lost), exception=lost, force_treat_as_permanent=True
-                    )
+                    await lose_node(made.switch)
                     await asyncio.sleep(1)
             assert made.talking.texts("agent") == ["From a.", "From b.", "From c."]
             assert [(f.left, f.node) for f in made.switched] == [("a", "b"), ("b", "c")]
@@ -318,14 +347,159 @@ def test_a_node_that_is_lost_is_replaced_along_the_route_and_taken_again_when_it
     run(scenario())
 
 
+def coming(after_s: float) -> MakeNode:
+    """What comes up after so long."""
+
+    @contextlib.asynccontextmanager
+    async def make() -> AsyncIterator[SpeechNode]:
+        await asyncio.sleep(after_s)
+        yield cast(SpeechNode, None)
+
+    return make
+
+
+async def lose_node(switch: NodeSwitch) -> ProviderFault:
+    assert switch.node is not None
+    lost = ProviderFault("It is out of order.")
+    await switch.node.push_error(str(lost), exception=lost, force_treat_as_permanent=True)
+    return lost
+
+
+def test_what_is_wanted_at_once_waits_for_nobodys_quiet_moment() -> None:
+    async def scenario() -> None:
+        kinds = {"a": Kind.EMBEDDED, "b": Kind.LOOPBACK, "c": Kind.LOOPBACK}
+        lines: Lines = {"a": [LONG], "b": ["From b."], "c": ["The rest."]}
+        async with swapping(kinds, lines) as made:
+            await made.talking.speak()
+            await asyncio.sleep(1)
+            waits = asyncio.create_task(made.switch.to("b"))
+            await asyncio.sleep(1)
+            began_s = asyncio.get_running_loop().time()
+            await made.switch.to("c", when=When.NOW, why="it is urgent")
+            assert asyncio.get_running_loop().time() - began_s < 0.5
+            with pytest.raises(CrossfadeError, match="c was wanted at once meanwhile: it is urg"):
+                await waits
+            await asyncio.sleep(20)
+            assert [frame.node for frame in made.switched] == ["c"]
+            assert made.ends() == ["cut", "completed"]
+            assert not made.below.down(NodeFailedFrame)
+
+    run(scenario())
+
+
+def test_a_node_that_waits_for_its_moment_is_taken_at_once_where_that_is_wanted() -> None:
+    async def scenario() -> None:
+        kinds = {"a": Kind.EMBEDDED, "b": Kind.LOOPBACK}
+        async with swapping(kinds, {"a": [LONG], "b": ["The rest."]}) as made:
+            await made.talking.speak()
+            await asyncio.sleep(1)
+            waits = asyncio.create_task(made.switch.to("b"))
+            await asyncio.sleep(1)
+            assert await made.switch.to("b", when=When.NOW, why="it is urgent") is None
+            told = await waits
+            assert told is not None
+            assert told.why == "it is urgent"
+            assert len(made.switched) == 1
+
+    run(scenario())
+
+
+def test_a_spare_node_waits_for_none_that_is_coming_up() -> None:
+    async def scenario() -> None:
+        ledger = Conversation(started_at_s=asyncio.get_running_loop().time())
+        nodes = {
+            "a": maker(Kind.OPENAI, [], (), ledger),
+            "b": coming(15),
+            "c": maker(Kind.EMBEDDED, ["From c."], (), ledger),
+        }
+        switch = NodeSwitch(nodes, route=("a", "c"), spare="c")
+        async with in_chain(switch, Kind.OPENAI, ledger) as talking:
+            await asyncio.sleep(1)
+            comes = asyncio.create_task(switch.to("b", when=When.NOW))
+            await asyncio.sleep(1)
+            await lose_node(switch)
+            with pytest.raises(CrossfadeError, match="c was wanted at once meanwhile: a failed"):
+                await comes
+            await talking.speak()
+            await asyncio.sleep(4)
+            (told,) = talking.below.down(NodeSwitchedFrame)
+            assert (told.node, told.gap_ms) == ("c", 0)
+            assert talking.texts("agent") == ["From c."]
+
+    run(scenario())
+
+
+def test_a_spare_node_that_is_coming_up_is_waited_for_and_not_made_twice() -> None:
+    async def scenario() -> None:
+        ledger = Conversation(started_at_s=asyncio.get_running_loop().time())
+        make, made = maker(Kind.EMBEDDED, ["From b."], (), ledger), 0
+
+        @contextlib.asynccontextmanager
+        async def slowly() -> AsyncIterator[SpeechNode]:
+            nonlocal made
+            made += 1
+            await asyncio.sleep(3)
+            async with make() as node:
+                yield node
+
+        nodes = {"a": maker(Kind.OPENAI, [], (), ledger), "b": slowly}
+        switch = NodeSwitch(nodes, route=("a", "b"), spare="b")
+        async with in_chain(switch, Kind.OPENAI, ledger) as talking:
+            await asyncio.sleep(2)
+            await lose_node(switch)
+            await asyncio.sleep(2)
+            (told,) = talking.below.down(NodeSwitchedFrame)
+            assert told.gap_ms == pytest.approx(1000, abs=50)
+            assert made == 1
+
+    run(scenario())
+
+
+def test_a_spare_node_that_is_lost_is_told_of_and_made_anew() -> None:
+    async def scenario() -> None:
+        ledger = Conversation(started_at_s=asyncio.get_running_loop().time())
+        make = maker(Kind.EMBEDDED, ["From b."], (), ledger)
+        made: list[SpeechNode] = []
+
+        @contextlib.asynccontextmanager
+        async def noted() -> AsyncIterator[SpeechNode]:
+            async with make() as node:
+                made.append(node)
+                yield node
+
+        nodes = {"a": maker(Kind.OPENAI, [], (), ledger), "b": noted}
+        switch = NodeSwitch(nodes, route=("a", "b"), spare="b")
+        async with in_chain(switch, Kind.OPENAI, ledger) as talking:
+            await asyncio.sleep(1)
+            lost = ProviderFault("It is out of order.")
+            await made[0].push_error(str(lost), exception=lost, force_treat_as_permanent=True)
+            await asyncio.sleep(6)
+            (failed,) = talking.below.down(NodeFailedFrame)
+            assert (failed.node, failed.served) == ("b", False)
+            assert len(made) == 2
+            await lose_node(switch)
+            await asyncio.sleep(1)
+            (told,) = talking.below.down(NodeSwitchedFrame)
+            assert (told.node, told.gap_ms) == ("b", 0)
+            assert not talking.chain.errors
+
+    run(scenario())
+
+
+def test_a_call_that_is_over_takes_no_other_node() -> None:
+    async def scenario() -> None:
+        async with swapping({"a": Kind.EMBEDDED, "b": Kind.LOOPBACK}, {"a": [], "b": []}) as made:
+            await asyncio.sleep(1)
+        with pytest.raises(CrossfadeError, match="The call is over"):
+            await made.switch.to("b")
+
+    run(scenario())
+
+
 def test_without_anybody_else_the_loss_of_the_node_is_an_error_of_the_call() -> None:
     async def scenario() -> None:
         async with swapping({"a": Kind.EMBEDDED}, {"a": ["A."]}, route=("a",)) as made:
-            assert made.switch.node is not None
-            lost = ProviderFault("It is out of order.")
-            await made.switch.node.push_error(
-                str(lost), exception=lost, force_treat_as_permanent=True
-            )
+            lost = await lose_node(made.switch)
             await asyncio.sleep(1)
             (error,) = made.talking.chain.errors
             assert isinstance(error, ErrorFrame)
@@ -339,17 +513,19 @@ def test_what_is_written_while_no_node_serves_is_answered_by_the_next() -> None:
         kinds = {"a": Kind.OPENAI, "b": Kind.LOOPBACK}
         lines: Lines = {"a": ["From a."], "b": ["From b."]}
         async with swapping(kinds, lines, route=("a", "b")) as made:
-            assert made.switch.node is not None
-            lost = ProviderFault("It is out of order.")
-            await made.switch.node.push_error(
-                str(lost), exception=lost, force_treat_as_permanent=True
-            )
+            await lose_node(made.switch)
             assert made.below.down(NodeSwitchedFrame) == []
             await made.talking.chain.down(InputTextRawFrame("Hello?"))
             await asyncio.sleep(4)
             assert made.turns() == [("user", "Hello?"), ("agent", "From b.")]
 
     run(scenario())
+
+
+def test_a_rule_that_asks_for_an_unknown_node_is_told_of_at_once() -> None:
+    node = maker(Kind.EMBEDDED, [], (), Conversation())
+    with pytest.raises(SettingsError, match="no node 'cheap'"):
+        NodeSwitch({"a": node}, policy=SwitchPolicy([CostRule(over_usd=1, to="cheap")]))
 
 
 def test_cost_and_latency_ask_for_another_node() -> None:
@@ -418,11 +594,7 @@ def test_a_spare_node_takes_over_without_delay_and_another_one_is_kept_then() ->
                 await made.talking.speak()
                 await asyncio.sleep(4)
                 if made.switch.serving == "a":
-                    assert made.switch.node is not None
-                    lost = ProviderFault("It is out of order.")
-                    await made.switch.node.push_error(
-                        str(lost), exception=lost, force_treat_as_permanent=True
-                    )
+                    await lose_node(made.switch)
                     await asyncio.sleep(0)
             (told,) = made.switched
             assert told.gap_ms == 0

@@ -1,16 +1,21 @@
 """Another provider takes over, with other rates, and gives back."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from crossfade.emulators.faults.moments import State
 from crossfade.emulators.faults.script import Fault, RefuseHandshake, RefuseKey, Reset
-from crossfade.errors import SettingsError
+from crossfade.emulators.openai.faults import FailedResponse
+from crossfade.errors import ProviderFault, SettingsError
 from crossfade.providers import Continuity, Encoding, Endpoint, SessionConfig, connect
 from crossfade.providers.events import (
     AudioChunk,
     Handover,
+    LineLost,
+    ResponseDone,
+    ResponseStatus,
     SessionContinued,
     UserTurnCommitted,
 )
@@ -73,6 +78,58 @@ def test_a_turn_goes_along_and_the_first_provider_takes_over_again(first: str, s
                 await caller.say()
                 await caller.until_answered(2)
                 assert caller.words.strip().endswith("The second answer.")
+
+    run(main())
+
+
+def spent() -> Fault:
+    return FailedResponse(turn=1, at=State.THINKING, code="insufficient_quota")
+
+
+def test_what_a_spent_quota_leaves_unanswered_the_next_provider_answers() -> None:
+    async def main() -> None:
+        failing, standing_by = emulator_of(OPENAI, faults=[spent()]), emulator_of(GEMINI)
+        async with failing, standing_by:
+            route = [Endpoint(spec=GEMINI, base_url=standing_by.url, api_key="other")]
+            async with calling(OPENAI, failing, route=route) as caller:
+                await caller.say()
+                continued = await caller.until(SessionContinued)
+                assert continued.why is Handover.FAILOVER
+                assert caller.of(LineLost)[0].code == "insufficient_quota"
+                await caller.until_answered()
+                assert caller.words.strip() == LONG
+                assert len(caller.of(UserTurnCommitted)) == 1
+                assert len(failing.sessions) == 1
+
+    run(main())
+
+
+def test_an_answer_that_a_spent_quota_broke_off_has_failed() -> None:
+    async def main() -> None:
+        fault = FailedResponse(at=State.SPEAKING, after_ms=400, code="insufficient_quota")
+        failing, standing_by = emulator_of(OPENAI, faults=[fault]), emulator_of(GEMINI)
+        async with failing, standing_by:
+            route = [Endpoint(spec=GEMINI, base_url=standing_by.url, api_key="other")]
+            async with calling(OPENAI, failing, route=route) as caller:
+                await caller.say()
+                await caller.until(SessionContinued)
+                assert caller.of(ResponseDone)[0].status is ResponseStatus.FAILED
+                await caller.say()
+                await caller.until_answered()
+
+    run(main())
+
+
+def test_a_spent_quota_ends_a_session_that_has_no_other_provider() -> None:
+    async def main() -> None:
+        failing = emulator_of(OPENAI, faults=[spent()])
+        async with failing, calling(OPENAI, failing) as caller:
+            with suppress(ProviderFault):
+                await caller.say()
+            with pytest.raises(ProviderFault, match="quota"):
+                await caller.until(SessionContinued)
+            assert [done.status for done in caller.of(ResponseDone)] == [ResponseStatus.FAILED]
+            assert len(failing.sessions) == 1
 
     run(main())
 

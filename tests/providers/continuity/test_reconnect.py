@@ -4,7 +4,9 @@ import pytest
 
 from crossfade.emulators.faults.moments import State
 from crossfade.emulators.faults.script import Close, Fault, HalfOpen, Reset, Stall
+from crossfade.providers import Continuity
 from crossfade.providers.events import (
+    AudioLost,
     Handover,
     LineLost,
     ResponseDone,
@@ -159,6 +161,25 @@ def test_in_a_speech_of_two_minutes(spec: str) -> None:
             await caller.until_answered()
             assert answered(emulator, loud) == 1
             assert len(caller.of(SessionContinued)) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("spec", WIRES)
+def test_what_a_silent_line_swallowed_for_too_long_is_counted_and_told(spec: str) -> None:
+    async def main() -> None:
+        emulator = emulator_of(spec, faults=[Stall(after_ms=2000)])
+        settings = Continuity(keep_s=30.0)
+        async with emulator, calling(spec, emulator, continuity=settings) as caller:
+            loud = await caller.say(45_000, silence_ms=9000)
+            await caller.until_answered()
+            lost_ms = sum(event.lost_ms for event in caller.of(AudioLost))
+            assert 15_000 <= lost_ms <= 30_000
+            assert caller.session.statistics().dropped_audio_ms == lost_ms
+            heard = audio_of(emulator)[-1].pcm
+            lost_bytes = round(lost_ms * caller.session.input_rate_hz / 1000) * 2
+            assert loud[lost_bytes:] in heard
+            assert loud[lost_bytes - 3200 :] not in heard
 
     run(main())
 
