@@ -18,7 +18,8 @@ demo: $(READY)  ## a caller talks with an agent; no key needed
 	$(BIN)/python pipelines/native.py --demo
 
 # In two processes that take about as long: these beside all others.
-BESIDE := tests/audio tests/benchmarks tests/emulators tests/offline
+BESIDE := tests/audio tests/benchmarks tests/emulators tests/examples tests/observability \
+	tests/offline tests/processors tests/tools tests/transports
 
 talk: $(READY)  ## talk with the agent in your browser; no key needed
 	$(BIN)/crossfade serve --open

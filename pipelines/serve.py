@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from crossfade.pipelines.endpoint import Endpoint
     from crossfade.pipelines.serve_settings import ServeSettings
     from crossfade.pipelines.serve_store import CallKeeping
+    from crossfade.processors.tools import Tool
     from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
 
 
@@ -162,6 +163,7 @@ async def run_server(
     stop: Callable[[], "asyncio.Future[None]"],
     provider: "Endpoint | None" = None,
     route: "Sequence[RouteEndpoint] | None" = None,
+    tools: "Sequence[Tool] | None" = None,
     show: Callable[[str], object] | None = None,
     own_process: bool = False,
 ) -> None:
@@ -173,6 +175,7 @@ async def run_server(
         stop: Called on the running loop; what it gives is waited for.
         provider: Whom the calls talk to; None finds it by the settings.
         route: Who takes a call over when the provider fails; None finds them by the settings.
+        tools: What the model may call in every call; None is the demo's weather.
         show: Given the page's address when it can be had.
         own_process: Whether the process does nothing else; then its garbage is collected when
             that disturbs the fewest.
@@ -221,7 +224,7 @@ async def run_server(
             settings,
             found,
             route=route,
-            tools=[get_weather],
+            tools=[get_weather] if tools is None else tools,
             signer=token_signer(settings.store),
             keeping=kept,
             ended=garbage.ended if own_process else lambda running: None,

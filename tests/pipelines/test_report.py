@@ -24,7 +24,7 @@ from crossfade.observability.turn_cuts import cut_turns
 from tests.clock import run
 from tests.pipelines.planted_call import TOOL_S, planted_call
 
-CHROMIUM = os.environ.get("CROSSFADE_CHROMIUM") or shutil.which("chromium")
+CHROMIUM = os.environ.get("CROSSFADE_CHROMIUM")
 SCHEMA = jsonschema.Draft202012Validator(
     json.loads((Path(__file__).parents[2] / "docs/event-log.schema.json").read_text())
 )
@@ -181,9 +181,10 @@ def test_worst_comes_with_a_severity(planted: Run) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def browser(planted: Run) -> Iterator[Any]:
+    # The call first: while playwright runs, no other loop can.
     if CHROMIUM is None:
-        pytest.skip("no chromium on the path, nor in CROSSFADE_CHROMIUM")
+        pytest.skip("CROSSFADE_CHROMIUM does not say where it is")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
