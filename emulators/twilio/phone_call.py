@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
@@ -250,19 +250,18 @@ class PhoneCall:
             "ApiVersion": "2010-04-01",
             **self._names,
         }
-        for each in filter(None, (url, self._fallback_url)):
-            try:
-                status, body = await post(
-                    each, form, auth_token=self._account.auth_token, tls=self._tls
-                )
-            except ConnectionLost:
-                if each == self._fallback_url or not self._fallback_url:
-                    raise
-                continue
-            if status == 200:
-                return read_twiml(body)
-            problem = f"{each} answers a webhook with {status}"
-        raise ConnectionLost(problem)
+        try:
+            return await self._document(url, form)
+        except ConnectionLost:
+            if not self._fallback_url:
+                raise
+        return await self._document(self._fallback_url, form)
+
+    async def _document(self, url: str, form: Mapping[str, str]) -> Sequence[Verb]:
+        status, body = await post(url, form, auth_token=self._account.auth_token, tls=self._tls)
+        if status != 200:
+            raise ConnectionLost(f"{url} answers a webhook with {status}")
+        return read_twiml(body)
 
     def _microphone(self) -> bytes:
         sound = bytes(self._speech[:FRAME_BYTES])

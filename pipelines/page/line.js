@@ -19,6 +19,7 @@ export class CallLine extends EventTarget {
     this.played = 0;
     this.marks = [];
     this.attached = false;
+    this.everAttached = false;
     this.over = false;
     this.lostAt = performance.now();
     this.pause = 20;
@@ -116,7 +117,7 @@ export class CallLine extends EventTarget {
 
   #ready(message) {
     this.token = message.token;
-    const back = this.attached === false && this.lostAt !== null && this.everAttached;
+    const back = this.everAttached;
     this.#begin(message.stream);
     this.attached = this.everAttached = true;
     this.lostAt = null;
