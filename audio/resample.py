@@ -24,12 +24,17 @@ _CUTOFF = 0.93
 _KAISER_BETA = 8.1
 _COEFFICIENT_STEPS = 2.0**24
 # Up to this size the filters of one whole period are kept as one matrix (a double is 8 bytes).
-_MATRIX_LIMIT = 2**20
+_MATRIX_LIMIT = 2**18
+# Longer periods take theirs from between two of so many, 105 dB exact: the tens of thousands that
+# they have would take a third of a second to make.
+_STEPS = 256
 # Above 4 · 2**16 multiplications OpenBLAS wakes threads of its own, which spin on a busy core.
 _PRODUCT_LIMIT = 2**18
 _SAMPLES = np.dtype("<i2")
 
 Doubles = NDArray[np.float64]
+_LOWEST: Doubles = np.array(-32768.0)
+_HIGHEST: Doubles = np.array(32767.0)
 
 
 class StreamResampler:
@@ -66,6 +71,8 @@ class StreamResampler:
         self._sent = 0
         # Begins `half - 1` samples before the period that holds the next output.
         self._recent: Doubles = np.zeros(self._half - 1)
+        self._steady: _Steady | None = None
+        self._before_bytes = 0
 
     def process(self, pcm: bytes) -> bytes:
         """Take the next s16le samples and give all output that they complete.
@@ -73,9 +80,19 @@ class StreamResampler:
         Raises:
             SoundError: The number of bytes is odd.
         """
+        if self._steady is not None:
+            if len(pcm) == self._steady.in_bytes:
+                self._heard += self._steady.ins
+                self._sent += self._steady.outs
+                return self._steady.filter(pcm)
+            self._recent, self._steady = self._steady.recent, None
         check_mono(pcm)
         if self._outs == self._ins:
             return pcm
+        again, self._before_bytes = len(pcm) == self._before_bytes, len(pcm)
+        if again and (steady := self._settle(len(pcm) // SAMPLE_BYTES)) is not None:
+            self._steady = steady
+            return self.process(pcm)
         self._heard += len(pcm) // SAMPLE_BYTES
         self._recent = np.concatenate((self._recent, np.frombuffer(pcm, _SAMPLES)))
         # Output m lies at input m·ins/outs and needs `half` inputs after it.
@@ -89,12 +106,25 @@ class StreamResampler:
         """
         if self._outs == self._ins:
             return b""
+        if self._steady is not None:
+            self._recent, self._steady = self._steady.recent, None
         total = (2 * self._heard * self._outs + self._ins) // (2 * self._ins)
         rest = self._emit(total)
         self._heard = 0
         self._sent = 0
         self._recent = np.zeros(self._half - 1)
+        self._before_bytes = 0
         return rest
+
+    def _settle(self, samples: int) -> "_Steady | None":
+        """For pieces of one length that hold whole periods, and begin where one does."""
+        outs, ins, half = self._outs, self._ins, self._half
+        periods, left_over = divmod(samples, ins)
+        between = left_over or self._sent % outs or self._recent.size != 2 * half - 1
+        size = outs * (ins + 2 * half - 1)
+        if between or not periods or size > _MATRIX_LIMIT or size * periods > _PRODUCT_LIMIT:
+            return None
+        return _Steady(self._recent, periods, _period_matrix(outs, ins), ins)
 
     def _emit(self, until: int) -> bytes:
         """Filter the outputs up to `until` and forget the input that no later one needs."""
@@ -113,13 +143,60 @@ class StreamResampler:
             places = np.arange(self._sent - first * outs, until - first * outs) * ins
             taps = 2 * self._half
             windows = _rows(samples, samples.size - taps + 1, taps, step=1)[places // outs]
-            result = np.einsum("ij,ij->i", windows, _phase_filters(outs, ins)[places % outs])
+            filters = _filters_between(places % outs / outs, outs, ins)
+            result = np.einsum("ij,ij->i", windows, filters)
         self._recent = self._recent[(until // outs - first) * ins :]
         self._sent = until
         np.rint(result, out=result)
         np.maximum(result, -32768.0, out=result)
         np.minimum(result, 32767.0, out=result)
         return result.astype(_SAMPLES).tobytes()
+
+
+class _Steady:
+    """Filters pieces of one length, of which each holds so many whole periods.
+
+    All arrays are made once: fifty times a second for each call, making them costs more than
+    filtering does.
+
+    Args:
+        recent: The input before the first piece that its output needs.
+        periods: In a piece.
+        matrix: As `_period_matrix` gives it.
+        ins: Inputs of a period.
+    """
+
+    def __init__(self, recent: Doubles, periods: int, matrix: Doubles, ins: int) -> None:
+        span, outs = matrix.shape
+        self.ins, self.outs = periods * ins, periods * outs
+        self.in_bytes = self.ins * SAMPLE_BYTES
+        self._matrix = matrix
+        self._input: Doubles = np.concatenate((recent, np.zeros(self.ins)))
+        # After a piece, what is left of it for the next one stands at the end.
+        self._old, self._new = self._input[: recent.size], self._input[recent.size :]
+        self._left = self._input[self.ins :]
+        self._left[:] = recent
+        self._overlapping = _rows(self._input, periods, span, step=ins)
+        self._rows: Doubles = np.empty((periods, span))
+        self._filtered: Doubles = np.empty((periods, outs))
+        self._samples = np.empty((periods, outs), _SAMPLES)
+
+    @property
+    def recent(self) -> Doubles:
+        """The input that the next piece's output needs."""
+        return self._left.copy()
+
+    def filter(self, pcm: bytes) -> bytes:
+        filtered = self._filtered
+        self._old[:] = self._left
+        self._new[:] = np.frombuffer(pcm, _SAMPLES)
+        self._rows[:] = self._overlapping
+        np.dot(self._rows, self._matrix, out=filtered)
+        np.rint(filtered, out=filtered)
+        np.maximum(filtered, _LOWEST, out=filtered)
+        np.minimum(filtered, _HIGHEST, out=filtered)
+        self._samples[:] = filtered
+        return self._samples.tobytes()
 
 
 def resample(pcm: bytes, in_rate_hz: int, out_rate_hz: int) -> bytes:
@@ -160,28 +237,53 @@ def _half_length(outs: int, ins: int) -> int:
     return _HALF_SAMPLES * max(ins, outs) // outs
 
 
-@lru_cache(maxsize=16)
-def _phase_filters(outs: int, ins: int) -> Doubles:
-    """One filter for each of the `outs` places that an output takes between two inputs.
+def _filters(places: Doubles, outs: int, ins: int) -> Doubles:
+    """One filter for each place of an output between two inputs, 0 ≤ place ≤ 1.
 
     Returns:
-        [outs, 2 * half], each row with the sum 1. Row p weighs the inputs from `half - 1` before
+        [places, 2 * half], each row with the sum 1. A row weighs the inputs from `half - 1` before
         the output's place to `half` after it.
     """
     half = _half_length(outs, ins)
     width = float(half)
-    offsets = np.arange(1 - half, half + 1) - np.arange(outs)[:, None] / outs
+    offsets = np.arange(1 - half, half + 1) - places[:, None]
     shape = np.i0(_KAISER_BETA * np.sqrt(np.clip(1 - (offsets / width) ** 2, 0, None)))
     shape[np.abs(offsets) > width] = 0
     filters = np.sinc(offsets * (_CUTOFF * min(1.0, outs / ins))) * shape
     filters /= filters.sum(axis=1, keepdims=True)
+    return np.asarray(filters)
+
+
+def _rounded(filters: Doubles) -> Doubles:
+    """The coefficients on their grid."""
     return np.asarray(np.rint(filters * _COEFFICIENT_STEPS) / _COEFFICIENT_STEPS)
+
+
+@lru_cache(maxsize=16)
+def _even_filters(outs: int, ins: int) -> Doubles:
+    """Filters for places at even distances, both ends included: [_STEPS + 1, 2 * half]."""
+    half = _half_length(outs, ins)
+    # Those of the second half are those of the first one, turned round.
+    first = _filters(np.arange(_STEPS // 2 + 1) / _STEPS, outs, ins)
+    filters = np.zeros((_STEPS + 1, 2 * half))
+    filters[: len(first)] = first
+    filters[len(first) :] = first[-2::-1, ::-1]
+    return filters
+
+
+def _filters_between(places: Doubles, outs: int, ins: int) -> Doubles:
+    """As `_filters`, for many places at little cost."""
+    table = _even_filters(outs, ins)
+    at = places * _STEPS
+    before = at.astype(np.intp)
+    share = (at - before)[:, None]
+    return _rounded(table[before] * (1 - share) + table[before + 1] * share)
 
 
 @lru_cache(maxsize=16)
 def _period_matrix(outs: int, ins: int) -> Doubles:
     """[inputs that a period reaches, outs]: a block of input times this is a period of output."""
-    filters = _phase_filters(outs, ins)
+    filters = _rounded(_filters(np.arange(outs) / outs, outs, ins))
     taps = filters.shape[1]
     matrix = np.zeros((ins + taps - 1, outs))
     for out in range(outs):

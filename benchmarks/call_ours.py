@@ -19,6 +19,7 @@ from crossfade.observability.cost_meter import CostMeter
 from crossfade.observability.event_log import EventLog
 from crossfade.observability.prices_file import standard_prices
 from crossfade.observability.recorder import Recorder
+from crossfade.observability.tool_secrets import SecretArguments
 from crossfade.pipelines.assembly import Call
 from crossfade.pipelines.native_call import native_call
 from crossfade.processors.base import Processor
@@ -103,7 +104,7 @@ class _NoLog(EventLog):
         clock = asyncio.get_running_loop().time
         self._clock, self._start_s, self._closed = clock, clock(), True
         self.dropped_lines = 0
-        self.secret_arguments = frozenset()
+        self.secret_arguments = SecretArguments()
 
     @property
     def failure(self) -> None:
@@ -202,13 +203,20 @@ class Ours:
 
     Args:
         recorded: Whether there are an event log and a recording.
+        captured: Whether all that it takes to run a call again is kept, too.
         local_turns: Whether the caller's turns are found here and not by the service.
         tools: Whether there is a tool, which the service calls once a turn.
     """
 
     def __init__(
-        self, *, recorded: bool = True, local_turns: bool = False, tools: bool = True
+        self,
+        *,
+        recorded: bool = True,
+        captured: bool = False,
+        local_turns: bool = False,
+        tools: bool = True,
     ) -> None:
+        self._captured = captured
         self._recorded = recorded
         self._tools = [get_weather] if tools else []
         self._turns = TurnDetection.CALLER if local_turns else TurnDetection.SERVER
@@ -228,7 +236,11 @@ class Ours:
     async def _opened(self, url: str, line: Line) -> AsyncIterator[Call]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder)
-            record = CallRecord.open(path) if self._recorded else _Unrecorded(path)
+            record = (
+                CallRecord.open(path, capture=self._captured)
+                if self._recorded
+                else _Unrecorded(path)
+            )
             async with native_call(
                 "openai:gpt-realtime-2.1",
                 transport=line,

@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +208,21 @@ def _main(arguments: Sequence[str]) -> None:
     logging.disable(logging.WARNING)
     module, name = SIDES[order["side"]]
     side: Side = getattr(importlib.import_module(module), name)(**order["options"])
-    asyncio.run(_measure(side, order))
+    with asyncio.Runner(loop_factory=_loop_factory(order)) as runner:
+        runner.run(_measure(side, order))
+
+
+def _loop_factory(order: dict[str, Any]) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the loop that is ordered."""
+    if order["loop"] == "uvloop":
+        import uvloop
+
+        return uvloop.new_event_loop
+    if order["loop"] == "plain" or order["side"] != "crossfade":
+        return None
+    from crossfade.pipelines.serve import loop_factory
+
+    return loop_factory()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Many calls in one process on one core: what each costs, and how many are too many."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +9,8 @@ from typing import Any
 
 from rich.table import Table
 
+from crossfade.errors import CrossfadeError
+
 from . import points
 from .peers import installed as peer_installed
 from .points import Admission, Order, Point
@@ -15,6 +18,7 @@ from .starvation import STARVED_SHARE
 
 GOALS = {
     "cpu_per_call": "≥ 3 (aim 5)",
+    "cpu_per_call_uvloop": "≥ 3",
     "cpu_per_call_livekit": "≥ 1.4",
     "calls_per_core": "≥ 4 (aim 150 calls)",
     "added_latency_p99_ms": "< 20",
@@ -63,8 +67,9 @@ class Most:
 
     side: str
     calls: int
-    tried: Sequence[tuple[int, float]]
-    """Each number that was tried, with its p99 of added latency in ms, the worse of both ways."""
+    tried: Sequence[tuple[int, float | None]]
+    """Each number that was tried, with its p99 of added latency in ms, the worse of both ways; None
+    where calls lost sound or broke off."""
     settled: bool
     """Whether the search came to its end: a little more was too many."""
     starved: float
@@ -121,11 +126,16 @@ def measure(
             side="pipecat", calls=calls, seconds=seconds, options={"as_it_comes": True}
         ),
     }
+    orders["crossfade, asyncio's own loop"] = replace(orders["crossfade"], loop="plain")
+    if peer_installed("uvloop"):
+        orders["pipecat, uvloop"] = replace(orders["pipecat"], loop="uvloop")
     if "livekit" in sides:
         orders["livekit"] = Order(side="livekit", calls=calls, seconds=seconds)
     taken: dict[str, list[Point]] = {name: [] for name in orders}
     for number in range(rounds):
         for name, order in orders.items():
+            if number and order.loop:
+                continue
             tell(f"{name}: {calls} calls, {number + 1} of {rounds}")
             taken[name].append(take(order))
     most: list[Most] = []
@@ -141,6 +151,8 @@ def measure(
         admissions[side] = admit(side)
     cost_ratios = {side: _ratio(taken[side], taken["crossfade"]) for side in sides[1:]}
     ratios = {"cpu_per_call": cost_ratios["pipecat"]}
+    if "pipecat, uvloop" in taken:
+        ratios["cpu_per_call_uvloop"] = _ratio(taken["pipecat, uvloop"], taken["crossfade"])
     if "livekit" in sides:
         ratios["cpu_per_call_livekit"] = cost_ratios["livekit"]
     if most:
@@ -158,8 +170,8 @@ def measure(
 
 
 def _ratio(others: Sequence[Point], ours: Sequence[Point]) -> float:
-    """The median of the rounds' ratios: what slows the machine down slows both of a round."""
-    pairs = zip(others, ours, strict=True)
+    """The median of the ratios of rounds with both: what slows the machine down slows both."""
+    pairs = zip(others, ours, strict=False)
     return round(statistics.median(a.cpu_per_call / b.cpu_per_call for a, b in pairs), 3)
 
 
@@ -177,16 +189,22 @@ def _steady(name: str, taken: Sequence[Point]) -> Steady:
 
 def _most(order: Order, begin: int, *, tell: Tell, take: Measure) -> Most:
     """Look for the most calls; a number is too many when it was too late twice, or by far."""
-    tried: list[tuple[int, float]] = []
+    tried: list[tuple[int, float | None]] = []
     starved = 0.0
 
     def sustained(calls: int) -> bool:
         nonlocal starved
         for _ in range(2):
             tell(f"{order.side}: {calls} calls on one core")
-            point = take(replace(order, calls=calls))
+            try:
+                point = take(replace(order, calls=calls))
+            except CrossfadeError as error:
+                # Too many may break it; whatever it was, it is told.
+                tell(str(error))
+                tried.append((calls, None))
+                break
             late_ms = _late_ms(point)
-            tried.append((calls, round(late_ms, 2)))
+            tried.append((calls, round(late_ms, 2) if math.isfinite(late_ms) else None))
             if late_ms < LATEST_MS:
                 return True
             starved = max(starved, point.starved)

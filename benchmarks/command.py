@@ -87,6 +87,28 @@ def calls(
 
 
 @bench.command()
+def record(
+    at: Annotated[int, typer.Option(min=1, help="Calls at once.")] = 4,
+    rounds: Annotated[int, typer.Option(min=1, help="How often with, and how often without.")] = 10,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each.")] = 10,
+    results: _Results = None,
+    json: _Json = None,
+) -> None:
+    """How much later frames leave because calls are recorded; ends with 1 if by over 1 ms."""
+    with errors_in_one_line():
+        _begin()
+        from .record import content, held, measure, table
+
+        console = Console()
+        with console.status("calling") as status:
+            result = measure(calls=at, rounds=rounds, seconds=seconds, tell=status.update)
+        console.print(table(result))
+        _keep("record", content(result), json, results)
+        if not held(result):
+            raise typer.Exit(1)
+
+
+@bench.command()
 def bargein(
     runs: Annotated[int, typer.Option(min=1, help="How many calls to make in real time.")] = 10,
     prompts: Annotated[
@@ -352,7 +374,7 @@ def swaps(results: _Results = None, json: _Json = None) -> None:
         console = Console()
         with console.status("calling") as status:
             found = measure(
-                tell=lambda cell: status.update(f"{cell.wire}, {cell.state}, {cell.when}")
+                tell=lambda cell: status.update(f"{cell.wire}, {cell.state}, {cell.why_changed}")
             )
         console.print(table(found))
         for line in problems(found):
@@ -431,6 +453,64 @@ def takeover(
             result = measure(urls, rounds=rounds, calls=calls, tell=status.update)
         console.print(table(result))
         _keep("takeover", content(result), json, results)
+
+
+@bench.command()
+def drain(
+    calls: Annotated[int, typer.Option(min=1, help="At once.")] = 20,
+    workers: Annotated[int, typer.Option(min=2, help="Processes of the server.")] = 2,
+    how: Annotated[
+        list[str] | None, typer.Option(help="ended, killed or replaced; by default all.")
+    ] = None,
+    results: _Results = None,
+    json: _Json = None,
+) -> None:
+    """Calls of a server of several workers when one is ended or killed; 1 if one does not go on."""
+    with errors_in_one_line():
+        _begin()
+        from .drain import HOW, content, held, measure, table
+
+        console = Console()
+        with console.status("calling") as status:
+            found = measure(how or tuple(HOW), calls=calls, workers=workers, tell=status.update)
+        console.print(table(found))
+        _keep("drain", content(found), json, results)
+        if not held(found):
+            raise typer.Exit(1)
+
+
+@bench.command()
+def serve(
+    calls: Annotated[int, typer.Option(min=1, help="Callers, one more each 0.1 s.")] = 100,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Measured, when all are there.")] = 10,
+    busy_at: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the core that is busy, as of crossfade serve."),
+    ] = 0.0,
+    profile: Annotated[Path | None, typer.Option(help="Where cProfile's statistics go.")] = None,
+    results: _Results = None,
+    json: _Json = None,
+) -> None:
+    """Callers over WebSockets at one process of crossfade serve; ends with 1 if a goal is missed.
+
+    With --busy-at and more callers than a core carries, those who are let in must not suffer.
+    """
+    with errors_in_one_line():
+        from .serve import content, measure, table
+
+        console = Console()
+        with console.status("calling") as status:
+            load = measure(
+                calls=calls,
+                seconds=60 * minutes,
+                busy_at=busy_at,
+                profile="" if profile is None else str(profile.resolve()),
+                tell=status.update,
+            )
+        console.print(table(load))
+        _keep("serve", content(load), json, results)
+        if not load.held:
+            raise typer.Exit(1)
 
 
 @bench.command()

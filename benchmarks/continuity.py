@@ -37,12 +37,14 @@ from .continuity_cells import (
 )
 from .continuity_check import check_conversation, check_sound, without_words
 from .continuity_lossy import check_likeness
+from .continuity_nodes import NODES, NodeCell, node_cells
 from .continuity_played import LONGEST_HOLE_MS, LONGEST_REPEAT_MS, Played, check_played
+from .swaps import run_cell as run_swap
 
 WIRES = ("openai", "gemini")
 LOSSY = "moshi"
 """Its sound is compared by likeness, and nothing else."""
-ALL_WIRES = (*WIRES, LOSSY)
+ALL_WIRES = (*WIRES, LOSSY, NODES)
 PROCESSES = 2
 LONGEST_PAUSE_S = 15.0
 """So much longer a call may last: to notice that a line is dead, and to begin anew."""
@@ -97,7 +99,7 @@ class Matrix:
         return sum(cell.held for cell in self.cells)
 
 
-def matrix(wires: Sequence[str], *, late: bool = False) -> list[Cell]:
+def matrix(wires: Sequence[str], *, late: bool = False) -> list[Cell | NodeCell]:
     """The cells of some wires, in order.
 
     Args:
@@ -106,7 +108,7 @@ def matrix(wires: Sequence[str], *, late: bool = False) -> list[Cell]:
 
     Raises:
         SettingsError: A wire is not one of `ALL_WIRES`, the library of Moshi's is missing, or
-            late words are asked of Moshi alone.
+            late words are asked of no wire that tells them.
     """
     if unknown := set(wires) - set(ALL_WIRES):
         raise SettingsError(
@@ -114,13 +116,17 @@ def matrix(wires: Sequence[str], *, late: bool = False) -> list[Cell]:
         )
     if LOSSY in wires:
         check_available()
-    exact = [wire for wire in wires if wire != LOSSY]
+    exact = [wire for wire in wires if wire in WIRES]
     if late and not exact:
-        raise SettingsError(f"{LOSSY} tells no words of the caller, late or not; name another wire")
+        raise SettingsError(
+            f"{' and '.join(wires)}: no words of the caller come late there; name another wire"
+        )
     if late:
         return [cell for wire in exact for cell in late_cells(wire)]
     lossy = lossy_cells() if LOSSY in wires else ()
-    return [*(cell for wire in exact for cell in cells(wire, idle_ms=_idle_ms(wire))), *lossy]
+    nodes = node_cells() if NODES in wires else ()
+    of_lines = (cell for wire in exact for cell in cells(wire, idle_ms=_idle_ms(wire)))
+    return [*of_lines, *lossy, *nodes]
 
 
 def _idle_ms(wire: str) -> float:
@@ -157,13 +163,16 @@ def measure(
     return Matrix(cells=done)
 
 
-def run_cell(cell: Cell, continuity: Continuity | None = _USUAL) -> CellResult:
+def run_cell(cell: Cell | NodeCell, continuity: Continuity | None = _USUAL) -> CellResult:
     """Make a cell's call and compare it with one that nothing disturbed.
 
     Args:
         cell: What goes wrong.
-        continuity: How the session outlives its connections; None: it does not.
+        continuity: How the session outlives its connections; None: it does not. Where nodes
+            change, each has its own.
     """
+    if isinstance(cell, NodeCell):
+        return _of_swap(cell)
     if continuity is not None and cell.rotates:
         continuity = Continuity(rotate_after_s=ROTATE_AFTER_S)
     session_s = _LONG_S
@@ -182,6 +191,24 @@ def run_cell(cell: Cell, continuity: Continuity | None = _USUAL) -> CellResult:
     )
     cpu_s = time.process_time() - started_s
     return judged(cell, taken, undisturbed(cell.wire), cpu_s=cpu_s)
+
+
+def _of_swap(cell: NodeCell) -> CellResult:
+    found = run_swap(cell.swap)
+    return CellResult(
+        wire=cell.wire,
+        fault=cell.fault,
+        state=cell.state.value,
+        held=found.held,
+        lost_ms=found.lost_ms,
+        doubled_ms=found.doubled_ms,
+        repeated_ms=found.repeated_ms,
+        missing_ms=found.missing_ms,
+        wordless=0,
+        why=found.why,
+        duration_s=found.duration_s,
+        cpu_s=found.cpu_s,
+    )
 
 
 @functools.cache

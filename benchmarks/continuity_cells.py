@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from crossfade.emulators.faults import (
     Burst,
@@ -225,7 +225,26 @@ def late_cells(wire: str) -> Iterator[Cell]:
             )
 
 
-def chosen(all_cells: list[Cell], count: int | None) -> list[Cell]:
+class Placed(Protocol):
+    """A cell of any kind."""
+
+    @property
+    def wire(self) -> str:
+        """Whose row it is in."""
+
+    @property
+    def fault(self) -> str:
+        """Its row."""
+
+    @property
+    def state(self) -> CallState:
+        """Its column."""
+
+
+C = TypeVar("C", bound=Placed)
+
+
+def chosen(all_cells: list[C], count: int | None) -> list[C]:
     """So many of the cells, in order; None is all of them.
 
     The next one is always of a fault that was taken least, of these of a state that was; each on
@@ -241,5 +260,5 @@ def chosen(all_cells: list[Cell], count: int | None) -> list[Cell]:
     return [cell for at, cell in enumerate(all_cells) if at not in left]
 
 
-def _keys(cell: Cell) -> tuple[tuple[str, str | CallState], ...]:
+def _keys(cell: Placed) -> tuple[tuple[str, str | CallState], ...]:
     return (cell.wire, cell.fault), (cell.wire, cell.state), (cell.wire, "")

@@ -232,4 +232,5 @@ def content(result: HopResult) -> dict[str, Any]:
         "observers; medians",
         "goal_ratio": GOAL_RATIO,
         **asdict(result),
+        "ratios": {"hop_up": result.up_ratio, "hop_down": result.down_ratio},
     }

@@ -6,6 +6,7 @@ _MODULES = {
     "pipecat": "pipecat.services.openai.realtime",
     "livekit": "livekit.plugins.openai",
     "google-genai": "google.genai",
+    "uvloop": "uvloop",
 }
 
 

@@ -38,6 +38,9 @@ class Order:
     speed: float = 1.0
     """How much faster than real time the service sends."""
     round_trip_ms: float = 0.0
+    loop: str = ""
+    """The event loop: `plain` is asyncio's own, `uvloop` uvloop's. If empty, ours is that of
+    `crossfade serve`, and all others' asyncio's own."""
     profile: str | None = None
     """Where cProfile's statistics of the client go."""
 
@@ -120,12 +123,23 @@ def talk(order: Order) -> Point:
 
 
 def calmest(take: Callable[[], Point]) -> Point:
-    """Measure until nobody disturbs it, three times at most."""
+    """Measure until nobody disturbs it, three times at most.
+
+    Raises:
+        CrossfadeError: It failed three times; why it did the last time.
+    """
     taken: list[Point] = []
-    while len(taken) < _TRIES:
-        taken.append(take())
+    failed: list[CrossfadeError] = []
+    while len(taken) + len(failed) < _TRIES:
+        try:
+            taken.append(take())
+        except CrossfadeError as error:
+            failed.append(error)
+            continue
         if not taken[-1].disturbed:
             break
+    if not taken:
+        raise failed[-1]
     return min(taken, key=lambda point: point.starved)
 
 
@@ -141,7 +155,12 @@ def _talk(order: Order) -> Point:
     sizes: list[int] = []
     silence_ms: list[float] = []
     for number, first_due_ns in enumerate(told["first_due_ns"]):
-        call = noted["calls"][str(number)]
+        call = noted["calls"].get(str(number))
+        if call is None:
+            raise CrossfadeError(
+                f"{_named(order)} cannot be measured: call {number} never reached the service; "
+                "the machine may have too little time for so many"
+            )
         before = 0
         for came_ns, heard in call["came"]:
             if began_ns <= came_ns < ended_ns:
@@ -224,6 +243,7 @@ def _run(
             "cycle": order.cycle,
             "port": service.port,
             "core": client_core,
+            "loop": order.loop,
             "profile": order.profile,
             **mode,
         }
@@ -237,12 +257,22 @@ def _run(
                 env=os.environ | {"TMPDIR": folder},
                 timeout=expected_s + _PATIENCE_S,
             )
-        except subprocess.SubprocessError as error:
+        except subprocess.TimeoutExpired as error:
             raise CrossfadeError(
-                f"the measurement of {order.calls} calls of {order.side} failed: {error}"
+                f"{_named(order)} did not come to an end within {error.timeout:.0f} s; "
+                "the machine may have too little time for so many"
+            ) from error
+        except subprocess.CalledProcessError as error:
+            raise CrossfadeError(
+                f"{_named(order)} broke off: their process ended with code {error.returncode}; "
+                "its traceback is above"
             ) from error
         told: dict[str, Any] = orjson.loads(done.stdout)
         return told, service.end()
+
+
+def _named(order: Order) -> str:
+    return f"the measurement of {order.calls} calls of {order.side}"
 
 
 assert DELTA_BYTES == _FRAME_BYTES

@@ -173,6 +173,7 @@ def _serve(base_url: str, store: str, runs: Path) -> None:
         store=None if store == _NO_STORE else store,
         runs=runs,
         drain_s=0,
+        busy_at=0,
     )
 
     listening = asyncio.Event()

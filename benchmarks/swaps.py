@@ -1,4 +1,5 @@
-"""Whether a call goes on whatever it is doing when its speech node is swapped, there and back.
+"""Whether a call goes on whatever it is doing when its speech node is swapped, there and back, or
+is lost and another one stands in.
 
 A cell holds as one of the continuity matrix does: each line of the caller was heard whole, once
 and in order, by a node that took it up; the caller was played all that the agent said, once but
@@ -24,7 +25,7 @@ from crossfade.processors.node_switch import When
 from .continuity_call import IN_RATES_HZ, set_up
 from .continuity_check import check_conversation, check_sound
 from .continuity_played import check_played
-from .swaps_call import CASCADE, SwapCall, SwapState, take_call
+from .swaps_call import CASCADE, LOST_LINES, LOST_SERVICES, SwapCall, SwapState, take_call
 
 PAIRS = (
     ("openai", CASCADE),
@@ -34,11 +35,18 @@ PAIRS = (
     ("openai", "openai"),
     ("gemini", "gemini"),
 )
+LOSSES = (
+    *(("openai", CASCADE, lost) for lost in LOST_LINES),
+    *(("gemini", CASCADE, lost) for lost in LOST_LINES),
+    *((CASCADE, CASCADE, lost) for lost in LOST_SERVICES),
+)
 PROCESSES = 2
 LONGEST_GAP_MS = 100.0
 """In an answer that was cut, beyond the incoming node's own time to its first sound."""
 LONGEST_PAUSE_S = 3.0
-"""So much longer a call may last."""
+"""So much longer a call may last whose node is swapped."""
+LONGEST_LOSS_S = 15.0
+"""And one whose node is lost: that a line is dead has to be noticed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +56,26 @@ class Cell:
     first: str
     second: str
     state: SwapState
-    when: When
+    when: When = When.NOW
+    lost: str = ""
+    """How the first node is lost; empty: the swap is asked for."""
 
     @property
     def wire(self) -> str:
         """The change, as it is shown."""
         return f"{self.first} → {self.second}"
+
+    @property
+    def why(self) -> str:
+        """What makes the change, as it is shown."""
+        if self.lost in LOST_SERVICES:
+            return f"{self.lost} lost"
+        return self.lost or self.when.value
+
+    @property
+    def swaps(self) -> int:
+        """There and back; a line that is lost stays so."""
+        return 1 if self.lost in LOST_LINES else 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +84,7 @@ class CellResult:
 
     wire: str
     state: str
-    when: str
+    why_changed: str
     held: bool
     lost_ms: float
     """Of the caller's sound."""
@@ -100,6 +122,10 @@ def cells() -> list[Cell]:
         for first, second in PAIRS
         for when in When
         for state in SwapState
+    ] + [
+        Cell(first=first, second=second, state=state, lost=lost)
+        for first, second, lost in LOSSES
+        for state in SwapState
     ]
 
 
@@ -121,7 +147,7 @@ def measure(*, tell: Callable[[CellResult], None] = lambda _: None) -> Matrix:
 def run_cell(cell: Cell) -> CellResult:
     """Make a cell's call and compare it with one in which nothing is swapped."""
     started_s = time.process_time()
-    taken = take_call(cell.first, cell.second, cell.state, cell.when)
+    taken = take_call(cell.first, cell.second, cell.state, cell.when, lost=cell.lost)
     cpu_s = time.process_time() - started_s
     return judged(cell, taken, undisturbed(cell.first), cpu_s=cpu_s)
 
@@ -129,7 +155,7 @@ def run_cell(cell: Cell) -> CellResult:
 @functools.cache
 def undisturbed(first: str) -> SwapCall:
     """A call in which nothing is swapped."""
-    taken = take_call(first, first, None, When.NOW)
+    taken = take_call(first, first, None)
     assert taken.failure is None, f"an undisturbed call with {first} failed: {taken.failure}"
     return taken
 
@@ -137,7 +163,7 @@ def undisturbed(first: str) -> SwapCall:
 def judged(cell: Cell, taken: SwapCall, plain: SwapCall, *, cpu_s: float = 0.0) -> CellResult:
     """Whether a cell holds."""
     kinds = [kind for kind in (cell.first, cell.second) if kind != CASCADE]
-    rate_hz = IN_RATES_HZ[kinds[0]]
+    rate_hz = IN_RATES_HZ[kinds[0]] if kinds else 16000
     sound = check_sound(taken.said, taken.lines, taken.heard)
     script = [
         sentence
@@ -147,12 +173,13 @@ def judged(cell: Cell, taken: SwapCall, plain: SwapCall, *, cpu_s: float = 0.0) 
     ]
     played = check_played(taken.played, taken.rendered, script)
     why = [] if taken.failure is None else [taken.failure]
-    if len(taken.swaps) != 2:
+    if len(taken.swaps) != cell.swaps:
         why.append(f"{len(taken.swaps)} swaps were made")
     late_s = taken.duration_s - plain.duration_s
-    if late_s > LONGEST_PAUSE_S:
+    if late_s > (LONGEST_LOSS_S if cell.lost else LONGEST_PAUSE_S):
         why.append(f"the call stood still for {late_s:.1f} s")
-    cuts = cell.when is When.NOW and cell.state is SwapState.AGENT_SPEAKING
+    asked = cell.when is When.NOW and not cell.lost
+    cuts = asked and cell.state is SwapState.AGENT_SPEAKING
     silence_ms, gap_ms = gap(taken) if cuts else (0.0, 0.0)
     if gap_ms > LONGEST_GAP_MS:
         why.append(f"the answer broke off for {gap_ms:.0f} ms more than the node needs")
@@ -161,7 +188,7 @@ def judged(cell: Cell, taken: SwapCall, plain: SwapCall, *, cpu_s: float = 0.0) 
     return CellResult(
         wire=cell.wire,
         state=cell.state.value,
-        when=cell.when.value,
+        why_changed=cell.why,
         held=not why and not sound.lost and not sound.doubled,
         lost_ms=round(sound.lost / samples_a_ms, 3),
         doubled_ms=round(sound.doubled / samples_a_ms, 3),
@@ -200,14 +227,14 @@ def table(result: Matrix) -> Table:
         box=box.SIMPLE_HEAD,
         padding=0,
     )
-    for heading in ("change", "asked for", *(state.value for state in SwapState)):
+    for heading in ("change", "by", *(state.value for state in SwapState)):
         shown.add_column(heading)
     rows: dict[tuple[str, str], dict[str, CellResult]] = {}
     for cell in result.cells:
-        rows.setdefault((cell.wire, cell.when), {})[cell.state] = cell
-    for (wire, when), found in rows.items():
+        rows.setdefault((cell.wire, cell.why_changed), {})[cell.state] = cell
+    for (wire, by), found in rows.items():
         marks = [_mark(found.get(state.value)) for state in SwapState]
-        shown.add_row(wire, when, *marks)
+        shown.add_row(wire, by, *marks)
     return shown
 
 
@@ -220,7 +247,7 @@ def _mark(cell: CellResult | None) -> str:
 def problems(result: Matrix) -> list[str]:
     """A line for each cell that did not hold."""
     return [
-        f"{cell.wire}, {cell.state}, {cell.when}: {cell.why or 'sound was lost or doubled'}"
+        f"{cell.wire}, {cell.state}, {cell.why_changed}: {cell.why or 'sound was lost or doubled'}"
         for cell in result.cells
         if not cell.held
     ]

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import functools
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -15,6 +16,7 @@ from crossfade.audio.pcm import duration_ms
 from crossfade.conversation.ledger import Conversation
 from crossfade.emulators.backends.backend import SPEECH_RATE_HZ, Call, Trigger
 from crossfade.emulators.backends.scenario import Scenario, Turn
+from crossfade.emulators.faults import Fault, RefuseHandshake, State
 from crossfade.errors import CrossfadeError
 from crossfade.frames.audio import AudioRawFrame, OutputAudioRawFrame
 from crossfade.frames.continuity import NodeSwitchedFrame
@@ -32,6 +34,7 @@ from crossfade.pipelines.assembly import new_conversation
 from crossfade.pipelines.call_nodes import native_node
 from crossfade.pipelines.demo import demo_line
 from crossfade.pipelines.switched_call import switched_call
+from crossfade.processors.cascade import Cascade
 from crossfade.processors.node_slot import MakeNode, Slot
 from crossfade.processors.node_switch import NodeSwitch, When
 from crossfade.processors.speech_node import SpeechNode
@@ -40,6 +43,7 @@ from crossfade.transports.script import AfterSilence, WhenAnswered
 
 from .continuity_call import IN_RATES_HZ, SPECS, Service, emulator_of, heard_by, look_up
 from .continuity_caller import KeptOutput, NoisyCaller, NotedScript
+from .continuity_cells import FAULTS
 from .continuity_check import Entry, Heard, Said, Span, runs_in
 from .continuity_voice import NoisyBackend, Rendered
 from .swaps_cascade import Script, ScriptedEar, scripted_cascade
@@ -90,6 +94,19 @@ class SwapState(Enum):
     AGENT_SPEAKING = "agent speaking"
     TOOL_PENDING = "tool pending"
 
+
+# How the first node may be lost for good: by a fault of its line, or a service that gives up.
+LOST_LINES = ("reset", "half_open", "close_1011", "stall")
+LOST_SERVICES = ("recogniser", "model", "voice")
+_REFUSED = 40
+"""So many connections are refused then, more than are tried in a call."""
+_POINTS: Mapping[SwapState, Mapping[str, Any]] = {
+    SwapState.IDLE: {"turn": 1, "at": State.IDLE, "after_ms": 400 + 3800},
+    SwapState.USER_SPEAKING: {"turn": 2, "at": State.USER_SPEAKING, "after_ms": 400},
+    SwapState.THINKING: {"turn": 2, "at": State.THINKING, "after_ms": 150},
+    SwapState.AGENT_SPEAKING: {"turn": 1, "at": State.SPEAKING, "after_ms": 300},
+    SwapState.TOOL_PENDING: {"turn": 2, "at": State.TOOL_PENDING, "after_ms": 200},
+}
 
 _AFTER_S = {
     SwapState.IDLE: 0.4,
@@ -164,12 +181,11 @@ class _TimedSwitch(NodeSwitch):
 
 
 class _Trigger:
-    """Asks for the swaps when the call does what is waited for: there, and then back again."""
+    """Does something once, when the call does what is waited for."""
 
-    def __init__(self, switch: NodeSwitch, state: SwapState, when: When) -> None:
-        self._switch = switch
+    def __init__(self, state: SwapState, work: Callable[[], Awaitable[None]]) -> None:
         self._state = state
-        self._when = when
+        self._work = work
         self._turns = 0
         self.task: asyncio.Task[None] | None = None
 
@@ -177,7 +193,7 @@ class _Trigger:
         if isinstance(event, UserSpeaking) and event.speaking:
             self._turns += 1
         if self.task is None and self._due(event):
-            self.task = asyncio.create_task(self._swap(), name="swaps")
+            self.task = asyncio.create_task(self._run(), name="swaps")
 
     def _due(self, event: LiveEvent) -> bool:
         match self._state, event:
@@ -193,26 +209,30 @@ class _Trigger:
                 return True
         return False
 
-    async def _swap(self) -> None:
+    async def _run(self) -> None:
         await asyncio.sleep(_AFTER_S[self._state])
-        await self._switch.to("second", when=self._when, why="the matrix")
-        await asyncio.sleep(1.0)
-        await self._switch.to("first", why="the matrix")
+        await self._work()
 
 
-def take_call(first: str, second: str, state: SwapState | None, when: When) -> SwapCall:
+def take_call(
+    first: str, second: str, state: SwapState | None, when: When = When.NOW, *, lost: str = ""
+) -> SwapCall:
     """Make a call in virtual time.
 
     Args:
         first: `openai`, `gemini` or `cascade`.
-        second: Who takes its place, and later gives it back.
-        state: When the swap is asked for; None: never.
+        second: Who takes its place; if that was asked for, it gives it back later.
+        state: When the swap is asked for, or the first node lost; None: never.
         when: At once, or at a quiet moment.
+        lost: How the first node is lost for good, one of `LOST_LINES` or `LOST_SERVICES`; empty:
+            the swap is asked for.
     """
-    return run_virtual(_call(first, second, state, when))
+    return run_virtual(_call(first, second, state, when, lost))
 
 
-async def _call(first: str, second: str, state: SwapState | None, when: When) -> SwapCall:
+async def _call(
+    first: str, second: str, state: SwapState | None, when: When, lost: str
+) -> SwapCall:
     rate_hz = next((IN_RATES_HZ[kind] for kind in (first, second) if kind != CASCADE), 16000)
     script = NotedScript(
         [demo_line(name, cue) for name, cue in _CUES], patience_s=_PATIENCE_S, pause_s=0.7
@@ -225,13 +245,27 @@ async def _call(first: str, second: str, state: SwapState | None, when: When) ->
         record = CallRecord.open(Path(stack.enter_context(tempfile.TemporaryDirectory())))
         stack.callback(record.close, {})
         nodes = _Nodes(backend, new_conversation(), caller, script, rate_hz)
+        faults = _faults(first, state, lost)
         makers = {
-            "first": await nodes.maker(first, stack),
+            "first": await nodes.maker(first, stack, faults),
             "second": await nodes.maker(second, stack),
         }
-        switch = _TimedSwitch(makers, rate_hz=rate_hz)
-        trigger = None if state is None else _Trigger(switch, state, when)
-        if trigger is not None:
+        switch = _TimedSwitch(
+            makers,
+            rate_hz=rate_hz,
+            route=("first", "second") if lost else (),
+            spare="second" if lost else None,
+        )
+
+        async def there_and_back() -> None:
+            await switch.to("second", when=when, why="the matrix")
+            await asyncio.sleep(1.0)
+            await switch.to("first", why="the matrix")
+
+        trigger = None
+        if state is not None and not faults:
+            lose = functools.partial(nodes.lose, lost)
+            trigger = _Trigger(state, lose if lost else there_and_back)
             record.subscribe(trigger)
         try:
             async with switched_call(
@@ -267,6 +301,14 @@ async def _call(first: str, second: str, state: SwapState | None, when: When) ->
     )
 
 
+def _faults(wire: str, state: SwapState | None, lost: str) -> list[Fault]:
+    """What takes a provider away for good."""
+    if wire == CASCADE or state is None or not lost:
+        return []
+    struck = FAULTS[wire][lost](**_POINTS[state])
+    return [struck, *(RefuseHandshake(session=number) for number in range(2, _REFUSED))]
+
+
 class _Nodes:
     """The nodes of one call, and what each of them was given to hear."""
 
@@ -284,6 +326,7 @@ class _Nodes:
         self._script = script
         self._rate_hz = rate_hz
         self._made: list[ScriptedEar | tuple[Service, int]] = []
+        self._cascades: list[Cascade] = []
 
     @property
     def heard(self) -> list[Heard]:
@@ -295,10 +338,18 @@ class _Nodes:
             for each in self._made
         ]
 
-    async def maker(self, kind: str, stack: contextlib.AsyncExitStack) -> MakeNode:
+    async def lose(self, service: str) -> None:
+        """Have a service of the first cascade give up."""
+        cascade = self._cascades[0]
+        stage = dict(zip(LOST_SERVICES, cascade.services, strict=True))[service]
+        await stage.push_error("out of order", force_treat_as_permanent=True)
+
+    async def maker(
+        self, kind: str, stack: contextlib.AsyncExitStack, faults: Sequence[Fault] = ()
+    ) -> MakeNode:
         if kind == CASCADE:
             return self._cascade
-        service = emulator_of(kind, backend=self._backend)
+        service = emulator_of(kind, faults, self._backend)
         await stack.enter_async_context(service)
         make = native_node(
             SPECS[kind],
@@ -323,7 +374,7 @@ class _Nodes:
     async def _cascade(self) -> AsyncIterator[SpeechNode]:
         ear = ScriptedEar(self._words_in)
         self._made.append(ear)
-        yield scripted_cascade(
+        cascade = scripted_cascade(
             ear,
             _SCRIPT,
             self._backend,
@@ -332,6 +383,8 @@ class _Nodes:
             rate_hz=self._rate_hz,
             speed=SPEED,
         )
+        self._cascades.append(cascade)
+        yield cascade
 
     def _words_in(self, pcm: bytes) -> str:
         """The lines of the caller of which some sound holds the most."""
@@ -346,4 +399,4 @@ class _Nodes:
         return " ".join(words)
 
 
-__all__ = ["CASCADE", "Swap", "SwapCall", "SwapState", "take_call"]
+__all__ = ["CASCADE", "LOST_LINES", "LOST_SERVICES", "Swap", "SwapCall", "SwapState", "take_call"]

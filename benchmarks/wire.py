@@ -164,7 +164,21 @@ def content(result: WireResult) -> dict[str, Any]:
         "goal_down_ms": GOAL_DOWN_MS,
         "goal_up_ms": GOAL_UP_MS,
         **asdict(result),
+        "ratios": ratios(result),
     }
+
+
+def ratios(result: WireResult) -> dict[str, float]:
+    """How many of ours another's session costs, by wire, client and direction."""
+    ours = {cost.wire: cost for cost in result.costs if cost.client == "crossfade"}
+    found = {}
+    for cost in result.costs:
+        own = ours.get(cost.wire)
+        if own is not None and cost.client not in ("crossfade", "floor"):
+            name = f"{cost.wire}_{cost.client}"
+            found[f"{name}_down"] = round(cost.down_ratio / own.down_ratio, 2)
+            found[f"{name}_up"] = round(cost.up_ratio / own.up_ratio, 2)
+    return found
 
 
 def write_result(result: WireResult, folder: Path, now: datetime) -> Path:

@@ -40,9 +40,10 @@ class ToolDeclaration:
         """A call of this tool as logs may hold it."""
         if not self.secrets:
             return call
+        # A model that gets a name wrong may give a secret by another one.
+        plain = set(self.parameters.get("properties") or ()) - self.secrets
         arguments = {
-            name: HIDDEN if name in self.secrets else value
-            for name, value in call.arguments.items()
+            name: value if name in plain else HIDDEN for name, value in call.arguments.items()
         }
         return replace(
             call, arguments=arguments, unparsed=None if call.unparsed is None else HIDDEN

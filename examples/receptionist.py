@@ -3,13 +3,12 @@
     python -m crossfade.examples.receptionist
 
 A caller reads lines to it. Talks to OpenAI if OPENAI_API_KEY is set, else to the built-in emulator.
-With TWILIO_AUTH_TOKEN set, and the https:// address under which Twilio knows it as the argument, it
-answers the telephone instead, as `crossfade serve` does.
+With TWILIO_AUTH_TOKEN set, or the key of another phone company, and the https:// address under
+which that knows it as the argument, it answers the telephone instead, as `crossfade serve` does.
 """
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -27,8 +26,9 @@ from crossfade.pipelines.command_line import prepare
 from crossfade.pipelines.endpoint import Endpoint
 from crossfade.pipelines.native_call import native_call
 from crossfade.pipelines.serve import run_server, stop_signal
+from crossfade.pipelines.serve_carriers import carriers
 from crossfade.pipelines.serve_phone_tools import phone_tools
-from crossfade.pipelines.serve_settings import TWILIO_TOKEN_VARIABLE, ServeSettings
+from crossfade.pipelines.serve_settings import ServeSettings
 from crossfade.processors.tools import Tool, tool
 from crossfade.providers import SessionConfig
 from crossfade.transports.scripted_caller import ScriptedCaller
@@ -137,7 +137,7 @@ turns:
 def main() -> None:
     prepare()
     messages = Path("messages.jsonl")
-    if os.environ.get(TWILIO_TOKEN_VARIABLE):
+    if carriers():
         settings, tools = phone_settings(public_url="".join(sys.argv[1:])), desk(messages)
         asyncio.run(run_server(settings, announce=print, stop=stop_signal, tools=tools))
     else:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipecat.frames.frames import (
+    DataFrame,
     InputTextRawFrame,
     InterimTranscriptionFrame,
     LLMTextFrame,
@@ -10,6 +11,8 @@ from pipecat.frames.frames import (
     TTSTextFrame,
 )
 from pipecat.utils.text.base_text_aggregator import TextType
+
+from crossfade.conversation.heard import WordTiming
 
 
 @dataclass
@@ -41,6 +44,15 @@ class SpokenTextFrame(TTSTextFrame):
         self.includes_inter_frame_spaces = True
 
 
+@dataclass
+class WordTimingsFrame(DataFrame):
+    """Where words of the agent's speech end, from a synthesiser that knows. Flows downstream."""
+
+    response_id: str = ""
+    item_id: str = ""
+    timings: tuple[WordTiming, ...] = ()
+
+
 __all__ = [
     "InputTextRawFrame",
     "InterimTranscriptionFrame",
@@ -51,4 +63,5 @@ __all__ = [
     "TranscriptionFrame",
     "UserPartialTranscriptFrame",
     "UserTranscriptFrame",
+    "WordTimingsFrame",
 ]

@@ -1,12 +1,10 @@
 """Everything that is recorded about one call, behind one object for the assembly."""
 
 import asyncio
-import contextlib
 import dataclasses
-import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,13 +13,13 @@ from typing import Any, Self
 from pipecat.observers.base_observer import BaseObserver
 
 from crossfade.audio.pcm import duration_ms
-from crossfade.conversation.webvtt import webvtt
 from crossfade.errors import SettingsError
 from crossfade.frames.continuity import NodeSwitchedFrame, SessionContinuedFrame
 from crossfade.frames.control import Frame, MetricsFrame
 from crossfade.providers.tap import WireDirection, WireTap
 
-from .alignment import Heard, PlayedItems, aligned, cues
+from .alignment import Heard, PlayedItems
+from .call_files import CallFiles
 from .call_summary import CallSummary, summarise
 from .capture import CAPTURE, Capture, CapturingTap
 from .cost import CallCost
@@ -30,6 +28,7 @@ from .cost_meter import Budget, BudgetCrossed, CostMeter
 from .event_log import EventLog
 from .frame_log import Fields, FrameLog
 from .latency_budget import LatencyBudget, LatencyWatch
+from .levels import Level
 from .live_events import (
     AnswerHeard,
     AnswerSlow,
@@ -42,19 +41,20 @@ from .prices import PriceBook
 from .prices_file import standard_prices
 from .rate_mismatch import RateWatch
 from .recorder import Recorder
-from .redaction import redact, without_secrets
 from .summary_file import SUMMARY, summary_json
 from .tally import Tally
+from .tool_secrets import SecretArguments
 from .turns import Answer, TurnMeter
 
 EVENTS = "events.jsonl"
 RECORDING = "recording.wav"
 RECORDING_FLAC = "recording.flac"
-TRANSCRIPT = "transcript.json"
-CAPTIONS = "transcript.vtt"
 
 COST_EVERY_S = 1.0
 """So often it is looked whether the time alone has crossed a budget."""
+
+_ends = ThreadPoolExecutor(1, "crossfade-ends")
+"""Where records are closed, one after the other, while the loop runs other calls."""
 
 
 class _Tap:
@@ -80,9 +80,9 @@ class _Tap:
 class CallRecord:
     """The record of one call: event log, recording, turn latencies, transcript, live events.
 
-    Everything but `close` returns at once and may be called from audio handlers. Make it with
-    `open` on the running loop, whose time is the call's. Whatever happens to the process, the
-    log is valid up to the last second, and the recording up to the last two.
+    All but `close` and `aclose` return at once and may be called from audio handlers. Make it
+    with `open` on the running loop, whose time is the call's. Whatever happens to the process,
+    the log is valid up to the last second, and the recording up to the last two.
     """
 
     tap: WireTap
@@ -115,14 +115,17 @@ class CallRecord:
         """It was told that a model has no price."""
         self._log = log
         self._recorder = recorder
-        self._content = content
+        self._files = CallFiles(directory, content=content)
         self._tally = Tally()
         self._meter = TurnMeter(self._answer_heard)
         self._listeners: list[Listener] = []
         self._at_end: list[Callable[[CallSummary], None]] = []
         self._dropped: dict[str, int] = {}
         self._ended_s: float | None = None
+        self._summary: CallSummary | None = None
+        """Once all is told."""
         self._played = PlayedItems()
+        self._caller_level, self._agent_level = Level(), Level()
         self._latency = LatencyWatch(latency)
         self._rates = RateWatch() if live else None
         self.tap = _Tap(log, self._tally, self._latency)
@@ -201,11 +204,13 @@ class CallRecord:
         """Note what the caller said: s16le mono whose last sample came just now."""
         if self.capture is not None:
             self.capture.caller_audio(pcm, rate_hz)
-        at_s = self._since(pcm, rate_hz)
+        now_s = self._log.now_s
+        at_s = max(0.0, now_s - duration_ms(pcm, rate_hz) / 1000)
+        self._caller_level.note(pcm, at_s)
         self._recorder.caller_audio(pcm, rate_hz, at_s)
         self._meter.caller_audio(pcm, rate_hz, at_s)
         if self._rates is not None:
-            self._check_rate(self._rates, len(pcm), rate_hz)
+            self._check_rate(self._rates, len(pcm), rate_hz, now_s)
         if at_s >= self._cost_due_s:
             self._cost_due_s = at_s + COST_EVERY_S
             # Who is told may change the chain, which is no thing to do on the audio path.
@@ -215,7 +220,8 @@ class CallRecord:
         """Note what the caller heard: s16le mono whose last sample was played just now."""
         if self.capture is not None:
             self.capture.agent_audio(duration_ms(pcm, rate_hz))
-        at_s = self._since(pcm, rate_hz)
+        at_s = max(0.0, self._log.now_s - duration_ms(pcm, rate_hz) / 1000)
+        self._agent_level.note(pcm, at_s)
         self._recorder.agent_audio(pcm, rate_hz, at_s)
         self._meter.agent_audio(pcm, rate_hz, at_s)
 
@@ -227,11 +233,11 @@ class CallRecord:
         """Have `tell` called with the summary when the record is closed."""
         self._at_end.append(tell)
 
-    def hide_arguments(self, names: frozenset[str]) -> None:
+    def hide_arguments(self, secrets: SecretArguments) -> None:
         """Leave the values of these arguments of tools out of the log of the wire."""
-        self._log.secret_arguments |= names
+        self._log.secret_arguments |= secrets
         if self.capture is not None:
-            self.capture.secret_arguments |= names
+            self.capture.secret_arguments |= secrets
 
     def routed(self, arm: str, reason: str, rejected: Mapping[str, str]) -> None:
         """Note which arm of a route the call was given, why, and why others were not."""
@@ -269,6 +275,12 @@ class CallRecord:
         return self._costs.spent_usd
 
     @property
+    def levels_dbfs(self) -> tuple[float, float]:
+        """How loud the caller and the agent are now."""
+        now_s = self._log.now_s
+        return self._caller_level.dbfs(now_s), self._agent_level.dbfs(now_s)
+
+    @property
     def cost(self) -> CallCost:
         """The same, by what it was for."""
         return self._costs.cost(self._log.now_s if self._ended_s is None else self._ended_s)
@@ -288,37 +300,83 @@ class CallRecord:
 
         A disk that fails is told of in the summary and raises nothing.
         """
-        if self._ended_s is not None:
+        if self._end():
+            self._finish(transcript)
+            self._tell_end()
+
+    async def aclose(self, transcript: Mapping[str, Any]) -> None:
+        """The same, where the loop has more to do than to wait: the disk is waited for in a thread.
+
+        Who is cancelled meanwhile is so when the record is whole.
+        """
+        if not self._end():
             return
+        finishing = asyncio.get_running_loop().run_in_executor(_ends, self._finish, transcript)
+        cancelled: asyncio.CancelledError | None = None
+        while not finishing.done():
+            try:
+                await asyncio.wait([finishing])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        finishing.result()
+        self._tell_end()
+        if cancelled is not None:
+            raise cancelled
+
+    def _end(self) -> bool:
+        """Take nothing more; False if that was so before."""
+        if self._ended_s is not None:
+            return False
         self._ended_s = self._log.now_s
         self._meter.flush()
+        self.serves("")
+        return True
+
+    def _finish(self, transcript: Mapping[str, Any]) -> None:
+        """Bring everything to the disk."""
+        assert self._ended_s is not None
         self._recorder.close()
         if self.capture is not None:
             self.capture.close()
             if self.capture.failure:
                 self.error(self.capture.failure)
-        self._write_transcript(transcript)
+        heard = Heard(
+            caller=self._meter.caller.spans,
+            agent=self._meter.agent.spans,
+            played=self._played.spans,
+        )
+        self._files.transcript(transcript, heard)
+        for failure in self._files.failures:
+            self.error(failure)
         if self._recorder.failure:
             self.error(f"{self._recorder.path.name}: {self._recorder.failure}")
         if self._recorder.dropped_ms:
             self.dropped("recorded ms", round(self._recorder.dropped_ms))
-        self.serves("")
         self._log.call("call.cost", self._costs.cost(self._ended_s).to_dict())
         self._log.call("call.ended", {"duration_s": self._ended_s, "dropped": self._dropped})
         self._log.close()
         if self._log.failure:
             self._tally.errors.append(f"{EVENTS}: {self._log.failure}")
         self.dropped("log lines", self._log.dropped_audio_lines + self._log.dropped_lines)
-        told = summary_json(
-            self.summary(), started_at=self._started_at.isoformat(), details=self._details
-        )
-        self._write(SUMMARY, told)
+        summary = self._summarise(self._ended_s)
+        told = summary_json(summary, started_at=self._started_at.isoformat(), details=self._details)
+        self._files.failures.clear()
+        self._files.json(SUMMARY, told)
+        for failure in self._files.failures:
+            self.error(failure)
+        self._summary = self._summarise(self._ended_s) if self._files.failures else summary
+
+    def _tell_end(self) -> None:
         for tell in self._at_end:
             tell(self.summary())
 
     def summary(self) -> CallSummary:
         """What the call came to, so far or in the end."""
-        duration_s = self._log.now_s if self._ended_s is None else self._ended_s
+        if self._summary is not None:
+            return self._summary
+        return self._summarise(self._log.now_s if self._ended_s is None else self._ended_s)
+
+    def _summarise(self, duration_s: float) -> CallSummary:
         return summarise(
             self._tally,
             self._meter.turns(duration_s),
@@ -330,9 +388,6 @@ class CallRecord:
     def _keep_all(self, capture: Capture) -> None:
         self.capture = capture
         self.tap = CapturingTap(capture, self.tap)
-
-    def _since(self, pcm: bytes, rate_hz: int) -> float:
-        return max(0.0, self._log.now_s - duration_ms(pcm, rate_hz) / 1000)
 
     def _frame(self, frame: Frame, fields: Fields) -> None:
         at_s = self._log.now_s
@@ -384,8 +439,8 @@ class CallRecord:
             self._log.call("call.slow_answer", _fields_of(event))
             self._tell(event)
 
-    def _check_rate(self, rates: RateWatch, length_bytes: int, rate_hz: int) -> None:
-        found = rates.hear(length_bytes, rate_hz, self._log.now_s)
+    def _check_rate(self, rates: RateWatch, length_bytes: int, rate_hz: int, now_s: float) -> None:
+        found = rates.hear(length_bytes, rate_hz, now_s)
         if found is None:
             return
         event = RateMismatched(
@@ -402,32 +457,6 @@ class CallRecord:
             except Exception as error:
                 self._listeners.remove(listener)
                 self.error(f"a listener of the call failed and hears no more: {error!r}")
-
-    def _write_transcript(self, transcript: Mapping[str, Any]) -> None:
-        """As JSON and as subtitles, both with the times at which it sounded."""
-        heard = Heard(
-            caller=self._meter.caller.spans,
-            agent=self._meter.agent.spans,
-            played=self._played.spans,
-        )
-        kept = redact(aligned(transcript, heard), content=self._content)
-        self._write(TRANSCRIPT, kept)
-        self._write_text(CAPTIONS, webvtt(cues(kept)))
-
-    def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        kept = redact(dict(content), content=self._content)
-        self._write_text(name, json.dumps(kept, indent=2, ensure_ascii=False, default=str) + "\n")
-
-    def _write_text(self, name: str, text: str) -> None:
-        path = self.directory / name
-        part = path.with_suffix(".part")
-        try:
-            part.write_text(without_secrets(text), encoding="utf-8", errors="replace")
-            os.replace(part, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                part.unlink()
-            self.error(f"{name}: {error}")
 
 
 def _fields_of(event: AnswerSlow | RateMismatched) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from crossfade.providers.tap import WireDirection, WireTap
 from .append_file import AppendFile
 from .disk import DiskThread
 from .redaction import redact, without_secrets
-from .tool_secrets import hide_arguments
+from .tool_secrets import SecretArguments, hide_arguments
 from .wire import AudioReader
 
 CAPTURE = "capture.jsonl"
@@ -61,20 +61,40 @@ class Capture:
         self._waiting_bytes = 0
         self._lock = threading.Lock()
         self._closed = False
+        self._lines = 0
         self._agent_speaks = False
         self._played_until_s = 0.0
         self._lag_ms = self._told_lag_ms = 0.0
-        self.secret_arguments: frozenset[str] = frozenset()
-        """Names of tools' arguments whose values are left out."""
+        self.secret_arguments = SecretArguments()
+        """Tools' arguments whose values are left out."""
         self.failure = ""
         """What ended the capture before the call; empty if nothing did."""
         self._file = self._opened()
         self._thread = DiskThread(self._drain)
         self.note("begun", {"version": VERSION})
 
-    def settings(self, name: str, values: Mapping[str, Any]) -> None:
-        """Keep something that the call was set up with."""
-        self.note("settings", {"name": name, "values": dict(values)})
+    def settings(
+        self, name: str, values: Mapping[str, Any], *, by_given_names: bool = False
+    ) -> None:
+        """Keep something that the call was set up with.
+
+        Args:
+            name: What it is.
+            values: Its parts.
+            by_given_names: Whether somebody has named the parts, such as tools: their names then
+                tell nothing of what is secret.
+        """
+
+        def make() -> dict[str, Any]:
+            kept = {
+                part: redact(
+                    value, content=True, sound=True, key="" if by_given_names else str(part)
+                )
+                for part, value in values.items()
+            }
+            return {"name": name, "values": kept}
+
+        self._put("settings", make, _RECORD_BYTES)
 
     def caller_audio(self, pcm: bytes, rate_hz: int) -> None:
         """Keep what came from the transport just now: s16le mono."""
@@ -134,6 +154,24 @@ class Capture:
 
         self._put("message", make, len(message))
 
+    def dial(self, address: str, **more: str | bool) -> int:
+        """Keep that a connection is made; gives its number, from 1."""
+        self._lines += 1
+        self.note("dialled", {"line": self._lines, "address": address, **more})
+        return self._lines
+
+    def service(self, role: str, name: str, *, in_segments: bool = False) -> "CapturedLine":
+        """Begin to keep a service of a cascade, which is as a connection of its own.
+
+        Args:
+            role: stt, llm or tts.
+            name: Of its kind.
+            in_segments: Of a recogniser: whether it gives one final transcript for each stretch of
+                local voice activity.
+        """
+        more = {"in_segments": True} if in_segments else {}
+        return CapturedLine(self, self.dial(name, service=role, **more))
+
     def close(self) -> None:
         """Write what waits and the mark of an orderly end. Blocks for the disk."""
         if self._closed:
@@ -179,8 +217,11 @@ class Capture:
             self._waiting.clear()
             self._waiting_bytes = 0
         for first in range(0, len(entries), _TOGETHER):
-            # Who waits for the interpreter, such as the loop, has it at each write.
-            self._write(b"".join(map(_line, entries[first : first + _TOGETHER])))
+            lines = []
+            for entry in entries[first : first + _TOGETHER]:
+                lines.append(_line(entry))
+                self._thread.breathe()
+            self._write(b"".join(lines))
 
     def _write(self, lines: bytes) -> None:
         file = self._file
@@ -201,7 +242,7 @@ class _Lane:
         self.name = name
         self._reader = AudioReader()
 
-    def data(self, message: str | bytes, secret_arguments: frozenset[str]) -> dict[str, Any]:
+    def data(self, message: str | bytes, secret_arguments: SecretArguments) -> dict[str, Any]:
         """A message as it may be kept: text as `text`, all else in base64 as `binary`."""
         raw = message.encode(errors="replace") if isinstance(message, str) else message
         if self._reader.read(raw) is not None:
@@ -225,10 +266,10 @@ class CapturedLine:
     Args:
         capture: Where it is kept.
         number: Which connection of the call it is, from 1.
-        tap: Who else listens.
+        tap: Who else listens, if somebody does.
     """
 
-    def __init__(self, capture: Capture, number: int, tap: WireTap) -> None:
+    def __init__(self, capture: Capture, number: int, tap: WireTap | None = None) -> None:
         self._capture = capture
         self._number = number
         self._tap = tap
@@ -238,7 +279,8 @@ class CapturedLine:
         """Keep a message."""
         lane = self._sent if direction is WireDirection.SENT else self._received
         self._capture.message(self._number, lane, message)
-        self._tap.message(direction, message)
+        if self._tap is not None:
+            self._tap.message(direction, message)
 
     def closed(self, code: int, reason: str) -> None:
         """Keep how it ended."""
@@ -254,7 +296,6 @@ class CapturingTap:
     def __init__(self, capture: Capture, tap: WireTap) -> None:
         self._capture = capture
         self._tap = tap
-        self._lines = 0
 
     def message(self, direction: WireDirection, message: str | bytes) -> None:
         """A message of nobody knows which connection: it is not kept."""
@@ -262,9 +303,7 @@ class CapturingTap:
 
     def connection(self, address: str) -> CapturedLine:
         """Begin to keep a connection."""
-        self._lines += 1
-        self._capture.note("dialled", {"line": self._lines, "address": address})
-        return CapturedLine(self._capture, self._lines, self._tap)
+        return CapturedLine(self._capture, self._capture.dial(address), self._tap)
 
 
 def _line(entry: _Entry) -> bytes:

@@ -54,6 +54,8 @@ class _Client(_Head):
 class _Dialled(_Head):
     line: _Line
     address: str
+    service: Literal["stt", "llm", "tts"] | None = None
+    in_segments: bool = False
 
 
 class _Text(_Head):
@@ -116,6 +118,13 @@ class _Speech(_Head):
     hash: str
 
 
+class _Order(_Head):
+    node: str
+    when: Literal["quiet", "now"]
+    why: str
+    speaks: bool
+
+
 class _Lag(_Head):
     lag_ms: Annotated[float, Field(ge=0)]
 
@@ -133,6 +142,7 @@ _KINDS: dict[str, TypeAdapter[Any]] = {
     "frame": TypeAdapter(_Frame),
     "speech": TypeAdapter(_Speech),
     "lag": TypeAdapter(_Lag),
+    "order": TypeAdapter(_Order),
 }
 _PLAYED: TypeAdapter[Any] = TypeAdapter(_Played)
 _OTHER: TypeAdapter[Any] = TypeAdapter(_Head)

@@ -4,11 +4,34 @@ import atexit
 import threading
 import time
 from collections.abc import Callable
+from time import sleep
 
+_STEP_S = 0.0002
+"""So long a drain may keep the interpreter from an event loop."""
+_PAUSE_S = 0.00002
+"""A thread that sleeps at all lets go of it; one that sleeps for nothing may have it back first."""
 _TOGETHER_S = 0.1
 """Who is due so soon is served along: a thread that wakes up takes the loop its turn."""
 _LAST_S = 2.0
 """How long a disk that does not answer holds up the end of the program."""
+
+
+class Breath:
+    """Taken by a thread after each small piece of work, so that an event loop that waits for the
+    interpreter has it then, and not only when five milliseconds have passed."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """A stretch of work begins."""
+        self._since_s = time.perf_counter()
+
+    def take(self) -> None:
+        """Let go of the interpreter, if it was held for long enough."""
+        if time.perf_counter() - self._since_s >= _STEP_S:
+            sleep(_PAUSE_S)
+            self.begin()
 
 
 class DiskThread:
@@ -29,6 +52,7 @@ class DiskThread:
         self._due_s = time.monotonic() + interval_s
         self._woken = False
         self._closing = False
+        self._breath = Breath()
         self._over = threading.Event()
         _writer.join(self)
 
@@ -43,6 +67,10 @@ class DiskThread:
         _writer.wake()
         self._over.wait(timeout_s)
 
+    def breathe(self) -> None:
+        """Called by `drain` after each small piece of work."""
+        self._breath.take()
+
     def due_in_s(self) -> float:
         """Seconds until it wants to be served."""
         return 0.0 if self._woken or self._closing else self._due_s - time.monotonic()
@@ -51,6 +79,7 @@ class DiskThread:
         """Drain; whether it wants to be served again."""
         self._woken = False
         last = self._closing
+        self._breath.begin()
         try:
             self._drain()
         except BaseException:
@@ -108,7 +137,7 @@ class _Writer:
                     with self._lock:
                         del self._served[one]
                 # An event loop that waits for the interpreter has it before the next.
-                time.sleep(0)
+                sleep(_PAUSE_S)
 
     def _served_again(self, one: DiskThread) -> bool:
         try:

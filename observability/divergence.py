@@ -1,6 +1,7 @@
 """Where a call that was run again went another way than the captured one. Pure."""
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -13,7 +14,6 @@ from .divergence_values import CLOSE_MS, Names, differences, shown
 from .frame_lanes import LANES
 
 _LAG_COUNTS_S = 30.0
-_CUT_S = 0.02
 _NOTHING = "nothing"
 
 
@@ -62,14 +62,14 @@ def compare(expected: CapturedCall, got: CapturedCall) -> list[Divergence]:
 
 
 def _after_the_cut(one: Divergence, expected: CapturedCall) -> bool:
-    """Whether it happened when a capture that was cut off had ended: nobody knows what came."""
-    cut = expected.end is None and not expected.complete
-    return (
-        cut
-        and one.expected == _NOTHING
-        and one.at_s is not None
-        and one.at_s >= expected.end_s - _CUT_S
-    )
+    """Whether it happened when a capture that was cut off had ended, or where its playout, which
+    may have fallen behind, had not come to it: nobody knows what came."""
+    if expected.end is not None or expected.complete:
+        return False
+    if one.expected != _NOTHING or one.at_s is None:
+        return False
+    lag_ms = _Lags(expected).at(expected.end_s) + CLOSE_MS
+    return one.at_s >= expected.end_s - lag_ms / 1000
 
 
 def _settings(expected: CapturedCall, got: CapturedCall, names: Names) -> Iterator[Divergence]:
@@ -94,12 +94,28 @@ class _Lags:
         return self._lag_ms[last - 1] if last and t - self._at_s[last - 1] < _LAG_COUNTS_S else 0.0
 
 
+def _lines(call: CapturedCall) -> dict[int, str]:
+    """What each line is called: the services of a cascade by what they do. Those of a kind are
+    counted for themselves, since what is made at the same time comes in any order."""
+    counts: Counter[str] = Counter()
+    names = {}
+    for record in call.of("dialled"):
+        kind = record.fields.get("service") or "connection"
+        counts[kind] += 1
+        unnamed = kind != "connection" and counts[kind] == 1
+        names[record.fields["line"]] = kind if unnamed else f"{kind} {counts[kind]}"
+    return names
+
+
 def _connections(call: CapturedCall) -> list[_Step]:
     steps = []
+    names = _lines(call)
     for record in call.of("dialled", "closed"):
-        name = f"connection {record.fields['line']} {record.kind}"
+        line = record.fields["line"]
+        name = names.get(line, f"connection {line}")
         body = {} if record.kind == "dialled" else {"code": record.fields["code"]}
-        steps.append(_Step(record.t, name, body))
+        if name.startswith("connection"):
+            steps.append(_Step(record.t, f"{name} {record.kind}", body))
     return steps
 
 
@@ -124,21 +140,25 @@ def _heard(call: CapturedCall) -> list[_Step]:
 def _wires(expected: CapturedCall, got: CapturedCall, names: Names) -> Iterator[Divergence]:
     """What was sent to the provider, sound left out."""
     theirs, ours = _sent(expected), _sent(got)
-    for line in sorted(theirs.keys() | ours.keys()):
-        lane = "message" if line == 1 else f"connection {line}: message"
-        yield from _lane(lane, theirs.get(line, []), ours.get(line, []), names)
+    for name in dict.fromkeys([*theirs, *ours]):
+        kind = name.partition(" ")[0]
+        lane = f"{name}: message" if kind == "connection" else f"{name} is given"
+        if name == "connection 1":
+            lane = "message"
+        yield from _lane(lane, theirs.get(name, []), ours.get(name, []), names, told=True)
 
 
-def _sent(call: CapturedCall) -> dict[int, list[_Step]]:
-    lines: dict[int, list[_Step]] = {}
-    lags = _Lags(call)
+def _sent(call: CapturedCall) -> dict[str, list[_Step]]:
+    lines: dict[str, list[_Step]] = {}
+    lags, names = _Lags(call), _lines(call)
     for record in call.of("message"):
         if record.fields["dir"] != "out":
             continue
         name, body = message_of(record.data)
         if name is not None:
             step = _Step(record.t, name, body, lag_ms=lags.at(record.t))
-            lines.setdefault(record.fields["line"], []).append(step)
+            line = record.fields["line"]
+            lines.setdefault(names.get(line, f"connection {line}"), []).append(step)
     return lines
 
 
@@ -172,7 +192,7 @@ def _frames(call: CapturedCall, types: frozenset[str]) -> list[_Step]:
 
 
 def _lane(
-    lane: str, theirs: Sequence[_Step], ours: Sequence[_Step], names: Names
+    lane: str, theirs: Sequence[_Step], ours: Sequence[_Step], names: Names, *, told: bool = False
 ) -> Iterator[Divergence]:
     """Compare two sequences: steps of the same name that stand for each other, and the rest."""
     matcher = SequenceMatcher(
@@ -181,7 +201,7 @@ def _lane(
     for tag, first, last, start, end in matcher.get_opcodes():
         if tag == "equal":
             for their, our in zip(theirs[first:last], ours[start:end], strict=True):
-                yield from _pair(lane, their, our, names)
+                yield from _pair(lane, their, our, names, told=told)
             continue
         for step in theirs[first:last]:
             yield _one(lane, step, shown(step.body) or "it", _NOTHING)
@@ -194,9 +214,10 @@ def _one(lane: str, step: _Step, expected: str, got: str) -> Divergence:
     return Divergence(what=name, at_s=step.t, expected=expected, got=got)
 
 
-def _pair(lane: str, their: _Step, our: _Step, names: Names) -> Iterator[Divergence]:
+def _pair(lane: str, their: _Step, our: _Step, names: Names, *, told: bool) -> Iterator[Divergence]:
     close_ms = CLOSE_MS + their.lag_ms + our.lag_ms
-    for path, one, other in differences(their.body, our.body, names, close_ms=close_ms):
+    found = differences(their.body, our.body, names, close_ms=close_ms, told=told)
+    for path, one, other in found:
         step = _Step(their.t, f"{their.name} {path}".strip(), None)
         yield _one(lane, step, shown(one), shown(other))
 

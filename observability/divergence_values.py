@@ -10,9 +10,13 @@ CLOSE_MS = 60.0
 _POSITIONS = frozenset({"audio_end_ms", "played_ms"})
 # They tell the pace of a network or a machine.
 _PACE = frozenset({"gap_ms", "received_ms", "replayed_ms"})
-_CHANCE = re.compile(r"[0-9a-f]{12,}")
+# Where text models, OpenAI and Gemini are told what was said.
+_TOLD = re.compile(r"(?:\]\.content|content\[\d+\]\.text|parts\[\d+\]\.text)$")
+_CHANCE = re.compile(r"[0-9a-f]{8,}")
 _INSTANCE = re.compile(r"#\d+$")
 _SHOWN = 200
+_WORD_MS = 200.0
+"""Of speech that is fast."""
 
 Difference = tuple[str, Any, Any]
 """Where it is, by a path, and what stands there in either run."""
@@ -45,9 +49,25 @@ class Names:
 
 
 def differences(
-    theirs: Any, ours: Any, names: Names, path: str = "", close_ms: float = CLOSE_MS
+    theirs: Any,
+    ours: Any,
+    names: Names,
+    path: str = "",
+    close_ms: float = CLOSE_MS,
+    *,
+    told: bool = False,
 ) -> Iterator[Difference]:
-    """Where two JSON values differ in what counts; positions in speech may differ a little."""
+    """Where two JSON values differ in what counts.
+
+    Args:
+        theirs: The one.
+        ours: The other.
+        names: What is called otherwise in either run.
+        path: Where they lie.
+        close_ms: Positions in speech may differ by so much.
+        told: Whether a model is told of the conversation in them: an answer that was cut is told
+            as it was heard, and may be a word longer or shorter by such a difference.
+    """
     key = path.rpartition(".")[2]
     if key in _PACE:
         return
@@ -59,14 +79,18 @@ def differences(
             elif name not in ours:
                 yield inner, theirs[name], None
             else:
-                yield from differences(theirs[name], ours[name], names, inner, close_ms)
+                yield from differences(theirs[name], ours[name], names, inner, close_ms, told=told)
     elif isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
         for number, (one, other) in enumerate(zip(theirs, ours, strict=True), 1):
-            yield from differences(one, other, names, f"{path}[{number}]", close_ms)
+            inner = f"{path}[{number}]"
+            yield from differences(one, other, names, inner, close_ms, told=told)
     elif key in _POSITIONS and _number(theirs) and _number(ours):
         if abs(theirs - ours) > close_ms:
             yield path, theirs, ours
-    elif not _same(theirs, ours, key.partition("[")[0], names):
+    elif not (
+        _same(theirs, ours, key.partition("[")[0], names)
+        or (told and _TOLD.search(path) and _cut_alike(theirs, ours, close_ms))
+    ):
         yield path, theirs, ours
 
 
@@ -78,6 +102,14 @@ def _same(theirs: Any, ours: Any, key: str, names: Names) -> bool:
             return names.same_id(theirs, ours)
         return names.same_text(theirs, ours)
     return bool(theirs == ours)
+
+
+def _cut_alike(theirs: Any, ours: Any, close_ms: float) -> bool:
+    """Whether one of two texts goes on where the other was cut, for no longer than that."""
+    if not (isinstance(theirs, str) and isinstance(ours, str)):
+        return False
+    one, other = sorted((theirs.split(), ours.split()), key=len)
+    return other[: len(one)] == one and len(other) - len(one) <= 1 + close_ms / _WORD_MS
 
 
 def _number(value: object) -> bool:

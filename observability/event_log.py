@@ -21,6 +21,7 @@ from crossfade.providers.tap import WireDirection
 from .append_file import AppendFile
 from .disk import DiskThread
 from .redaction import redact
+from .tool_secrets import SecretArguments
 from .wire import AudioMessage, AudioReader, describe_audio, describe_message
 
 # Minutes of audio both ways, and an hour of everything else on a disk that does not answer.
@@ -95,8 +96,8 @@ class EventLog:
         self._other: deque[_Entry] = deque()
         self._place = 0
         self._closed = False
-        self.secret_arguments: frozenset[str] = frozenset()
-        """Names of tools' arguments whose values are left out."""
+        self.secret_arguments = SecretArguments()
+        """Tools' arguments whose values are left out."""
         self.dropped_lines = 0
         """Other lines that found no room."""
         self._thread = DiskThread(self._drain)
@@ -201,8 +202,12 @@ class EventLog:
         audio = _take_all(self._audio)
         self._audio_taken += len(audio)
         entries = sorted([*audio, *_take_all(self._other)], key=lambda entry: entry[0])
-        if entries:
-            self._file.append(b"".join(self._line(*entry[1:]) for entry in entries))
+        lines = []
+        for entry in entries:
+            lines.append(self._line(*entry[1:]))
+            self._thread.breathe()
+        if lines:
+            self._file.append(b"".join(lines))
 
     def _line(self, at_s: float, direction: str, message: _Message) -> bytes:
         if isinstance(message, _Run):

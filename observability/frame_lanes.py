@@ -51,6 +51,7 @@ LANES: dict[str, frozenset[str]] = {
         {"BotStartedSpeakingFrame", "BotStoppedSpeakingFrame", "SpeechPlayedFrame"}
     ),
     "session": frozenset({"SessionLostFrame", "SessionContinuedFrame", "AudioLostFrame"}),
+    "node": frozenset({"NodeSwitchedFrame", "NodeFailedFrame"}),
     "call": frozenset({"StartFrame", "EndFrame", "CancelFrame", "ErrorFrame"}),
 }
 __all__ = ["LANES"]

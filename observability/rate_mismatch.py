@@ -3,8 +3,12 @@
 A microphone or a telephone brings a second of sound in a second. One that brings more or less has
 another rate than declared. Of a file or a burst, which come as fast as they can, nothing can be
 told: this is for live sources.
+
+A line that loses packets brings less, too. It does so in steps, a packet's length each, between
+which it keeps its time; a wrong rate falls behind a little with every packet.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -12,9 +16,13 @@ from crossfade.audio.pcm import SAMPLE_BYTES
 
 WINDOW_S = 2.0
 TOLERANCE = 0.05
-FAR = 0.15
-"""Two windows are enough where the rate is further off than this; else it takes four: jitter and
-lost packets are seldom so great, and seldom last so long."""
+FAR_ABOVE, FAR_BELOW = 1.15, 0.75
+"""Two windows are enough where the rate is further off than this; else it takes four, and what is
+missing must not be so in holes: no line that somebody speaks over loses a quarter."""
+HOLE = 0.5
+"""So much of a packet's length at once is a hole."""
+_STEADIED = 5
+"""A delay that no more packets than these have is jitter, and no hole."""
 GAP_S = 0.25
 """Silence of the line that is longer is a pause, or a stall: nothing is measured across it."""
 FORGIVEN_S = 10.0
@@ -59,6 +67,12 @@ class RateWatch:
         self._owed_s = 0.0
         self._off: list[float] = []
         """How far off the last windows were, all in one direction, as factors."""
+        self._off_holes_s = 0.0
+        """What was missing in holes in these."""
+        self._holes_s = 0.0
+        self._behind_s = self._least_s = 0.0
+        self._recent: deque[float] = deque(maxlen=_STEADIED)
+        """How far behind its time the source was with the last packets."""
 
     def hear(self, length_bytes: int, rate_hz: int, at_s: float) -> RateMismatch | None:
         """Note s16le mono of a declared rate that came at `at_s`; what was found, once."""
@@ -77,6 +91,7 @@ class RateWatch:
             # The first piece was captured before: the measure begins with its arrival.
             return None
         self._bytes += length_bytes
+        self._follow(gap_s, length_bytes / SAMPLE_BYTES / rate_hz)
         if at_s - self._start_s < WINDOW_S:
             return None
         return self._judge(at_s, at_s - self._start_s)
@@ -84,6 +99,17 @@ class RateWatch:
     def _begin(self, at_s: float) -> None:
         self._start_s, self._last_s = at_s, at_s
         self._bytes, self._off = 0, []
+        self._off_holes_s = self._holes_s = self._behind_s = self._least_s = 0.0
+        self._recent.clear()
+
+    def _follow(self, gap_s: float, sound_s: float) -> None:
+        """Note how far behind its time the source is, and whether it fell behind at once."""
+        self._behind_s += gap_s - sound_s
+        self._recent.append(self._behind_s)
+        least_s = min(self._recent)
+        step_s, self._least_s = least_s - self._least_s, least_s
+        if step_s >= HOLE * sound_s:
+            self._holes_s += step_s
 
     def _judge(self, at_s: float, window_s: float) -> RateMismatch | None:
         sound_s = self._bytes / SAMPLE_BYTES / self._rate_hz
@@ -91,14 +117,22 @@ class RateWatch:
         self._owed_s -= late_s
         factor = (sound_s - late_s) / window_s
         self._start_s, self._bytes = at_s, 0
-        if factor > FASTEST or abs(factor - 1) <= TOLERANCE:
-            self._off = []
-            return None
+        holes_s, self._holes_s = self._holes_s, 0.0
         if self._off and (self._off[-1] > 1) != (factor > 1):
-            self._off = []
+            self._off, self._off_holes_s = [], 0.0
+        if factor > FASTEST or abs(factor - 1) <= TOLERANCE:
+            self._off, self._off_holes_s = [], 0.0
+            return None
         self._off.append(factor)
+        self._off_holes_s += holes_s
         mean = fmean(self._off)
-        if len(self._off) < (2 if abs(mean - 1) > FAR else 4):
+        far = not FAR_BELOW <= mean <= FAR_ABOVE
+        if len(self._off) < (2 if far else 4):
+            return None
+        missing_s = len(self._off) * WINDOW_S * (1 - mean)
+        if not far and self._off_holes_s > missing_s / 2 > 0:
+            # Packets are lost. The sound that comes is what it says.
+            self._off, self._off_holes_s = [], 0.0
             return None
         self._told = True
         return RateMismatch(

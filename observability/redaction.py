@@ -45,6 +45,12 @@ _BINARY_KEYS = frozenset({"audio", "data", "image_url"})
 _BINARY = re.compile(r"(?:data:[^,]*,)?(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2,3}=*)?")
 _DEEPEST = 40
 
+# Where wires and text models declare what a tool takes, as JSON Schema.
+_SCHEMA_KEYS = frozenset({"input_schema", "inputschema", "parameters"})
+# There, names are names of arguments; and these are values, which a secret argument may have.
+_NAMED_SCHEMAS = frozenset({"$defs", "definitions", "patternProperties", "properties"})
+_SCHEMA_VALUES = frozenset({"const", "default", "enum", "example", "examples"})
+
 # With content off, strings are kept under these keys and those that end in "id" alone.
 _PLAIN_KEYS = frozenset(
     {
@@ -85,6 +91,8 @@ _PLAIN_KEYS = frozenset(
 )
 # What a tool is asked and answers; `response` and `output` are also parts of OpenAI's messages.
 _TOOL_KEYS = frozenset({"args", "arguments", "output", "response", "result"})
+# Text models are told what a tool answers as the content of a message.
+_MAY_BE_JSON = _TOOL_KEYS | {"content"}
 
 
 def without_secrets(text: str) -> str:
@@ -114,6 +122,8 @@ def redact(value: Any, *, content: bool, sound: bool = False, key: str = "", dep
         return REMOVED
     if not content and name in _TOOL_KEYS and value is not None and not _is_message_part(value):
         return f"[{len(str(value))} characters]"
+    if name in _SCHEMA_KEYS and isinstance(value, Mapping):
+        return _redact_schema(value, "", content=content, depth=depth)
     if isinstance(value, Mapping):
         return {
             part: redact(inner, content=content, sound=sound, key=str(part), depth=depth + 1)
@@ -128,12 +138,40 @@ def redact(value: Any, *, content: bool, sound: bool = False, key: str = "", dep
     return value
 
 
+def _redact_schema(
+    value: Any, name: str, *, content: bool, depth: int, secret: bool = False
+) -> Any:
+    """A part of a declaration: an argument that is called `token` is declared, and holds none."""
+    if depth > _DEEPEST:
+        return REMOVED
+    if isinstance(value, list | tuple):
+        return [
+            _redact_schema(each, name, content=content, depth=depth + 1, secret=secret)
+            for each in value
+        ]
+    if not isinstance(value, Mapping):
+        return redact(value, content=content, key=name, depth=depth)
+    kept: dict[str, Any] = {}
+    for part, inner in value.items():
+        called_secret = part.lower() in _SECRET_KEYS
+        if name in _NAMED_SCHEMAS and isinstance(inner, Mapping | bool):
+            hides = secret or called_secret
+            kept[part] = _redact_schema(inner, "", content=content, depth=depth + 1, secret=hides)
+        elif called_secret or (secret and part in _SCHEMA_VALUES):
+            kept[part] = REMOVED
+        else:
+            kept[part] = _redact_schema(
+                inner, part, content=content, depth=depth + 1, secret=secret
+            )
+    return kept
+
+
 def _redact_text(text: str, name: str, *, content: bool, sound: bool) -> str:
     if _HEX.fullmatch(text) and re.search(_KEY_NAME, name) and not name.endswith("id"):
         return REMOVED
     if name in _BINARY_KEYS and _BINARY.fullmatch(text):
         return text if sound else f"[{len(text)} characters of base64]"
-    if content and name in _TOOL_KEYS and text.startswith(("{", "[")):
+    if content and name in _MAY_BE_JSON and text.startswith(("{", "[")):
         return without_secrets(_redact_json(text, sound=sound))
     if content or name in _PLAIN_KEYS or name.endswith("id"):
         return without_secrets(text)

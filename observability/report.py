@@ -1,8 +1,10 @@
 """One call as one self-contained HTML page: no network, no framework, light and dark."""
 
 import base64
+import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -10,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+
+from crossfade.errors import SettingsError
 
 from .interaction_metrics import FEWEST_EVENTS
 from .latency_budget import Hop, LatencyBudget
@@ -148,13 +152,24 @@ def _file(name: str) -> str:
 
 
 def write_report(run: Run, *, audio: bool = True, budget: LatencyBudget | None = None) -> Path:
-    """Write the page into the call's folder.
+    """Write the page into the call's folder, whole or not at all.
 
     Raises:
-        OSError: It cannot be written.
+        SettingsError: It cannot be written; an earlier page is still there then.
     """
+    page = render_report(run, audio=audio, budget=budget)
     path = run.folder / REPORT
-    path.write_text(render_report(run, audio=audio, budget=budget), encoding="utf-8")
+    part = path.with_suffix(".part")
+    try:
+        part.write_text(page, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise SettingsError(
+            f"{path}: cannot be written ({error.strerror}); it takes {len(page) // 1000 + 1} kB in "
+            "a folder that is yours to write: make room, or copy the call's folder elsewhere"
+        ) from error
     return path
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from crossfade.errors import SettingsError
 
 from .alignment import Heard, PlayedItems, aligned
-from .call import EVENTS, RECORDING, RECORDING_FLAC, TRANSCRIPT
+from .call import EVENTS, RECORDING, RECORDING_FLAC
+from .call_files import TRANSCRIPT
 from .call_summary import CallSummary, summarise
 from .cost_log import reprice
 from .json_file import read_json

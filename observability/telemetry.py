@@ -33,6 +33,7 @@ class Telemetry:
         tracer_provider: Who takes the traces; None is the process's own.
         meter_provider: Who takes the metrics; None is the process's own.
         content: Whether traces may hold words, tool arguments and results.
+        traces: Whether there are any. Without, a running call costs nothing.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class Telemetry:
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
         content: bool = False,
+        traces: bool = True,
     ) -> None:
+        self._traces = traces
         self._tracer = trace.get_tracer(names.SCOPE, tracer_provider=tracer_provider)
         self._content = content
         meter = metrics.get_meter(names.SCOPE, meter_provider=meter_provider)
@@ -66,17 +69,21 @@ class Telemetry:
     def watch(self, record: CallRecord, identity: CallIdentity) -> None:
         """Tell of a call that begins now: before its chain is put together."""
         whose = {names.PROVIDER: identity.provider, names.MODEL: identity.model}
-        call = CallTrace(self._tracer, whose, call_id=identity.call_id, content=self._content)
-        record.observers.append(FrameLog(lambda frame, _: call.frame(frame)))
-        record.subscribe(call)
+        if self._traces:
+            self._trace(record, whose, identity.call_id)
         self._active.add(1, whose)
 
         def ended(summary: CallSummary) -> None:
             self._active.add(-1, whose)
-            call.end(failed=bool(summary.errors))
             self._measure(summary, whose)
 
         record.at_end(ended)
+
+    def _trace(self, record: CallRecord, whose: dict[str, str], call_id: str) -> None:
+        call = CallTrace(self._tracer, whose, call_id=call_id, content=self._content)
+        record.observers.append(FrameLog(lambda frame, _: call.frame(frame)))
+        record.subscribe(call)
+        record.at_end(lambda summary: call.end(failed=bool(summary.errors)))
 
     def _measure(self, summary: CallSummary, whose: dict[str, str]) -> None:
         outcome = "failed" if summary.errors else "completed"

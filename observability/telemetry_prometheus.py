@@ -2,10 +2,11 @@
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from prometheus_client import CollectorRegistry, start_http_server
 
 from crossfade.errors import SettingsError
+
+from .telemetry_resource import own_resource
 
 
 def prometheus_metrics(
@@ -18,8 +19,7 @@ def prometheus_metrics(
     """
     registry = registry or CollectorRegistry()
     reader = PrometheusMetricReader(registry=registry, scope_info_enabled=False)
-    resource = Resource.create({SERVICE_NAME: "crossfade"})
-    return MeterProvider(metric_readers=[reader], resource=resource), registry
+    return MeterProvider(metric_readers=[reader], resource=own_resource()), registry
 
 
 def serve_metrics(registry: CollectorRegistry, port: int, host: str = "127.0.0.1") -> int:

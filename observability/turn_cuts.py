@@ -37,8 +37,11 @@ def cut_turns(run: Run) -> list[Path]:
                     span = (turn["sound_start_s"], turn["sound_end_s"])
                     _cut(recording, path, channel, *span)
                     written.append(path)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise SettingsError(f"{folder}: cannot be written ({error})") from error
+    except (OSError, soundfile.SoundFileError) as error:
+        raise SettingsError(
+            f"{folder}: turns cannot be cut ({error}); make room, or copy the call's folder to "
+            "where you may write"
+        ) from error
     return written
 
 
@@ -51,7 +54,11 @@ def _cut(
     frames = recording.read(
         round((end_s + MARGIN_S) * rate_hz) - start, dtype="int16", always_2d=True
     )
-    soundfile.write(path, frames[:, channel], rate_hz, subtype="PCM_16")
+    try:
+        soundfile.write(path, frames[:, channel], rate_hz, subtype="PCM_16")
+    except soundfile.SoundFileError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 __all__ = ["CUTS", "cut_turns"]

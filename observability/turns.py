@@ -9,6 +9,7 @@ Sound is what `sound_spans` calls so: frames of 10 ms at or above -45 dBFS.
 """
 
 import contextlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -78,9 +79,9 @@ def barge_ins(caller: Sequence[Span], agent: Sequence[Span]) -> list[BargeIn]:
     """For each stretch of the agent's speech into which the caller spoke: the first sound."""
     found: list[BargeIn] = []
     for speech in agent:
-        inside = [span for span in caller if speech.start_s < span.start_s < speech.end_s]
-        if inside:
-            found.append(BargeIn(caller_start_s=inside[0].start_s, agent_end_s=speech.end_s))
+        first = bisect_right(caller, speech.start_s, key=lambda span: span.start_s)
+        if first < len(caller) and caller[first].start_s < speech.end_s:
+            found.append(BargeIn(caller_start_s=caller[first].start_s, agent_end_s=speech.end_s))
     return found
 
 

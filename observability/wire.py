@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from .redaction import redact
-from .tool_secrets import hide_arguments
+from .tool_secrets import SecretArguments, hide_arguments
 
 # Where each kind of audio message keeps its base64. Beta spelling included.
 _AUDIO_FIELDS = {
@@ -17,6 +17,7 @@ _AUDIO_FIELDS = {
 _OWN_APPEND = b'{"type":"input_audio_buffer.append","audio":"'
 _OWN_BYTES = len(_OWN_APPEND) + len(b'"}')
 _HEAD_BYTES = 400
+_NO_NAMES: frozenset[str] = frozenset()
 _IDS = ("event_id", "response_id", "item_id", "call_id", "previous_item_id")
 _SIDE_FIELDS = frozenset({"usageMetadata", "sessionResumptionUpdate"})
 
@@ -142,7 +143,10 @@ def describe_audio(audio: AudioMessage) -> dict[str, Any]:
 
 
 def describe_message(
-    message: str | bytes, *, content: bool, secret_arguments: frozenset[str] = frozenset()
+    message: str | bytes,
+    *,
+    content: bool,
+    secret_arguments: SecretArguments | frozenset[str] = _NO_NAMES,
 ) -> dict[str, Any]:
     """The fields of any other message's line in the log.
 

@@ -1,32 +1,15 @@
 """When a tool is meant, and with which arguments, judged by its declaration."""
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .slots import EMPTY_WORDS, Kind, examples, find_names, find_values, kind_of, words_of
+from .ways_to_ask import FOLLOW_UPS, Asked, ways_to_ask
 
 _WEATHER_WORDS = {
     "weather", "forecast", "temperature", "rain", "raining", "sunny", "snow", "snowing", "hot",
     "cold", "warm", "umbrella",
 }  # fmt: skip
-_WEATHER_PHRASES = (
-    "what is the weather", "what's the weather", "what is the weather like",
-    "what's the weather like", "how is the weather", "how's the weather", "tell me the weather",
-    "the weather", "weather", "what is the forecast", "what is the temperature", "how warm is it",
-    "how cold is it", "is it raining", "will it rain", "do i need an umbrella",
-    "check the weather", "please check the weather", "can you tell me the weather",
-    "could you tell me the weather", "do you know the weather", "give me the forecast",
-    "i want to know the weather", "i would like to know the weather",
-)  # fmt: skip
-_FOLLOW_UPS = ("what about", "how about", "and")
-_PREPOSITIONS = {
-    Kind.CITY: ("in ", "for ", "to "),
-    Kind.DAY: ("", "on ", "for "),
-    Kind.NUMBER: ("", "for "),
-    Kind.CHOICE: ("", "in ", "with "),
-}
-_MOST_COMBINED = 24
 _NAME_WEIGHT = 2
 _MATCH_FROM = 2
 
@@ -53,7 +36,7 @@ class ToolRules:
 
     def score(self, words: Sequence[str]) -> int:
         """How well the words fit the tool; 0 if it is not meant."""
-        said = set(words)
+        said = {*words, *(word.removesuffix("s") for word in words)}
         score = _NAME_WEIGHT * len(said & self._name_words) + len(said & self._words)
         return score if score >= _MATCH_FROM else 0
 
@@ -113,65 +96,22 @@ class ToolRules:
     def follows_up(self, words: Sequence[str]) -> bool:
         """Whether the words only change a value of the question before: "what about Rome"."""
         said = " ".join(words)
-        return said.startswith(_FOLLOW_UPS) and any(
+        return said.startswith(FOLLOW_UPS) and any(
             find_names(examples(kind, self._schemas[name]), words)
             for name, kind in self._kinds.items()
         )
 
     def sentences(self) -> Iterator[str]:
         """Ways to ask for the tool, with each value that its parameters may take."""
-        asked = self._phrases()
-        yield from asked
-        for name, kind in self._kinds.items():
-            for index, value in enumerate(values := examples(kind, self._schemas[name])):
-                weather_in = self._on_weather and kind is Kind.CITY
-                for preposition in ("in ",) if weather_in else _PREPOSITIONS[kind]:
-                    yield from (f"{phrase} {preposition}{value}" for phrase in asked)
-                    yield f"{preposition}{value}"
-                yield from (f"{opening} {value}" for opening in _FOLLOW_UPS)
-                yield value
-                if kind is Kind.CHOICE:
-                    yield from self._named(value)
-                if kind is Kind.CITY:
-                    following = values[(index + 1) % len(values)]
-                    yield f"{asked[0]} in {value} and in {following}"
-                    yield f"{asked[0]} in {value} and {following}"
-        yield from self._in_one_breath(asked)
-
-    def _named(self, value: str) -> Iterator[str]:
-        """A choice as part of the name: "turn on the kitchen light"."""
-        *verb, subject = words_of(self.name)
-        for opening in ("", "please ", "can you "):
-            yield f"{opening}{' '.join(verb)} the {value} {subject}".replace("  ", " ")
-
-    def _in_one_breath(self, asked: Sequence[str]) -> Iterator[str]:
-        """Two values in one request: "book a table for four on friday"."""
-        said = [
-            (kind, values)
-            for name, kind in self._kinds.items()
-            if (values := examples(kind, self._schemas[name]))
-        ]
-        # A number is said with "for", which all the others may follow.
-        said.sort(key=lambda each: each[0] is not Kind.NUMBER)
-        for (first, ones), (second, others) in itertools.combinations(said, 2):
-            for (at, one), other in itertools.product(enumerate(ones[:_MOST_COMBINED]), others):
-                before = _PREPOSITIONS[first][-1]
-                for preposition in _PREPOSITIONS[second][:2]:
-                    phrase = asked[(at + len(other)) % len(asked)]
-                    yield f"{phrase} {before}{one} {preposition}{other}"
-
-    def _phrases(self) -> list[str]:
-        if self._on_weather:
-            return list(_WEATHER_PHRASES)
-        name = " ".join(words_of(self.name))
-        subject = " ".join(word for word in words_of(self.name) if word not in EMPTY_WORDS)
-        described = " ".join(words_of(self.description.split(".")[0]))
-        openings = ("", "please ", "can you ", "could you ", "i want to ", "i would like to ")
-        return [
-            *(f"{opening}{name}" for opening in openings),
-            *(f"{opening}{described}" for opening in openings if described),
-            *(f"{opening}{subject}" for opening in ("what is the ", "tell me the ", "my ", "")),
-        ]
+        return ways_to_ask(
+            Asked(
+                name=self.name,
+                description=self.description,
+                schemas=self._schemas,
+                kinds=self._kinds,
+                on_weather=self._on_weather,
+            )
+        )
 
     def _missing(self, arguments: Mapping[str, Any]) -> str | None:
         return next((name for name in self._required if name not in arguments), None)

@@ -152,6 +152,8 @@ class _Child:
                         + (f": {said}" if said else "; try again")
                     )
                 )
+                # Whoever asked may be gone: that is no error nobody was told of.
+                answer.exception()
         self._asked.clear()
 
     async def _complaints(self, pipe: asyncio.StreamReader) -> None:

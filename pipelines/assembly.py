@@ -12,12 +12,13 @@ from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
 from crossfade.audio.silero import shared_model
-from crossfade.audio.vad import two_stage_detector
+from crossfade.audio.vad import VoiceDetector, two_stage_detector
 from crossfade.conversation.ledger import Conversation
 from crossfade.errors import CrossfadeError, SettingsError
 from crossfade.frames.control import ErrorFrame
 from crossfade.observability.call import CallRecord
 from crossfade.observability.call_summary import CallSummary
+from crossfade.observability.tool_secrets import SecretArguments
 from crossfade.processors.acknowledger import Acknowledger
 from crossfade.processors.audio_tap import AudioTap
 from crossfade.processors.base import Processor
@@ -76,6 +77,7 @@ class Call:
         provider_cuts: Whether the provider ends its answer by itself when it hears the caller.
         end_of_turn: What ends a turn that we own: half a second of silence, or what the Smart Turn
             model takes for an end.
+        detector: Hears when the caller speaks, such as by a key; None hears it by their voice.
         in_rate_hz: Rate of the caller's audio.
         out_rate_hz: Rate of the agent's audio.
         entry: Processors of the application's own that write for the caller, before what the
@@ -107,6 +109,7 @@ class Call:
         holds: bool = True,
         provider_cuts: bool = True,
         end_of_turn: EndOfTurnRule = "silence",
+        detector: VoiceDetector | None = None,
         in_rate_hz: int = 16000,
         out_rate_hz: int = 24000,
         entry: Sequence[FrameProcessor] = (),
@@ -123,7 +126,7 @@ class Call:
         self._node = node
         self._record = record
         record.follow(lambda: "" if (served := serving()) is None else served.provider)
-        record.hide_arguments(frozenset().union(*(tool.declaration.secrets for tool in tools)))
+        record.hide_arguments(SecretArguments.of(tool.declaration for tool in tools))
         self._failure: CrossfadeError | None = None
         self._playout = playout = Playout(rate_hz=out_rate_hz)
         self._agent_tap = ConversationTap(self.conversation, TapSide.AGENT)
@@ -131,7 +134,7 @@ class Call:
         chain: list[FrameProcessor] = [
             transport.input(),
             AudioTap(lambda frame: record.caller_audio(frame.audio, frame.sample_rate)),
-            *_hearing(in_rate_hz, turn_owner, end_of_turn),
+            *_hearing(in_rate_hz, turn_owner, end_of_turn, detector),
             self._turn_taking,
             *entry,
             ConversationTap(self.conversation, TapSide.USER),
@@ -218,7 +221,7 @@ class Call:
             self._agent_tap.settle(self._playout.abandon())
             for processor in self._processors:
                 self._record.dropped(f"audio frames before {processor.name}", processor.overrun)
-            self._record.close(self.conversation.to_dict())
+            await self._record.aclose(self.conversation.to_dict())
         if self._failure is not None:
             raise self._failure
         return self._record.summary()
@@ -275,10 +278,15 @@ def _downgrade(node: Processor) -> Callable[[str, str], None] | None:
     return lambda name, why: node.ask(name, why=why)
 
 
-def _hearing(rate_hz: int, owner: TurnOwner, end_of_turn: EndOfTurnRule) -> list[Processor]:
+def _hearing(
+    rate_hz: int,
+    owner: TurnOwner,
+    end_of_turn: EndOfTurnRule,
+    detector: VoiceDetector | None,
+) -> list[Processor]:
     """What hears that the caller speaks, and that they have finished."""
     if end_of_turn == "silence":
-        return [VoiceActivity(rate_hz=rate_hz)]
+        return [VoiceActivity(rate_hz=rate_hz, detector=detector)]
     if owner is not TurnOwner.LOCAL:
         raise SettingsError(
             "end_of_turn smart needs turns that are ours, but the provider owns them; "

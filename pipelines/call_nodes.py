@@ -1,23 +1,46 @@
 """Makes the speech nodes of a call that can change them while it runs."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from crossfade.conversation.ledger import Conversation
+from crossfade.observability.capture import Capture
 from crossfade.processors.cascade import Cascade
-from crossfade.processors.node_slot import MakeNode
 from crossfade.processors.speech_node import SpeechNode
 from crossfade.processors.speech_to_speech import SpeechToSpeech
 from crossfade.processors.tool_prompt import with_tool_instruction
 from crossfade.processors.tools import Tool
+from crossfade.processors.uplink import UPLINK_MS
 from crossfade.providers import SessionConfig, TurnDetection, connect
 from crossfade.providers.continuity.route import Endpoint
 from crossfade.providers.continuity.settings import Continuity
 from crossfade.providers.tap import WireTap
 
-from .cascaded_call import SPEECH_RATE_HZ, services_of
+from .capture_call import kept_route, seeded
+from .cascaded_call import SPEECH_RATE_HZ, Services, keep_services, services_of
 from .cascaded_settings import CascadedSettings
+from .stored_config import stored_config
+
+FindServices = Callable[[], AbstractAsyncContextManager[tuple[Services, str]]]
+"""Makes the services of a cascade, and a line that names them."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class CallNode:
+    """Makes a node, and can be captured. A `MakeNode`."""
+
+    make: Callable[[Capture | None], AbstractAsyncContextManager[SpeechNode]]
+    kept: Mapping[str, Any]
+    """What it was given, as a capture keeps it."""
+    capture: Capture | None = None
+    """Where all is kept that it takes to run it again."""
+
+    def __call__(self) -> AbstractAsyncContextManager[SpeechNode]:
+        return self.make(self.capture)
+
 
 SOON_GIVEN_UP = Continuity(attempts=1)
 """A session that dies is begun anew once: another node stands behind it."""
@@ -46,7 +69,8 @@ def native_node(
     continuity: Continuity | None = None,
     tap: WireTap | None = None,
     rate_hz: int = 16000,
-) -> MakeNode:
+    uplink_ms: int = UPLINK_MS,
+) -> CallNode:
     """A speech-to-speech model, for a call that can change its node.
 
     Args:
@@ -62,10 +86,21 @@ def native_node(
             None gives it up soon.
         tap: Sees every message.
         rate_hz: Rate of the caller's audio.
+        uplink_ms: How much of it a message to the model holds at least.
     """
     if continuity is None:
         continuity = SOON_ELSEWHERE if route else SOON_GIVEN_UP
-    settings = continuity
+    settings = seeded(continuity) or continuity
+    kept = {
+        "kind": "native",
+        "spec": spec,
+        "config": stored_config(replace(config, tools=())),
+        "continuity": asdict(settings),
+        "route": kept_route(route),
+        "tool_instruction": tool_instruction,
+        "rate_hz": rate_hz,
+        "uplink_ms": uplink_ms,
+    }
     config = replace(
         config,
         tools=[tool.declaration for tool in tools],
@@ -74,7 +109,8 @@ def native_node(
     )
 
     @contextlib.asynccontextmanager
-    async def make() -> AsyncIterator[SpeechNode]:
+    async def make(_: Capture | None) -> AsyncIterator[SpeechNode]:
+        # Its messages come into the capture by `tap`.
         session = connect(
             spec,
             config,
@@ -87,11 +123,16 @@ def native_node(
         )
         await session.open(standby=True)
         try:
-            yield SpeechToSpeech(session, rate_hz=rate_hz, context_tokens=settings.context_tokens)
+            yield SpeechToSpeech(
+                session,
+                rate_hz=rate_hz,
+                context_tokens=settings.context_tokens,
+                uplink_ms=uplink_ms,
+            )
         finally:
             await session.close()
 
-    return make
+    return CallNode(make=make, kept=kept)
 
 
 def cascade_node(
@@ -101,7 +142,8 @@ def cascade_node(
     tools: Sequence[Tool] = (),
     tool_instruction: bool = True,
     rate_hz: int = 16000,
-) -> MakeNode:
+    services: FindServices | None = None,
+) -> CallNode:
     """A cascade, for a call that can change its node; its services are made anew each time.
 
     Args:
@@ -110,13 +152,23 @@ def cascade_node(
         tools: What the model may call.
         tool_instruction: Whether the model is told how to talk while tools run.
         rate_hz: Rate of the caller's audio.
+        services: Makes its services; None makes those of `settings`.
     """
     declarations = [tool.declaration for tool in tools]
     instructions = _instructions(settings.instructions, tools, told=tool_instruction)
 
+    kept = {
+        "kind": "cascade",
+        "instructions": settings.instructions,
+        "tool_instruction": tool_instruction,
+        "rate_hz": rate_hz,
+    }
+    find = services or (lambda: services_of(settings, declarations))
+
     @contextlib.asynccontextmanager
-    async def make() -> AsyncIterator[SpeechNode]:
-        async with services_of(settings, declarations) as (services, _):
+    async def make(capture: Capture | None) -> AsyncIterator[SpeechNode]:
+        async with find() as (services, _):
+            keep_services(capture, services)
             yield Cascade(
                 stt=services.stt,
                 llm=services.llm,
@@ -128,7 +180,7 @@ def cascade_node(
                 speech_rate_hz=SPEECH_RATE_HZ,
             )
 
-    return make
+    return CallNode(make=make, kept=kept)
 
 
 def _instructions(instructions: str, tools: Sequence[Tool], *, told: bool) -> str:
@@ -138,6 +190,8 @@ def _instructions(instructions: str, tools: Sequence[Tool], *, told: bool) -> st
 __all__ = [
     "SOON_ELSEWHERE",
     "SOON_GIVEN_UP",
+    "CallNode",
+    "FindServices",
     "VoiceMap",
     "cascade_node",
     "native_node",

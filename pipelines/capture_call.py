@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from crossfade.errors import SettingsError
 from crossfade.observability.capture import Capture
+from crossfade.observability.redaction import redact
 from crossfade.processors.tool_policy import ToolPolicy
 from crossfade.processors.tools import Handler, Tool, schema_tool
 from crossfade.processors.uplink import UPLINK_MS
@@ -55,17 +56,27 @@ def keep_setup(capture: Capture, setup: CallSetup, tools: Sequence[Tool]) -> Non
             "in_rate_hz": setup.in_rate_hz,
             "out_rate_hz": setup.out_rate_hz,
             "uplink_ms": setup.uplink_ms,
-            "route": [
-                {"spec": leg.spec, "dialect": leg.dialect, "changes": dict(leg.changes)}
-                for leg in setup.route
-            ],
+            "route": kept_route(setup.route),
             "unfinished": base64.b64encode(setup.unfinished).decode(),
             "begun_elsewhere": setup.begun_elsewhere,
         },
     )
     continuity = setup.continuity
     capture.settings("continuity", {} if continuity is None else asdict(continuity))
-    capture.settings("tools", {tool.name: _tool_settings(tool) for tool in tools})
+    keep_tools(capture, tools)
+
+
+def keep_tools(capture: Capture, tools: Sequence[Tool]) -> None:
+    """Put how tools are declared and treated into the capture."""
+    kept = {tool.name: _tool_settings(tool) for tool in tools}
+    capture.settings("tools", kept, by_given_names=True)
+
+
+def kept_route(route: Sequence[RouteEndpoint]) -> list[dict[str, Any]]:
+    """A route as a capture keeps it; `Leg` reads its parts back."""
+    return [
+        {"spec": leg.spec, "dialect": leg.dialect, "changes": dict(leg.changes)} for leg in route
+    ]
 
 
 def captured_setup(settings: Mapping[str, Mapping[str, Any]]) -> CallSetup:
@@ -91,10 +102,12 @@ def captured_setup(settings: Mapping[str, Mapping[str, Any]]) -> CallSetup:
             begun_elsewhere=call.begun_elsewhere,
         )
     except (TypeError, ValueError) as error:
-        raise _unknown("call") from error
+        raise not_read("call") from error
 
 
-class _Leg(BaseModel):
+class Leg(BaseModel):
+    """One provider of a route."""
+
     spec: str
     dialect: str | None
     changes: dict[str, Any]
@@ -109,12 +122,13 @@ class _CallSettings(BaseModel):
     in_rate_hz: int = Field(ge=8000, le=48_000)
     out_rate_hz: int = Field(ge=8000, le=48_000)
     uplink_ms: int = Field(default=UPLINK_MS, ge=0, le=1000)
-    route: list[_Leg]
+    route: list[Leg]
     unfinished: str
     begun_elsewhere: bool
 
 
-def _unknown(what: str) -> SettingsError:
+def not_read(what: str) -> SettingsError:
+    """What is told of settings that are of another version."""
     return SettingsError(
         f"the capture's settings of the {what} cannot be read; use the version of Crossfade that "
         "made it, and a capture that nobody changed"
@@ -136,7 +150,7 @@ def captured_tool(name: str, settings: Mapping[str, Any], handler: Handler) -> T
             policy=_POLICY.validate_python(settings["policy"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise _unknown(f"tool {name}") from error
+        raise not_read(f"tool {name}") from error
 
 
 def seeded(continuity: Continuity | None) -> Continuity | None:
@@ -150,12 +164,23 @@ def _tool_settings(tool: Tool) -> dict[str, Any]:
     declaration = tool.declaration
     return {
         "description": declaration.description,
-        # As text: the name of a parameter is no key of a secret.
-        "parameters": json.dumps(declaration.parameters),
+        "parameters": json.dumps(
+            redact(declaration.parameters, content=True, key="parameters"), ensure_ascii=False
+        ),
         "policy": _POLICY.dump_python(
             replace(tool.policy, secrets=declaration.secrets), mode="json"
         ),
     }
 
 
-__all__ = ["CallSetup", "captured_setup", "captured_tool", "keep_setup", "seeded"]
+__all__ = [
+    "CallSetup",
+    "Leg",
+    "captured_setup",
+    "captured_tool",
+    "keep_setup",
+    "keep_tools",
+    "kept_route",
+    "not_read",
+    "seeded",
+]

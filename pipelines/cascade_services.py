@@ -46,15 +46,28 @@ class Known:
     """The extra of pipecat-ai that it needs."""
     url: str | None = None
     """The argument that takes another address, where it has one."""
+    eager: bool = False
+    """Whether it can tell early that a turn has probably ended."""
 
 
+EAGER = "enable_eager_end_of_turn"
+"""The argument that has a recogniser of pipecat's do so."""
 _OPENAI = "OPENAI_API_KEY"
 _TABLE: Mapping[Role, Mapping[str, Known]] = {
     Role.STT: {
         "assemblyai": Known(path="assemblyai.stt:AssemblyAISTTService", key="ASSEMBLYAI_API_KEY"),
         "cartesia": Known(path="cartesia.stt:CartesiaSTTService", key="CARTESIA_API_KEY"),
+        "cartesia-turns": Known(
+            path="cartesia.turns.stt:CartesiaTurnsSTTService", key="CARTESIA_API_KEY", eager=True
+        ),
         "deepgram": Known(
             path="deepgram.stt:DeepgramSTTService", key="DEEPGRAM_API_KEY", extra="deepgram"
+        ),
+        "deepgram-flux": Known(
+            path="deepgram.flux.stt:DeepgramFluxSTTService",
+            key="DEEPGRAM_API_KEY",
+            extra="deepgram",
+            eager=True,
         ),
         "elevenlabs": Known(
             path="elevenlabs.stt:ElevenLabsRealtimeSTTService", key="ELEVENLABS_API_KEY"
@@ -90,6 +103,8 @@ class Choice:
     voice: str | None = None
     url: str | None = None
     """Another address; ones of this machine need no key."""
+    eager: bool = False
+    """Of a recogniser: whether it is to tell early that a turn has probably ended."""
 
     def __str__(self) -> str:
         """As people read it."""
@@ -109,8 +124,14 @@ def make_service(role: Role, choice: Choice) -> Any:
         SettingsError: It is not known, something it needs is missing, or it takes no such setting.
     """
     if ":" in choice.name:
-        made = _load(role, choice, *choice.name.split(":", 1), extra=None)
-        return _make(role, choice, made, {} if choice.url is None else {"base_url": choice.url})
+        module, _, name = choice.name.partition(":")
+        if not (module and name) or module.startswith("."):
+            raise SettingsError(
+                f"the {role.value} {choice.name!r} is no import path; it is written MODULE:CLASS"
+            )
+        made = _load(role, choice, module, name, extra=None)
+        own: dict[str, Any] = {} if choice.url is None else {"base_url": choice.url}
+        return _make(role, choice, made, own | ({EAGER: True} if choice.eager else {}))
     known = _TABLE[role].get(choice.name)
     if known is None:
         raise SettingsError(
@@ -146,6 +167,14 @@ def _options(role: Role, choice: Choice, known: Known) -> dict[str, Any]:
         if known.url is None:
             raise SettingsError(f"the {role.value} {choice.name} takes no other address")
         options[known.url] = choice.url
+    if choice.eager:
+        if not known.eager:
+            eager = [EMBEDDED, *(name for name, each in _TABLE[role].items() if each.eager)]
+            raise SettingsError(
+                f"the {role.value} {choice.name} does not tell early that a turn has ended, as "
+                f"--eager asks; {', '.join(eager)} do"
+            )
+        options[EAGER] = True
     if known.key is not None:
         key = os.environ.get(known.key)
         if not key and choice.url is None:

@@ -9,29 +9,53 @@ together in assembly.py; cascaded_call.py is the pipeline for use in Python.
 """
 
 import functools
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from crossfade.errors import SettingsError
+from crossfade.pipelines.call_options import (
+    CaptureOption,
+    DemoOption,
+    FlacOption,
+    InputOption,
+    InstructionsOption,
+    OutputOption,
+    RunsOption,
+)
 from crossfade.pipelines.cascaded_settings import CascadedSettings
 from crossfade.pipelines.command_line import errors_in_one_line, prepare
+from crossfade.pipelines.live_options import (
+    DailyOption,
+    InputDeviceOption,
+    ListDevicesOption,
+    LiveKitOption,
+    LiveSettings,
+    MicrophoneOption,
+    OutputDeviceOption,
+    PushToTalkOption,
+    RoomOption,
+    list_devices,
+    live_or_none,
+)
 from crossfade.pipelines.settings import INSTRUCTIONS
 
 _NAME = "embedded, a name such as {}, or an import path MODULE:CLASS."
 
 
 def cascaded(
-    demo: Annotated[
-        bool, typer.Option("--demo", help="Let a scripted caller talk with the agent.")
-    ] = False,
-    input_file: Annotated[
-        Path | None, typer.Option("--input", help="Speak this sound file to the agent.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Write the agent's speech to this WAV file.")
-    ] = None,
+    demo: DemoOption = False,
+    input_file: InputOption = None,
+    microphone: MicrophoneOption = False,
+    input_device: InputDeviceOption = None,
+    output_device: OutputDeviceOption = None,
+    push_to_talk: PushToTalkOption = False,
+    list_cards: ListDevicesOption = False,
+    livekit: LiveKitOption = None,
+    room: RoomOption = None,
+    daily: DailyOption = None,
+    output: OutputOption = None,
     stt: Annotated[str, typer.Option(help=_NAME.format("deepgram"))] = "embedded",
     llm: Annotated[
         str | None,
@@ -41,6 +65,14 @@ def cascaded(
         ),
     ] = None,
     tts: Annotated[str, typer.Option(help=_NAME.format("cartesia"))] = "embedded",
+    eager: Annotated[
+        bool,
+        typer.Option(
+            "--eager",
+            help="Have the text model begin when the recogniser takes a turn to be over: sooner, "
+            "and more requests.",
+        ),
+    ] = False,
     stt_model: Annotated[str | None, typer.Option(help="The recogniser's model.")] = None,
     llm_model: Annotated[str | None, typer.Option(help="The text model.")] = None,
     llm_base_url: Annotated[
@@ -49,25 +81,32 @@ def cascaded(
     ] = None,
     tts_model: Annotated[str | None, typer.Option(help="The synthesiser's model.")] = None,
     voice: Annotated[str | None, typer.Option(help="The synthesiser's own name.")] = None,
-    instructions: Annotated[
-        str, typer.Option(help="What the agent shall be.", show_default=False)
-    ] = INSTRUCTIONS,
-    runs: Annotated[Path, typer.Option(help="Where the folder of the call is made.")] = Path(
-        "runs"
-    ),
-    flac: Annotated[
-        bool, typer.Option("--flac", help="Record as FLAC, which is smaller, not as WAV.")
-    ] = False,
+    instructions: InstructionsOption = INSTRUCTIONS,
+    runs: RunsOption = Path("runs"),
+    flac: FlacOption = False,
+    capture: CaptureOption = None,
 ) -> None:
     """Talk through recogniser, text model and synthesiser. Without a key all are embedded."""
     with errors_in_one_line():
-        if demo == (input_file is not None):
-            raise SettingsError("say either --demo or --input FILE")
+        if list_cards:
+            list_devices()
+            return
+        live = LiveSettings(
+            microphone=microphone,
+            input_device=input_device,
+            output_device=output_device,
+            push_to_talk=push_to_talk,
+            livekit=livekit,
+            room=room,
+            daily=daily,
+        )
+        who = live_or_none(live, scripted=demo + (input_file is not None))
         talk(
             CascadedSettings(
                 stt=stt,
                 llm=llm,
                 tts=tts,
+                eager=eager,
                 stt_model=stt_model,
                 llm_model=llm_model,
                 llm_base_url=llm_base_url,
@@ -75,9 +114,11 @@ def cascaded(
                 voice=voice,
                 instructions=instructions,
                 input=input_file,
+                live=who,
                 output=output,
                 runs=runs,
                 flac=flac,
+                capture=demo or bool(os.environ.get("CI")) if capture is None else capture,
             )
         )
 
@@ -87,9 +128,11 @@ def talk(settings: CascadedSettings) -> None:
     # pipecat is loaded here, so that help and mistakes are told at once.
     prepare()
     from crossfade.pipelines.cascaded_call import run_cascaded
+    from crossfade.pipelines.live_caller import Meter
     from crossfade.pipelines.show_call import show_call
 
-    show_call(functools.partial(run_cascaded, settings))
+    meter = Meter()
+    show_call(functools.partial(run_cascaded, settings, meter=meter), below=meter.line)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from .live_options import LiveSettings
 from .settings import INSTRUCTIONS
 
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -21,6 +22,8 @@ class CascadedSettings(BaseModel):
     llm: str | None = None
     """None takes OpenAI where there is a key or an address, else the embedded one."""
     tts: str = _EMBEDDED
+    eager: bool = False
+    """Whether the model begins when a turn has probably ended; each such guess costs a request."""
     stt_model: str | None = None
     llm_model: str | None = None
     llm_base_url: str | None = None
@@ -30,12 +33,16 @@ class CascadedSettings(BaseModel):
     instructions: str = INSTRUCTIONS
     input: Path | None = None
     """A sound file to speak to the agent; None runs the demo's script."""
+    live: LiveSettings | None = None
+    """The person that talks with the agent instead; None is a scripted caller."""
     output: Path | None = None
     """Where the agent's speech goes as a WAV file, besides the recording."""
     runs: Path = Path("runs")
     """Where the folder of this call is made."""
     flac: bool = False
     """Whether the recording is a FLAC file, a fifth to a half of a WAV file's size."""
+    capture: bool = False
+    """Whether all that it takes to run a call again is kept: every word and sound of it."""
 
     @property
     def chosen_llm(self) -> str:

@@ -1,6 +1,7 @@
 """Shows a call on the terminal while it runs."""
 
 import json
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,6 +29,7 @@ from crossfade.observability.live_events import (
     UserSaid,
     UserSpeaking,
 )
+from crossfade.observability.redaction import redact, without_secrets
 from crossfade.observability.report_words import plain
 
 _WHO = {"caller": "bold cyan", "agent": "bold green", "tool": "bold yellow", "": "dim"}
@@ -39,14 +41,21 @@ class CallConsole:
 
     Call it with each live event, inside its `with` block. Without a terminal only whole lines are
     printed.
+
+    Args:
+        console: Where.
+        below: Gives one more line for below; empty is none.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, below: Callable[[], str] = str) -> None:
         self._console = console
+        self._below = below
         self._caller = Text()
         self._agent: dict[str, tuple[float, str]] = {}
         self._agent_speaks = False
-        self._live = Live(get_renderable=self._now, console=console, transient=True)
+        self._live = Live(
+            get_renderable=self._now, console=console, transient=True, refresh_per_second=10
+        )
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -117,12 +126,13 @@ class CallConsole:
         said = next((text for _, text in self._agent.values()), "")
         words = Text(said.strip()[-_RESULT_CHARS:]) if said else self._caller
         words = _harmless(words)
-        return Text("      ● ", _WHO[speaker]).append(f"{speaker:<6} ").append_text(words)
+        now = Text("      ● ", _WHO[speaker]).append(f"{speaker:<6} ").append_text(words)
+        return now.append(f"\n      {below}", "dim") if (below := self._below()) else now
 
 
 def _harmless(text: Text) -> Text:
-    """The same without what a terminal obeys: others said it."""
-    text.plain = plain(text.plain)
+    """The same without credentials, and without what a terminal obeys: others said it."""
+    text.plain = plain(without_secrets(text.plain))
     return text
 
 
@@ -180,9 +190,10 @@ def _continued(event: Continued) -> str:
 
 
 def _arguments(arguments: Any) -> str:
-    return ", ".join(f"{name}={json.dumps(value)}" for name, value in arguments.items())
+    kept = redact(arguments, content=True)
+    return ", ".join(f"{name}={json.dumps(value)}" for name, value in kept.items())
 
 
 def _short(result: Any) -> str:
-    text = json.dumps(result, ensure_ascii=False)
+    text = json.dumps(redact(result, content=True, key="result"), ensure_ascii=False)
     return text if len(text) <= _RESULT_CHARS else text[: _RESULT_CHARS - 1] + "…"

@@ -57,10 +57,16 @@ def _of_runs(runs: list[Path], book: "PriceBook") -> dict[str, "CallCost"]:
     from crossfade.observability.run_log import read_log
     from crossfade.pipelines.compare_runs import call_folders
 
-    return {
-        str(folder): reprice(read_log(folder / "events.jsonl"), book).cost
-        for folder in call_folders(runs, holding="events.jsonl")
-    }
+    costs = {}
+    for folder in call_folders(runs, holding="events.jsonl"):
+        log = read_log(folder / "events.jsonl")
+        try:
+            costs[str(folder)] = reprice(log, book).cost
+        except SettingsError as error:
+            raise SettingsError(
+                f"{folder / 'events.jsonl'}: {error}; leave the call out"
+            ) from error
+    return costs
 
 
 def _stored(named: str | None, limit: int, book: "PriceBook") -> dict[str, "CallCost"]:

@@ -23,6 +23,8 @@ EXTRAS: dict[str, tuple[tuple[str, ...], str]] = {
     "postgres": (("asyncpg",), "the store in PostgreSQL"),
     "serve": (("starlette", "uvicorn"), "the server's pages"),
     "webrtc": (("aiortc", "pipecat_ai_prebuilt"), "browsers by WebRTC"),
+    "livekit": (("livekit.rtc",), "rooms of LiveKit"),
+    "daily": (("daily",), "rooms of Daily"),
     "telemetry": (("opentelemetry.sdk",), "traces and metrics"),
     "prometheus": (("opentelemetry.exporter.prometheus",), "metrics for Prometheus"),
 }

@@ -19,9 +19,14 @@ _NO_TTS = "there is no embedded voice"
 
 
 async def embedded_stt(
-    stack: contextlib.AsyncExitStack, tools: Sequence[ToolDeclaration]
+    stack: contextlib.AsyncExitStack, tools: Sequence[ToolDeclaration], *, eager: bool = False
 ) -> EmbeddedSTT:
     """The recogniser; it expects small talk and requests for these tools.
+
+    Args:
+        stack: Ends it.
+        tools: What may be asked for.
+        eager: Whether it foretells with each pause that the turn is over.
 
     Raises:
         SettingsError: pocketsphinx is not installed.
@@ -30,7 +35,7 @@ async def embedded_stt(
     if missing := recogniser_available():
         raise SettingsError(f"{_NO_STT}: {missing}")
     sentences = Responder(declarations(tools)).sentences()
-    return EmbeddedSTT(await stack.enter_async_context(Recogniser(sentences)))
+    return EmbeddedSTT(await stack.enter_async_context(Recogniser(sentences)), eager=eager)
 
 
 def embedded_llm(tools: Sequence[ToolDeclaration]) -> EmbeddedLLM:

@@ -2,6 +2,7 @@
 
     python pipelines/native.py --demo
     python pipelines/native.py --input question.wav
+    python pipelines/native.py --microphone
 
 `crossfade native` is the same. The chain is put together in assembly.py; native_call.py is the
 pipeline for use in Python.
@@ -17,7 +18,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crossfade.errors import SettingsError
+from crossfade.pipelines.call_options import (
+    CaptureOption,
+    DemoOption,
+    FlacOption,
+    InputOption,
+    InstructionsOption,
+    OutputOption,
+    RunsOption,
+)
 from crossfade.pipelines.command_line import errors_in_one_line, prepare
+from crossfade.pipelines.live_options import (
+    DailyOption,
+    InputDeviceOption,
+    ListDevicesOption,
+    LiveKitOption,
+    LiveSettings,
+    MicrophoneOption,
+    OutputDeviceOption,
+    PushToTalkOption,
+    RoomOption,
+    list_devices,
+    live_or_none,
+)
 from crossfade.pipelines.settings import INSTRUCTIONS, NativeSettings
 
 if TYPE_CHECKING:
@@ -25,15 +48,17 @@ if TYPE_CHECKING:
 
 
 def native(
-    demo: Annotated[
-        bool, typer.Option("--demo", help="Let a scripted caller talk with the agent.")
-    ] = False,
-    input_file: Annotated[
-        Path | None, typer.Option("--input", help="Speak this sound file to the agent.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Write the agent's speech to this WAV file.")
-    ] = None,
+    demo: DemoOption = False,
+    input_file: InputOption = None,
+    microphone: MicrophoneOption = False,
+    input_device: InputDeviceOption = None,
+    output_device: OutputDeviceOption = None,
+    push_to_talk: PushToTalkOption = False,
+    list_cards: ListDevicesOption = False,
+    livekit: LiveKitOption = None,
+    room: RoomOption = None,
+    daily: DailyOption = None,
+    output: OutputOption = None,
     provider: Annotated[
         str | None,
         typer.Option(help="openai or emulator. By default openai with a key, else emulator."),
@@ -49,9 +74,7 @@ def native(
     voice: Annotated[
         str | None, typer.Option(help="warm, bright, calm, deep, or the provider's own name.")
     ] = None,
-    instructions: Annotated[
-        str, typer.Option(help="What the agent shall be.", show_default=False)
-    ] = INSTRUCTIONS,
+    instructions: InstructionsOption = INSTRUCTIONS,
     base_url: Annotated[
         str | None, typer.Option(help="The whole endpoint, such as ws://127.0.0.1:9000/v1/realtime")
     ] = None,
@@ -59,38 +82,50 @@ def native(
         Path | None,
         typer.Option(help="YAML file of what goes wrong at the built-in emulator, and when."),
     ] = None,
-    runs: Annotated[Path, typer.Option(help="Where the folder of the call is made.")] = Path(
-        "runs"
-    ),
-    flac: Annotated[
-        bool, typer.Option("--flac", help="Record as FLAC, which is smaller, not as WAV.")
-    ] = False,
+    runs: RunsOption = Path("runs"),
+    flac: FlacOption = False,
     arms: Annotated[
         Path | None, typer.Option(help="YAML file of arms: one of them gives the model.")
     ] = None,
     caller: Annotated[
         str | None, typer.Option(help="With --arms: whose call it is, the key of the choice.")
     ] = None,
+    uplink_ms: Annotated[
+        int,
+        typer.Option(
+            min=0, max=1000, help="Sound of the caller in one message to the model, at least."
+        ),
+    ] = 20,
     budget: Annotated[
         float | None,
         typer.Option(min=0.0001, help="End the call when it has cost more US dollars than this."),
     ] = None,
-    capture: Annotated[
-        bool | None,
-        typer.Option(
-            "--capture/--no-capture",
-            help="Keep all that `crossfade replay` takes: every word and sound. By default with "
-            "--demo and where the variable CI is set.",
-            show_default=False,
-        ),
-    ] = None,
+    capture: CaptureOption = None,
 ) -> None:
     """Talk with a speech-to-speech model. Without a key it is the built-in emulator."""
     with errors_in_one_line():
-        if demo == (input_file is not None):
-            raise SettingsError("say either --demo or --input FILE")
+        if list_cards:
+            list_devices()
+            return
+        live = LiveSettings(
+            microphone=microphone,
+            input_device=input_device,
+            output_device=output_device,
+            push_to_talk=push_to_talk,
+            livekit=livekit,
+            room=room,
+            daily=daily,
+        )
+        who = live_or_none(live, scripted=demo + (input_file is not None))
+        if capture and push_to_talk:
+            raise SettingsError(
+                "a call by --push-to-talk cannot be run again, as --capture is for: a replay hears "
+                "the caller by voice; leave one out"
+            )
         if (arms is None) != (caller is None):
             raise SettingsError("--arms and --caller go together: say both or neither")
+        usually = demo or (bool(os.environ.get("CI")) and not push_to_talk)
+        kept = usually if capture is None else capture
         talk(
             NativeSettings(
                 provider=provider,
@@ -100,14 +135,16 @@ def native(
                 instructions=instructions,
                 base_url=base_url,
                 input=input_file,
+                live=who,
                 output=output,
                 faults=faults,
                 runs=runs,
                 flac=flac,
                 arms=arms,
                 caller=caller or "",
+                uplink_ms=uplink_ms,
                 budget_usd=None if budget is None else Decimal(str(budget)),
-                capture=demo or bool(os.environ.get("CI")) if capture is None else capture,
+                capture=kept,
             )
         )
 
@@ -124,10 +161,12 @@ def talk(settings: NativeSettings, *, tools: "Sequence[Tool] | None" = None) -> 
     """
     # pipecat is loaded here, so that help and mistakes are told at once.
     prepare()
+    from crossfade.pipelines.live_caller import Meter
     from crossfade.pipelines.native_call import run_native
     from crossfade.pipelines.show_call import show_call
 
-    show_call(functools.partial(run_native, settings, tools=tools))
+    meter = Meter()
+    show_call(functools.partial(run_native, settings, tools=tools, meter=meter), below=meter.line)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
+from crossfade.audio.vad import VoiceDetector
 from crossfade.conversation.ledger import Conversation
 from crossfade.observability.call import CallRecord
 from crossfade.observability.live_events import Listener
@@ -23,7 +24,6 @@ from crossfade.providers import SessionConfig, TurnDetection, connect
 from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
 from crossfade.providers.continuity.settings import Continuity
 from crossfade.transports.script import Script
-from crossfade.transports.scripted_caller import ScriptedCaller
 
 from .answer_file import check_answer_file
 from .assembly import Call, EndOfTurnRule, new_conversation, prepare
@@ -32,12 +32,16 @@ from .capture_call import CallSetup, keep_setup, seeded
 from .capture_tools import captured_tools
 from .cascaded_settings import CascadedSettings
 from .endpoint import Endpoint, endpoint, fallback_route
+from .live_call import hold_live_call
+from .live_caller import LiveCaller, Meter
 from .own_voice import own_voice
+from .recorded_call import Keeping, Outcome
 from .route_native import budgets_of, routed
 from .sample_tools import get_weather
-from .scripted_call import Outcome, hold_call, script_for
+from .scripted_call import hold_call, script_for
 from .settings import CASCADE, NativeSettings
 from .switched_call import switched_call
+from .telemetry_export import telemetry_export
 
 ALWAYS_ON = Continuity()
 """Calls outlive their provider's sessions, unless told otherwise."""
@@ -75,6 +79,7 @@ async def native_call(
     conversation: Conversation | None = None,
     unfinished: bytes = b"",
     end_of_turn: EndOfTurnRule = "silence",
+    detector: VoiceDetector | None = None,
     in_rate_hz: int = 16000,
     out_rate_hz: int = 24000,
     uplink_ms: int = UPLINK_MS,
@@ -103,6 +108,7 @@ async def native_call(
         unfinished: What the user said then that nobody answered yet: s16le at the session's rate.
         end_of_turn: What ends a turn that `config` leaves to the caller's side: silence, or what
             the Smart Turn model takes for an end.
+        detector: Hears when the caller speaks, such as by a key; None hears it by their voice.
         in_rate_hz: Rate of the caller's audio.
         out_rate_hz: Rate of the agent's audio.
         uplink_ms: How much of the caller's audio a message to the model holds at least; longer
@@ -178,6 +184,7 @@ async def native_call(
             holds=not session.profile.full_duplex,
             provider_cuts=config.interruptible,
             end_of_turn=end_of_turn,
+            detector=detector,
             in_rate_hz=in_rate_hz,
             out_rate_hz=out_rate_hz,
             entry=entry,
@@ -195,6 +202,7 @@ async def run_native(
     listener: Listener,
     tools: Sequence[Tool] | None = None,
     script: Script | None = None,
+    meter: Meter | None = None,
 ) -> Outcome:
     """Make the call that the command asks for.
 
@@ -204,19 +212,22 @@ async def run_native(
         listener: Told what happens while the call runs.
         tools: What the model may call; None is the demo's weather.
         script: What the caller says, if it is neither the input file nor the demo's script.
+        meter: Filled with what the terminal shows of the microphone.
 
     Raises:
         CrossfadeError: As `native_call` and `Call.run`; the record is valid then, too.
     """
     if settings.output is not None:
         check_answer_file(settings.output)
-    script = script or script_for(settings.input)
+    if script is None and settings.live is None:
+        script = script_for(settings.input)
     settings, choice = routed(settings)
     to_cascade = CASCADE in settings.fallbacks
     providers = [spec for spec in settings.fallbacks if spec != CASCADE]
     async with (
         endpoint(settings) as provider,
         fallback_route(providers, emulated=provider.emulated) as route,
+        telemetry_export(provider.spec, announce) as watch,
     ):
         announce(provider.description)
         make = functools.partial(
@@ -226,24 +237,26 @@ async def run_native(
             route=route,
             tools=[get_weather] if tools is None else tools,
         )
-        return await hold_call(
-            make,
-            script,
+        kept = Keeping(
             model=settings.model,
             runs=settings.runs,
             flac=settings.flac,
             output=settings.output,
             announce=announce,
             listener=listener,
-            # A call that changes its node cannot be run again.
-            capture=settings.capture and not to_cascade,
+            capture=settings.capture,
             budgets=budgets_of(settings),
             choice=choice,
+            watch=watch,
         )
+        if script is not None:
+            return await hold_call(make, script, **kept)
+        assert settings.live is not None
+        return await hold_live_call(make, settings.live, meter=meter, **kept)
 
 
 def _make_call(
-    caller: ScriptedCaller,
+    caller: BaseTransport | LiveCaller,
     record: CallRecord,
     *,
     settings: NativeSettings,
@@ -251,20 +264,23 @@ def _make_call(
     route: Sequence[RouteEndpoint],
     tools: Sequence[Tool],
 ) -> contextlib.AbstractAsyncContextManager[Call]:
+    transport, detector = _person(caller)
     return native_call(
         provider.spec,
-        transport=caller,
+        transport=transport,
         record=record,
-        config=SessionConfig(instructions=settings.instructions, voice=settings.voice),
+        config=_config(settings, detector),
+        detector=detector,
         tools=tools,
         base_url=provider.base_url,
         api_key=provider.api_key,
         route=route,
+        uplink_ms=settings.uplink_ms,
     )
 
 
 def _make_switched(
-    caller: ScriptedCaller,
+    caller: BaseTransport | LiveCaller,
     record: CallRecord,
     *,
     settings: NativeSettings,
@@ -274,15 +290,17 @@ def _make_switched(
 ) -> contextlib.AbstractAsyncContextManager[Call]:
     """A call that goes on with the embedded cascade when no provider serves any more."""
     conversation = new_conversation()
+    transport, detector = _person(caller)
     native = native_node(
         provider.spec,
         conversation=conversation,
-        config=SessionConfig(instructions=settings.instructions, voice=settings.voice),
+        config=_config(settings, detector),
         tools=tools,
         base_url=provider.base_url,
         api_key=provider.api_key,
         route=route,
         tap=record.tap,
+        uplink_ms=settings.uplink_ms,
     )
     cascade = cascade_node(
         CascadedSettings(llm="embedded", instructions=settings.instructions),
@@ -292,5 +310,22 @@ def _make_switched(
     nodes = {"native": native, CASCADE: cascade}
     switch = NodeSwitch(nodes, route=("native", CASCADE), spare=CASCADE)
     return switched_call(
-        switch, transport=caller, record=record, conversation=conversation, tools=tools
+        switch,
+        transport=transport,
+        record=record,
+        conversation=conversation,
+        tools=tools,
+        detector=detector,
     )
+
+
+def _person(caller: BaseTransport | LiveCaller) -> tuple[BaseTransport, VoiceDetector | None]:
+    """How somebody is reached, and what hears that they speak if it is not their voice."""
+    person = caller if isinstance(caller, LiveCaller) else LiveCaller(transport=caller)
+    return person.transport, person.detector
+
+
+def _config(settings: NativeSettings, detector: VoiceDetector | None) -> SessionConfig:
+    """Of the session; a key is heard here alone, and so are the turns that it makes."""
+    given = SessionConfig(instructions=settings.instructions, voice=settings.voice)
+    return given if detector is None else replace(given, turn_detection=TurnDetection.CALLER)

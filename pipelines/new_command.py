@@ -1,7 +1,11 @@
 """The command `crossfade new`: beginnings of one's own processors, pipelines and agents."""
 
+import ast
+import builtins
+import importlib.util
 import keyword
 import string
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +21,7 @@ new = typer.Typer(
     no_args_is_help=True,
     help="Begin a processor, a pipeline or an agent of your own, with a test that passes.",
 )
-_Name = Annotated[str, typer.Argument(help="Its name, such as loudness or front_desk.")]
+_Name = Annotated[str, typer.Argument(help="Its name, such as word_count or front_desk.")]
 _Folder = Annotated[Path, typer.Option("--in", help="Where it is written.")]
 
 
@@ -26,6 +30,8 @@ class Skeleton:
     """What is written: for each file, which text."""
 
     files: dict[str, str]
+    test: str
+    """How it is tested: by a Python that looks for modules where it is begun."""
     then: str
     """What to do next."""
 
@@ -33,19 +39,23 @@ class Skeleton:
 SKELETONS = {
     "processor": Skeleton(
         files={"$name.py": "processor", "test_$name.py": "test_processor"},
+        test="python -m pytest test_$name.py",
         then="give it to a call with custom=[$Name()]",
     ),
     "pipeline": Skeleton(
         files={"$name.py": "pipeline", "test_$name.py": "test_pipeline"},
+        test="python -m pytest test_$name.py",
         then="python $name.py question.wav",
     ),
     "agent": Skeleton(
         files={
-            "$name/agent.py": "agent",
-            "$name/test_agent.py": "test_agent",
+            "$name/$name.py": "agent",
+            "$name/test_$name.py": "test_agent",
             "$name/README.md": "agent_readme",
+            "$name/pytest.ini": "agent_pytest",
         },
-        then="cd $name && python agent.py",
+        test="cd $name && python -m pytest",
+        then="python $name.py",
     ),
 }
 
@@ -80,9 +90,10 @@ def _begin(kind: str, name: str, place: Path) -> None:
         console = Console()
         for path in written:
             console.print(f"written: {path}", soft_wrap=True, highlight=False)
-        then = string.Template(SKELETONS[kind].then).substitute(names)
-        console.print(f"Test it with: pytest {written[1]}", soft_wrap=True, highlight=False)
-        console.print(f"Then: {then}", soft_wrap=True, highlight=False)
+        skeleton = SKELETONS[kind]
+        for what, line in (("Test it with", skeleton.test), ("Then", skeleton.then)):
+            told = string.Template(line).substitute(names)
+            console.print(f"{what}: {told}", soft_wrap=True, highlight=False)
 
 
 def write(kind: str, name: str, place: Path) -> list[Path]:
@@ -98,6 +109,7 @@ def write(kind: str, name: str, place: Path) -> list[Path]:
     }
     if there := [path for path in texts if path.exists()]:
         raise SettingsError(f"{there[0]} is there already; choose another name or another --in")
+    _check_free(names, next(iter(texts.values())))
     for path, text in texts.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,17 +128,46 @@ def names_of(name: str) -> dict[str, str]:
         SettingsError: It is no name of a Python module.
     """
     module = name.strip().replace("-", "_").replace(" ", "_").lower()
-    if not (module.isascii() and module.isidentifier()) or keyword.iskeyword(module):
+    words = [word for word in module.split("_") if word]
+    name_of_class = "".join(word.capitalize() for word in words)
+    named = (module, name_of_class)
+    if (
+        not all(each.isascii() and each.isidentifier() for each in named)
+        or any(map(keyword.iskeyword, named))
+        or module.startswith("__")
+    ):
         raise SettingsError(
             f"{name!r} cannot be the name of a Python module; take letters, digits and _, such as "
             "front_desk"
         )
-    words = [word for word in module.split("_") if word]
-    return {
-        "name": module,
-        "Name": "".join(word.capitalize() for word in words) or "Own",
-        "title": " ".join(words).capitalize() or "Own",
-    }
+    return {"name": module, "Name": name_of_class, "title": " ".join(words).capitalize()}
+
+
+def _check_free(names: dict[str, str], text: str) -> None:
+    """Refuse a name that means something else: who imports that would get this file.
+
+    Raises:
+        SettingsError: The name is taken.
+    """
+    module = names["name"]
+    bound = list(_bound(ast.parse(text)))
+    taken = any(bound.count(each) > 1 for each in (module, names["Name"]))
+    if taken or hasattr(builtins, module) or importlib.util.find_spec(module) is not None:
+        raise SettingsError(
+            f"{module} is the name of something else in Python; choose another, such as my_{module}"
+        )
+
+
+def _bound(text: ast.Module) -> Iterator[str]:
+    """The names that a module's imports, classes and functions have."""
+    for statement in text.body:
+        match statement:
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                yield from (each.asname or each.name for each in names)
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                yield name
+            case ast.AsyncFunctionDef(name=name):
+                yield name
 
 
 def _text(name: str) -> string.Template:

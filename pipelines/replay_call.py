@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crossfade.errors import CrossfadeError, SettingsError
@@ -11,37 +10,27 @@ from crossfade.observability.call import CallRecord
 from crossfade.observability.capture_file import CapturedCall, Record, read_capture
 from crossfade.observability.live_events import Listener
 from crossfade.processors.tools import Tool
-from crossfade.providers import SessionConfig
 from crossfade.providers.tap import ConnectionTaps
 
 from .assembly import Call
-from .capture_call import CallSetup, captured_setup
+from .capture_call import CallSetup
 from .capture_chain import client_frame
-from .native_call import native_call
 from .replay_caller import ReplayedCaller
+from .replay_chain import (
+    Changes,
+    ReplayedOrders,
+    ReplayedSides,
+    Setup,
+    replayed_chain,
+    setup_of,
+)
 from .replay_phrases import ReplayedStore
 from .replay_provider import ReplayProvider
 from .replay_tools import ReplayedTools
 
-_KEY = "the-key-of-a-replayed-call"
 _SAME_MOMENT_S = 0.001
 # Loop turns in which what a record causes is done, where the next one follows at once.
 _TURNS = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """What is to be otherwise than in the captured call; None leaves it."""
-
-    instructions: str | None = None
-    threshold: float | None = None
-    silence_ms: int | None = None
-
-    def applied_to(self, config: SessionConfig) -> SessionConfig:
-        changed = {
-            name: value for name in self.__slots__ if (value := getattr(self, name)) is not None
-        }
-        return replace(config, **changed)
 
 
 class _Conductor:
@@ -54,12 +43,14 @@ class _Conductor:
         provider: ReplayProvider,
         tools: ReplayedTools,
         phrases: ReplayedStore,
+        orders: ReplayedOrders,
     ) -> None:
         self._call = call
         self._caller = caller
         self._provider = provider
         self._tools = tools
         self._phrases = phrases
+        self._orders = orders
         self._loop = asyncio.get_running_loop()
         self._zero_s = self._loop.time()
 
@@ -86,6 +77,8 @@ class _Conductor:
             case "input":
                 await self._caller.microphone.begun.wait()
                 self._caller.microphone.hear(record.sound)
+            case "dialled":
+                self._provider.made(fields["line"])
             case "message" if fields["dir"] == "out":
                 self._provider.expect(fields["line"], record.data)
             case "message":
@@ -96,6 +89,8 @@ class _Conductor:
                 self._tools.release(record)
             case "phrase":
                 self._phrases.release(record)
+            case "order":
+                self._orders.give(record)
             case "client":
                 await self._caller.microphone.begun.wait()
                 await self._caller.bring(client_frame(fields), upstream=fields["upstream"])
@@ -134,36 +129,28 @@ async def replay_call(
     Raises:
         SettingsError: The capture does not hold all that it takes, or a change cannot be used.
     """
-    setup = _setup(call)
+    setup = setup_of(call)
     replayed, phrases = ReplayedTools(call, tools), ReplayedStore(call)
     caller = ReplayedCaller(in_rate_hz=setup.in_rate_hz, out_rate_hz=setup.out_rate_hz)
     async with ReplayProvider(call) as provider:
-        record = CallRecord.open(folder, capture=True, details={"replay": setup.spec})
+        record = CallRecord.open(folder, capture=True, details={"replay": _name_of(setup)})
         assert isinstance(record.tap, ConnectionTaps)
         record.tap = provider.watch(record.tap)
         if listener is not None:
             record.subscribe(listener)
-        conductor = _Conductor(call, caller, provider, replayed, phrases)
+        orders = ReplayedOrders()
+        sides = ReplayedSides(
+            call=call,
+            caller=caller,
+            provider=provider,
+            tools=replayed.tools,
+            phrases=phrases,
+            orders=orders,
+        )
+        conductor = _Conductor(call, caller, provider, replayed, phrases, orders)
         conducting = asyncio.create_task(conductor.run(), name="conductor")
         try:
-            async with native_call(
-                setup.spec,
-                transport=caller,
-                record=record,
-                config=(changes or Changes()).applied_to(setup.config),
-                tools=replayed.tools,
-                tool_instruction=setup.tool_instruction,
-                phrases=phrases,
-                base_url=provider.url,
-                api_key=_KEY,
-                route=[replace(leg, base_url=provider.url, api_key=_KEY) for leg in setup.route],
-                continuity=setup.continuity,
-                unfinished=setup.unfinished,
-                end_of_turn=setup.end_of_turn,
-                in_rate_hz=setup.in_rate_hz,
-                out_rate_hz=setup.out_rate_hz,
-                uplink_ms=setup.uplink_ms,
-            ) as chain:
+            async with replayed_chain(setup, sides, record, changes or Changes()) as chain:
                 await chain.run(until=_ending(conducting, chain, hangs_up=call.hung_up))
         except CrossfadeError as error:
             record.error(str(error))
@@ -174,7 +161,7 @@ async def replay_call(
             conducting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await conducting
-            record.close({})
+            await record.aclose({})
     return read_capture(folder)
 
 
@@ -187,19 +174,8 @@ async def _ending(conducting: asyncio.Task[None], chain: Call, *, hangs_up: bool
         await asyncio.Event().wait()
 
 
-def _setup(call: CapturedCall) -> CallSetup:
-    if not {"call", "config", "continuity"} <= call.settings.keys():
-        raise SettingsError(
-            "the capture has no provider's side: a cascade's services keep theirs to themselves, "
-            "or the call never began; only native calls can be run again"
-        )
-    setup = captured_setup(call.settings)
-    if setup.begun_elsewhere:
-        raise SettingsError(
-            "the call was taken over from another process, so the capture does not hold its "
-            "beginning; run the capture of that process again"
-        )
-    return setup
+def _name_of(setup: Setup) -> str:
+    return setup.spec if isinstance(setup, CallSetup) else setup.node
 
 
 __all__ = ["Changes", "replay_call"]

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import http
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from typing import Self
 
@@ -13,9 +13,11 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 
-from crossfade.observability.capture_file import CapturedCall
+from crossfade.observability.capture_file import CapturedCall, Record
 from crossfade.observability.divergence import message_of
 from crossfade.providers.tap import ConnectionTap, ConnectionTaps, WireDirection
+
+from .replay_services import ReplayedService
 
 PATIENCE_S = 2.0
 """So long the provider waits for a message that the captured call's client had sent by then."""
@@ -26,10 +28,13 @@ _UNAVAILABLE = 503
 
 
 class _Line:
-    """One connection of the captured call."""
+    """One connection of the captured call, or one service of a cascade."""
 
     def __init__(self) -> None:
+        self.service: ReplayedService | None = None
         self.socket: ServerConnection | None = None
+        self.made = asyncio.Event()
+        """Whether the captured call has made it by now."""
         self.open = asyncio.Event()
         self.news = asyncio.Event()
         self.due: Counter[str] = Counter()
@@ -78,7 +83,14 @@ class ReplayProvider:
     """
 
     def __init__(self, call: CapturedCall) -> None:
-        self._lines = [_Line() for _ in call.of("dialled")]
+        dialled = list(call.of("dialled"))
+        self._lines = [_Line() for _ in dialled]
+        self._sockets = [
+            record.fields["line"] for record in dialled if not record.fields.get("service")
+        ]
+        self._services: defaultdict[str, deque[Record]] = defaultdict(deque)
+        for record in dialled:
+            self._services[record.fields.get("service") or ""].append(record)
         answered = {record.fields["line"] for record in call.of("message")}
         self._refused = {
             record.fields["line"]: int(record.fields["code"])
@@ -116,6 +128,34 @@ class ReplayProvider:
         if self._closing:
             await asyncio.wait(self._closing)
 
+    async def services_made(self) -> None:
+        """Wait until the captured call has made as many cascades as this one has, and another."""
+        left = self._services["tts"]
+        place = self._lines[left[0].fields["line"] - 1] if left else _Line()
+        await place.made.wait()
+
+    def made(self, line: int) -> None:
+        """The captured call has dialled this line, or made this service."""
+        self._lines[line - 1].made.set()
+
+    def service(self, role: str) -> ReplayedService:
+        """The next service of a role, in the order in which they were made.
+
+        One more than the captured call had never answers.
+        """
+        left = self._services[role]
+        record = left.popleft() if left else None
+        place = _Line() if record is None else self._lines[record.fields["line"] - 1]
+
+        def came(text: str) -> None:
+            place.count(text, place.came)
+            place.stir()
+
+        name = role if record is None else record.fields["address"]
+        segments = record is not None and bool(record.fields.get("in_segments"))
+        place.service = ReplayedService(name, in_segments=segments, came=came, ready=place.open.set)
+        return place.service
+
     def expect(self, line: int, data: str | bytes) -> None:
         """The captured call's client sent this now."""
         place = self._lines[line - 1]
@@ -126,6 +166,10 @@ class ReplayProvider:
         place = self._lines[line - 1]
         if place.misses < _MOST_MISSES and not await self._opened(place):
             place.misses = _MOST_MISSES
+        if place.service is not None:
+            await place.until("sent")
+            await place.service.answer(str(data))
+            return
         if place.socket is None:
             return
         await place.until("sent")
@@ -157,9 +201,9 @@ class ReplayProvider:
         return WatchedTap(self, tap)
 
     def arrived(self, line: int) -> None:
-        """The client took a message of its connection of this number."""
-        if line <= len(self._lines):
-            place = self._lines[line - 1]
+        """The client took a message of its connection of this number, services not counted."""
+        if line <= len(self._sockets):
+            place = self._lines[self._sockets[line - 1] - 1]
             place.delivered += 1
             place.stir()
 
@@ -171,11 +215,12 @@ class ReplayProvider:
 
     def _admit(self, connection: ServerConnection, _: Request) -> Response | None:
         self._dialled += 1
-        if self._dialled > len(self._lines):
+        if self._dialled > len(self._sockets):
             return connection.respond(http.HTTPStatus(_UNAVAILABLE), "not in the capture\n")
-        status = self._refused.get(self._dialled)
+        line = self._sockets[self._dialled - 1]
+        status = self._refused.get(line)
         if status is None:
-            connection.username = str(self._dialled)
+            connection.username = str(line)
             return None
         if not status:
             connection.transport.abort()

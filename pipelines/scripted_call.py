@@ -1,37 +1,21 @@
-"""A call with a scripted caller, kept in a folder of its own: what the commands make."""
+"""A call with a scripted caller."""
 
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 from crossfade.audio.sound_file import read_sound
 from crossfade.observability.call import CallRecord
-from crossfade.observability.call_summary import CallSummary
-from crossfade.observability.cost_meter import Budget
-from crossfade.observability.live_events import Listener
 from crossfade.transports.script import AfterSilence, Line, Script
 from crossfade.transports.scripted_caller import ScriptedCaller
 
-from .answer_file import write_answer_file
 from .assembly import Call
-from .call_folder import make_call_folder
 from .demo import demo_script
-from .routing import Choice, note_choice
+from .recorded_call import Keeping, Outcome, recorded_call
 
 MakeCall = Callable[[ScriptedCaller, CallRecord], AbstractAsyncContextManager[Call]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """A call that is over."""
-
-    folder: Path
-    summary: CallSummary
-    missed: Sequence[str]
-    """Lines of the caller whose cue never came."""
 
 
 def script_for(input_file: Path | None) -> Script:
@@ -53,59 +37,24 @@ def one_line(path: Path) -> Script:
     return Script([line], pause_s=1.5)
 
 
-async def hold_call(
-    make: MakeCall,
-    script: Script,
-    *,
-    model: str,
-    runs: Path,
-    output: Path | None,
-    announce: Callable[[str], None],
-    listener: Listener,
-    flac: bool = False,
-    capture: bool = False,
-    budgets: Sequence[Budget] = (),
-    choice: Choice | None = None,
-) -> Outcome:
+async def hold_call(make: MakeCall, script: Script, **kept: Unpack[Keeping]) -> Outcome:
     """Make a call and run it until the caller hangs up.
 
     Args:
         make: Puts the call together around the caller's transport and the record.
         script: What the caller says.
-        model: What answers, for the record.
-        runs: Where the folder of the call is made; where none is begun, none is left.
-        output: Where the agent's speech goes as a WAV file, besides the recording.
-        announce: Told where the record lies.
-        listener: Told what happens while the call runs.
-        flac: Whether the recording is a FLAC file, not a WAV file.
-        capture: Whether all that it takes to run the call again is kept.
-        budgets: What the call may cost.
-        choice: Which arm it was given, where there was a choice.
+        kept: What of the call is kept.
 
     Raises:
         CrossfadeError: As `make` and `Call.run`; the record is valid then, too.
     """
     caller = ScriptedCaller(script)
-    folder = make_call_folder(runs, datetime.now())
-    record = CallRecord.open(
-        folder, flac=flac, capture=capture, details={"model": model}, budgets=budgets
+    outcome = await recorded_call(
+        lambda record: make(caller, record),
+        lambda call: call.run(until=caller.hung_up()),
+        **kept,
     )
-    record.subscribe(listener)
-    if choice is not None:
-        note_choice(record, choice)
-    called = False
-    try:
-        async with make(caller, record) as call:
-            announce(f"The call is recorded in {folder}.")
-            called = True
-            summary = await call.run(until=caller.hung_up())
-    finally:
-        record.close({})
-        if not called:
-            shutil.rmtree(folder)
-        elif output is not None:
-            write_answer_file(record.recording, output)
-    return Outcome(folder=folder, summary=summary, missed=script.missed)
+    return replace(outcome, missed=script.missed)
 
 
 __all__ = ["MakeCall", "Outcome", "hold_call", "one_line", "script_for"]

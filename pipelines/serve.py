@@ -3,24 +3,37 @@
 import asyncio
 import contextlib
 import signal
+import sys
+import time
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from crossfade.errors import SettingsError
 from crossfade.pipelines.calls_place import store_url
 from crossfade.pipelines.command_line import errors_in_one_line, prepare
 from crossfade.pipelines.settings import INSTRUCTIONS
 
 if TYPE_CHECKING:
+    from crossfade.observability.call import CallRecord
     from crossfade.pipelines.endpoint import Endpoint
+    from crossfade.pipelines.serve_access import Access
+    from crossfade.pipelines.serve_dashboard import Dashboard
+    from crossfade.pipelines.serve_headroom import Headroom
+    from crossfade.pipelines.serve_limits import ClientLimits
+    from crossfade.pipelines.serve_nodes import ServedNode, ServedNodes
     from crossfade.pipelines.serve_settings import ServeSettings
     from crossfade.pipelines.serve_store import CallKeeping
+    from crossfade.pipelines.serve_workers_child import Worker
+    from crossfade.pipelines.serve_workers_peers import Peers
+    from crossfade.pipelines.telemetry_calls import Watch
     from crossfade.processors.tools import Tool
     from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
 
@@ -45,8 +58,33 @@ def serve(
     fallback: Annotated[
         list[str] | None,
         typer.Option(
-            help="Who takes over when the provider fails, as PROVIDER:MODEL; may be repeated."
+            help="Who takes over when the provider fails, as PROVIDER:MODEL; may be repeated. The "
+            "last may be cascade: the embedded recogniser, rules and voice."
         ),
+    ] = None,
+    node: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Whom callers may talk to, and change to in a call: openai, gemini, "
+            "PROVIDER:MODEL or cascade; may be repeated. The first serves first."
+        ),
+    ] = None,
+    arms: Annotated[
+        Path | None, typer.Option(help="YAML file of arms: one of them serves a call first.")
+    ] = None,
+    uplink_ms: Annotated[
+        int,
+        typer.Option(
+            min=0, max=1000, help="Sound of a caller in one message to the model, at least."
+        ),
+    ] = 20,
+    budget: Annotated[
+        float | None,
+        typer.Option(min=0.0001, help="End a call when it has cost more US dollars than this."),
+    ] = None,
+    over_budget: Annotated[
+        str | None,
+        typer.Option(help="With --budget: the node that goes on, instead of the end."),
     ] = None,
     store: Annotated[
         str | None,
@@ -68,6 +106,9 @@ def serve(
     capture: Annotated[
         bool,
         typer.Option("--capture", help="Keep all of each call, for `crossfade replay`."),
+    ] = False,
+    flac: Annotated[
+        bool, typer.Option("--flac", help="Record calls as FLAC, which is smaller, not as WAV.")
     ] = False,
     client_calls: Annotated[
         int,
@@ -93,13 +134,39 @@ def serve(
             help="Whom callers on the phone may be put through to, NAME=NUMBER; may be repeated."
         ),
     ] = None,
+    webrtc: Annotated[
+        bool, typer.Option(help="Let browsers call by WebRTC, too, where that is installed.")
+    ] = True,
+    ice_server: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="For WebRTC through NAT: stun:HOST:PORT, or turn:HOST:PORT with its login in "
+            "CROSSFADE_TURN_USERNAME and CROSSFADE_TURN_CREDENTIAL; may be repeated."
+        ),
+    ] = None,
     open_page: Annotated[
         bool, typer.Option("--open", help="Open the page to talk from in the browser.")
     ] = False,
-    metrics_port: Annotated[
-        int | None,
-        typer.Option(help="Serve metrics for Prometheus at this port, on this machine."),
-    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that share the port; each takes one core.")
+    ] = 1,
+    busy_at: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of a core that is busy; 0 takes calls all the same."
+        ),
+    ] = 0.85,
+    longest_call_s: Annotated[
+        float, typer.Option(min=0, help="A call that lasts longer is ended; 0 is no limit.")
+    ] = 0.0,
+    day_calls: Annotated[int, typer.Option(min=0, help="New calls in a day; 0 is no limit.")] = 0,
+    day_usd: Annotated[
+        float,
+        typer.Option(min=0, help="US dollars of a day's calls, then no new ones; 0 is no limit."),
+    ] = 0.0,
+    metrics: Annotated[
+        bool, typer.Option(help="Measure calls for Prometheus, at /metrics.")
+    ] = True,
 ) -> None:
     """Serve calls: a page to talk from at /, a WebSocket at /ws.
 
@@ -121,10 +188,16 @@ def serve(
             store=None if store == "none" else store_url(store),
             runs=runs,
             fallbacks=tuple(fallback or ()),
+            nodes=tuple(node or ()),
+            arms=arms,
+            uplink_ms=uplink_ms,
+            budget_usd=None if budget is None else Decimal(str(budget)),
+            over_budget=over_budget,
             most_calls=most_calls,
             detached_s=detached_s,
             drain_s=drain_s,
             capture=capture,
+            flac=flac,
             client_calls=client_calls,
             tls_cert=tls_cert,
             tls_key=tls_key,
@@ -132,12 +205,23 @@ def serve(
             unfinished_audio=unfinished_audio,
             public_url=public_url,
             transfer_to=tuple(transfer_to or ()),
-            metrics_port=metrics_port,
+            webrtc=webrtc,
+            ice_servers=tuple(ice_server or ()),
+            workers=workers,
+            busy_at=busy_at,
+            longest_call_s=longest_call_s,
+            day_calls=day_calls,
+            day_usd=day_usd,
+            metrics=metrics,
         )
         console = Console()
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        if workers == 1:
+            run: Callable[..., Coroutine[Any, Any, None]] = run_server
+        else:
+            from crossfade.pipelines.serve_with_workers import run_with_workers as run
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(
-                run_server(
+                run(
                     settings,
                     announce=lambda line: console.print(Text(line), soft_wrap=True),
                     stop=stop_signal,
@@ -147,13 +231,14 @@ def serve(
             )
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Makes loops of uvloop, where there is one."""
-    try:
-        import uvloop
-    except ImportError:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Makes loops that wake up for many messages at once, where the system's can: many calls cost
+    a fifth less there than in uvloop's."""
+    if sys.platform == "win32":
         return None
-    return uvloop.new_event_loop
+    from crossfade.emulators.gathering import gathering_loop
+
+    return gathering_loop
 
 
 async def run_server(
@@ -163,9 +248,13 @@ async def run_server(
     stop: Callable[[], "asyncio.Future[None]"],
     provider: "Endpoint | None" = None,
     route: "Sequence[RouteEndpoint] | None" = None,
+    others: "Sequence[ServedNode]" = (),
     tools: "Sequence[Tool] | None" = None,
     show: Callable[[str], object] | None = None,
     own_process: bool = False,
+    headroom: "Headroom | None" = None,
+    worker: "Worker | None" = None,
+    secret: str = "",
 ) -> None:
     """Serve until told to stop, then hand the calls over.
 
@@ -175,106 +264,182 @@ async def run_server(
         stop: Called on the running loop; what it gives is waited for.
         provider: Whom the calls talk to; None finds it by the settings.
         route: Who takes a call over when the provider fails; None finds them by the settings.
+        others: Nodes besides, that callers may change to.
         tools: What the model may call in every call; None is the demo's weather.
         show: Given the page's address when it can be had.
         own_process: Whether the process does nothing else; then its garbage is collected when
-            that disturbs the fewest.
+            that disturbs the fewest, and it measures how much time it has left.
+        headroom: What decides whether there is time for another call, if that is measured
+            elsewhere.
+        worker: Accepts connections and knows of the others, if the process is one of several.
+        secret: Signs tickets where CROSSFADE_SECRET does not.
 
     Raises:
         CrossfadeError: The server cannot begin.
     """
-    from crossfade.pipelines.endpoint import endpoint, fallback_route
     from crossfade.pipelines.sample_tools import get_weather
+    from crossfade.pipelines.serve_addresses import addresses
     from crossfade.pipelines.serve_calls import Calls
+    from crossfade.pipelines.serve_caps import DayMeter, day_of, spent_before
+    from crossfade.pipelines.serve_carriers import carriers
     from crossfade.pipelines.serve_garbage import Garbage, leave_rounds_to_us
+    from crossfade.pipelines.serve_headroom import Headroom, Meter
     from crossfade.pipelines.serve_limits import ClientLimits
-    from crossfade.pipelines.serve_phone import WEBHOOK_PATH, Phone, destinations_of
-    from crossfade.pipelines.serve_server import CALL_PATH, CallServer
-    from crossfade.pipelines.serve_settings import (
-        server_access,
-        token_signer,
-        twilio_account,
-    )
+    from crossfade.pipelines.serve_nodes import served_nodes
+    from crossfade.pipelines.serve_phone import Phone, destinations_of
+    from crossfade.pipelines.serve_server import CallServer
+    from crossfade.pipelines.serve_settings import server_access, token_signer
     from crossfade.pipelines.serve_store import keeping
-    from crossfade.pipelines.telemetry_calls import Watch, metrics_for_prometheus, watch_nothing
+    from crossfade.pipelines.serve_webrtc_pages import webrtc_routes
+    from crossfade.pipelines.serve_workers_peers import ALONE
+    from crossfade.pipelines.telemetry_export import telemetry_export
 
     stopped = stop()
-    access, certificate = server_access(settings), settings.certificate
-    account = twilio_account()
+    peers = ALONE if worker is None else worker.peers
+    access, certificate = server_access(settings, secret), settings.certificate
+    access.on_used = lambda ticket: peers.tell("ticket", ticket=ticket)
+    peers.on("ticket", lambda told: access.takes(told["ticket"], time.time()))
+    companies = carriers()
+    public_host = urlsplit(settings.public_url).netloc
+    limits = ClientLimits(settings.limits)
     async with contextlib.AsyncExitStack() as stack:
-        found = provider
-        if found is None:
-            found = await stack.enter_async_context(endpoint(settings))
-        if route is None:
-            others = fallback_route(settings.fallbacks, emulated=found.emulated)
-            route = await stack.enter_async_context(others)
+        found = await stack.enter_async_context(
+            served_nodes(settings, provider=provider, route=route, others=others)
+        )
         kept = await stack.enter_async_context(
             keeping(settings.store, abandoned_s=settings.detached_s)
         )
-        announce(found.description)
-        await _warm_up(found, route, kept)
-        watch: Watch = watch_nothing
-        if settings.metrics_port is not None:
-            watch = metrics_for_prometheus(settings.metrics_port, found.spec, announce)
+        await _warm_up(found, kept)
+        if own_process and headroom is None:
+            headroom = Headroom(settings.busy_at)
+            meter = stack.enter_context(Meter(headroom))
+        else:
+            meter = None
+        dashboard, watch = _looked_at(
+            settings,
+            found.all[0].name,
+            access,
+            limits,
+            headroom=headroom,
+            peers=peers,
+            number=1 if worker is None else worker.number,
+        )
+        sends = await stack.enter_async_context(telemetry_export(found.all[0].name, announce))
+        before = None if worker else spent_before(settings.runs, day_of(time.time()))
+        day = DayMeter(settings.caps, before)
         garbage = Garbage()
         if own_process:
             leave_rounds_to_us()
-        limits = ClientLimits(settings.limits)
         calls = Calls(
             settings,
             found,
-            route=route,
             tools=[get_weather] if tools is None else tools,
             signer=token_signer(settings.store),
             keeping=kept,
             ended=garbage.ended if own_process else lambda running: None,
-            watch=watch,
+            watch=_together(watch, day.watch, sends),
             limits=limits,
+            headroom=headroom,
+            day=day,
+            peers=peers,
+            changed=lambda running: None if meter is None else meter.runs(running),
         )
-        phone = None
-        if account is not None:
-            phone = Phone(
+        dashboard.calls = calls
+        phones = [
+            Phone(
                 calls,
-                account,
+                company,
                 public_url=settings.public_url,
                 destinations=destinations_of(settings.transfer_to),
                 secure=certificate is not None,
+                peers=peers,
             )
-        public_host = urlsplit(settings.public_url).netloc
-        server = CallServer(calls, access, limits, phone, public_host)
-        async with server.listening(settings.host, settings.port, certificate) as port:
-            at = f"{settings.base}:{port}".replace("ws", "ws" if certificate is None else "wss", 1)
-            page = at.replace("ws", "http", 1) + "/"
-            announce(f"talk at {page}")
-            if phone is not None:
-                announce(f"phone calls by Twilio: {settings.public_url or page[:-1]}{WEBHOOK_PATH}")
-            announce(f"listening on {at}{CALL_PATH}")
-            if show is not None:
-                show(page)
-            try:
-                await stopped
-                announce(f"handing over {calls.count} calls")
-                await calls.drain()
-            finally:
-                await calls.close()
+            for company in companies
+        ]
+        browsers = webrtc_routes(settings, calls, access, limits, public_host=public_host)
+        server = CallServer(calls, access, limits, phones, public_host, dashboard, more=browsers)
+        lines = [node.description for node in found.all]
+        try:
+            if worker is not None:
+                take = await stack.enter_async_context(server.answering(certificate))
+                await stack.enter_async_context(worker.answering(server, take))
+                worker.ready(lines)
+            else:
+                port = await stack.enter_async_context(
+                    server.listening(settings.host, settings.port, certificate)
+                )
+                page, found_at = addresses(settings, port)
+                for line in (*lines, *found_at):
+                    announce(line)
+                if show is not None:
+                    show(page)
+            await stopped
+            announce(f"handing over {calls.count} calls")
+            await calls.drain()
+        finally:
+            await calls.close()
 
 
-async def _warm_up(
-    found: "Endpoint", route: "Sequence[RouteEndpoint]", kept: "CallKeeping | None"
-) -> None:
+def _looked_at(
+    settings: "ServeSettings",
+    spec: str,
+    access: "Access",
+    limits: "ClientLimits",
+    *,
+    headroom: "Headroom | None",
+    peers: "Peers",
+    number: int,
+) -> "tuple[Dashboard, Watch]":
+    """What those who run the server look at, and what is to be told of each call for that."""
+    from crossfade.pipelines.serve_dashboard import Dashboard
+    from crossfade.pipelines.serve_dashboard_reports import Reports
+    from crossfade.pipelines.telemetry_calls import watch_for_prometheus, watch_nothing
+
+    watch: Watch = watch_nothing
+    metrics: Callable[[], str] | None = None
+    missing = "the server runs with --no-metrics"
+    if settings.metrics:
+        try:
+            watch, metrics = watch_for_prometheus(spec)
+        except SettingsError as error:
+            missing = str(error)
+    dashboard = Dashboard(
+        access,
+        limits,
+        Reports(settings.runs),
+        metrics=metrics,
+        missing=missing,
+        headroom=headroom,
+        peers=peers,
+        number=number,
+        public_host=urlsplit(settings.public_url).netloc,
+        secure=settings.certificate is not None,
+    )
+    return dashboard, _together(watch, dashboard.watch)
+
+
+def _together(*watches: "Watch") -> "Watch":
+    """Tell several of each call."""
+
+    def watch(record: "CallRecord", call_id: str) -> None:
+        for each in watches:
+            each(record, call_id)
+
+    return watch
+
+
+async def _warm_up(found: "ServedNodes", kept: "CallKeeping | None") -> None:
     """Load and build what the first call needs: it may be one that others have lost.
 
     Raises:
-        CrossfadeError: A provider cannot be used, or the store does not answer.
+        CrossfadeError: A node cannot be used, or the store does not answer.
     """
     from crossfade.pipelines.assembly import prepare as prepare_calls
     from crossfade.pipelines.stored_config import config_of, stored_config
-    from crossfade.providers import SessionConfig, connect
+    from crossfade.providers import SessionConfig
 
     prepare_calls()
-    connect(
-        found.spec, SessionConfig(), base_url=found.base_url, api_key=found.api_key, route=route
-    )
+    found.check()
     config_of(stored_config(SessionConfig()))
     if kept is not None:
         await kept.look("")
@@ -298,4 +463,4 @@ def stop_signal() -> "asyncio.Future[None]":
     return told
 
 
-__all__ = ["run_server", "serve", "stop_signal"]
+__all__ = ["loop_factory", "run_server", "serve", "stop_signal"]

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from loguru import logger
 
@@ -12,15 +11,15 @@ from crossfade.audio.pcm import duration_ms
 from crossfade.audio.resample import resample
 from crossfade.conversation.ledger import Conversation
 from crossfade.conversation.store_records import NewCall, StoredCall
-from crossfade.errors import CrossfadeError, StoreError
+from crossfade.errors import CrossfadeError, SettingsError, StoreError
 from crossfade.processors.tools import Tool
-from crossfade.providers import SessionConfig, connect
+from crossfade.providers import SessionConfig
 from crossfade.transports.websocket_messages import CloseCode, Hello
 from crossfade.transports.websocket_token import LIFETIME_S, Claims
 
 from .assembly import new_conversation
-from .endpoint import Endpoint
 from .serve_call import Setting
+from .serve_nodes import CallNodes, ServedNodes
 from .serve_settings import ServeSettings
 from .serve_store import CallKeeping, NameTaken
 from .stored_config import config_of, stored_config
@@ -51,12 +50,15 @@ class Beginning:
     """What the chain of a call is made with."""
 
     setting: Setting
+    nodes: CallNodes
     config: SessionConfig
     begun: NewCall | None = None
     """As the store has it already: a name that the client chose is taken before all else."""
     stored: StoredCall | None = None
     conversation: Conversation | None = None
     unfinished: bytes = b""
+    """What the caller said that nobody answered, for the session of a call that keeps its node; in
+    a call that can change it, the chain hears it again."""
     owed: Owed = Owed.NOTHING
     tools: Sequence[Tool] = ()
     """Those of this call alone."""
@@ -67,21 +69,21 @@ class Beginnings:
 
     Args:
         settings: The server's.
-        provider: Whom the calls talk to.
-        tools: What its model may call.
+        nodes: Whom the calls talk to.
+        tools: What their models may call.
         keeping: The store; None keeps nothing.
     """
 
     def __init__(
         self,
         settings: ServeSettings,
-        provider: Endpoint,
+        nodes: ServedNodes,
         *,
         tools: Sequence[Tool],
         keeping: CallKeeping | None,
     ) -> None:
         self._settings = settings
-        self._provider = provider
+        self._nodes = nodes
         self._tools = tools
         self._keeping = keeping
 
@@ -89,9 +91,11 @@ class Beginnings:
         """A new call, with its name in the store if the client chose that.
 
         Raises:
-            AttachmentRefused: There is a call of that name, or the store does not answer.
+            AttachmentRefused: There is a call of that name, the store does not answer, or no node
+                takes the call.
         """
         beginning = Beginning(
+            nodes=self._nodes_of(hello.caller or call_id),
             setting=Setting(
                 call_id=call_id,
                 began_at=time.time(),
@@ -105,7 +109,7 @@ class Beginnings:
         )
         if self._keeping is None or hello.call_id is None:
             return beginning
-        begun = self.new_call(beginning, self._rate_hz)
+        begun = new_call(beginning, self._rate_hz(beginning.nodes, beginning.setting.in_rate_hz))
         try:
             await self._keeping.begin(begun)
         except NameTaken as error:
@@ -115,22 +119,6 @@ class Beginnings:
             logger.warning("call {} cannot begin: {}", call_id, error)
             raise AttachmentRefused(CloseCode.TAKEN, _NO_STORE) from error
         return replace(beginning, begun=begun)
-
-    def new_call(self, beginning: Beginning, audio_rate_hz: int) -> NewCall:
-        """As the store is told of it.
-
-        Args:
-            beginning: With what it begins.
-            audio_rate_hz: Rate of its unfinished audio.
-        """
-        return NewCall(
-            id=beginning.setting.call_id,
-            spec=self._provider.spec,
-            started_at=beginning.setting.began_at,
-            config=stored_config(beginning.config),
-            audio_rate_hz=audio_rate_hz,
-            state=UNBORN,
-        )
 
     async def newest(self, call_id: str, hello: Hello) -> Claims | None:
         """What the newest token of a call would say, of one that runs in the store; else None.
@@ -188,26 +176,32 @@ class Beginnings:
             duration_ms(stored.unfinished, stored.audio_rate_hz) / 1000,
             taken.owed.value,
         )
+        in_rate_hz = claims.input_rate_hz
+        nodes = self._nodes_of(claims.call_id, began_with=stored.spec).beginning_with(state.node)
+        # For our node; the store has it for the one before.
+        rate_hz = self._rate_hz(nodes, in_rate_hz)
+        unfinished = resample(stored.unfinished, stored.audio_rate_hz, rate_hz)
         return Beginning(
+            nodes=nodes,
             setting=Setting(
                 call_id=claims.call_id,
                 began_at=stored.started_at,
-                in_rate_hz=claims.input_rate_hz,
+                in_rate_hz=in_rate_hz,
                 out_rate_hz=claims.output_rate_hz,
                 received_samples=end_sample(
                     state.start_sample,
                     stored.unfinished,
-                    in_rate_hz=claims.input_rate_hz,
+                    in_rate_hz=in_rate_hz,
                     audio_rate_hz=stored.audio_rate_hz,
                 ),
+                heard_again=unfinished if nodes.change else b"",
                 attachments=state.attachments,
                 born=True,
             ),
-            config=self._config(stored),
+            config=self._config(stored, nodes.first.name),
             stored=stored,
             conversation=Conversation.restored(taken.entries, started_at_s=stored.started_at_s),
-            # For our provider; the store has it for the one before.
-            unfinished=resample(stored.unfinished, stored.audio_rate_hz, self._rate_hz),
+            unfinished=b"" if nodes.change else unfinished,
             owed=taken.owed,
         )
 
@@ -221,21 +215,45 @@ class Beginnings:
             raise AttachmentRefused(CloseCode.REFUSED, REPLACED)
         return await keeping.take(claims.call_id)
 
-    def _config(self, stored: StoredCall) -> SessionConfig:
+    def _config(self, stored: StoredCall, node: str) -> SessionConfig:
         """As stored; but another provider has other voices."""
         config = config_of(stored.config)
-        same = stored.spec.partition(":")[0] == self._provider.spec.partition(":")[0]
+        same = stored.spec.partition(":")[0] == node.partition(":")[0]
         return config if same else replace(config, voice=self._settings.voice)
 
-    @cached_property
-    def _rate_hz(self) -> int:
-        """The rate at which our provider hears the caller."""
-        ours = connect(
-            self._provider.spec,
-            base_url=self._provider.base_url,
-            api_key=self._provider.api_key,
-        )
-        return ours.input_rate_hz
+    def _nodes_of(self, key: str, *, began_with: str = "") -> CallNodes:
+        try:
+            return self._nodes.of_call(key, began_with=began_with)
+        except SettingsError as error:
+            raise AttachmentRefused(CloseCode.FAILED, str(error)) from error
+
+    def _rate_hz(self, nodes: CallNodes, in_rate_hz: int) -> int:
+        return self._nodes.heard_rate_hz(nodes, in_rate_hz=in_rate_hz)
 
 
-__all__ = ["BEGINNING", "NAMED", "REPLACED", "AttachmentRefused", "Beginning", "Beginnings"]
+def new_call(beginning: Beginning, audio_rate_hz: int) -> NewCall:
+    """A call as the store is told of it.
+
+    Args:
+        beginning: With what it begins.
+        audio_rate_hz: Rate of its unfinished audio.
+    """
+    return NewCall(
+        id=beginning.setting.call_id,
+        spec=beginning.nodes.first.name,
+        started_at=beginning.setting.began_at,
+        config=stored_config(beginning.config),
+        audio_rate_hz=audio_rate_hz,
+        state=UNBORN,
+    )
+
+
+__all__ = [
+    "BEGINNING",
+    "NAMED",
+    "REPLACED",
+    "AttachmentRefused",
+    "Beginning",
+    "Beginnings",
+    "new_call",
+]

@@ -11,6 +11,7 @@ from loguru import logger
 from crossfade.errors import CrossfadeError
 from crossfade.observability.call_summary import CallSummary
 from crossfade.transports.attachment import Attachment
+from crossfade.transports.client_transport import ClientTransport
 from crossfade.transports.websocket import WebSocketTransport
 from crossfade.transports.websocket_messages import CloseCode, Hello, write_message
 from crossfade.transports.websocket_token import LIFETIME_S, Claims, TokenSigner
@@ -20,6 +21,8 @@ from .takeover_state import UNBORN, CallState, SpeechPosition, StateKeeper
 
 UNBORN_S = 5.0
 """A client that has not yet said a word after `ready` may come back for so long."""
+GRACE_S = 15.0
+"""A call that has lasted long enough may take so long to come to a quiet moment."""
 _LOOK_S = 0.05
 
 
@@ -56,9 +59,26 @@ class Setting:
     began_at: float
     """Unix time."""
     received_samples: int = 0
+    heard_again: bytes = b""
+    """What the caller said last of these, and nobody answered: it is heard again, s16le mono."""
     attachments: int = 0
     born: bool = False
     """Whether a client has shown that it knows its token."""
+
+
+MakeTransport = Callable[[Setting, Callable[[], bool]], ClientTransport]
+"""Makes the transport of a call, of what it begins with and of `unsure`."""
+
+
+def own_transport(setting: Setting, unsure: Callable[[], bool]) -> ClientTransport:
+    """That of calls whose clients speak our protocol."""
+    return WebSocketTransport(
+        in_rate_hz=setting.in_rate_hz,
+        out_rate_hz=setting.out_rate_hz,
+        received_samples=setting.received_samples,
+        heard_again=setting.heard_again,
+        unsure=unsure,
+    )
 
 
 class ServedCall:
@@ -69,6 +89,8 @@ class ServedCall:
         signer: Of its tokens.
         detached_s: How long it goes on without a client.
         unsure: Whether the call may be another process's by now.
+        make: Makes its transport.
+        longest_s: How long it may last, wherever it is served; 0 is as long as it likes.
     """
 
     def __init__(
@@ -78,23 +100,23 @@ class ServedCall:
         *,
         detached_s: float,
         unsure: Callable[[], bool] = lambda: False,
+        make: MakeTransport = own_transport,
+        longest_s: float = 0.0,
     ) -> None:
         self.call_id = setting.call_id
         self.began_at = setting.began_at
-        self.transport = WebSocketTransport(
-            in_rate_hz=setting.in_rate_hz,
-            out_rate_hz=setting.out_rate_hz,
-            received_samples=setting.received_samples,
-            unsure=unsure,
-        )
+        self.transport = make(setting, unsure)
         self._signer = signer
         self._detached_s = detached_s
+        self._longest_s = longest_s
         self._attachments = setting.attachments
         self._presented = setting.attachments
         self._was_born = setting.born
         self._kept: Callable[[], bool] = lambda: True
         self.greet: Callable[[], None] = lambda: None
         """Tells a client that was attached how things stand."""
+        self.node: Callable[[], str] = str
+        """Which of several nodes serves."""
         self._issued_at_s = 0.0
         self._issued_as_kept = True
         self._started_at_s = float("inf")
@@ -103,11 +125,19 @@ class ServedCall:
         self._ending: Ending | None = None
         self._end = asyncio.Event()
         self.failure = ""
+        self._reason = ""
+        """Why it ends, if that needs to be said."""
 
     @property
     def ending(self) -> Ending | None:
         """How it ends here; None while it goes on."""
         return self._ending
+
+    @property
+    def serving(self) -> str:
+        """Who serves it: one of several nodes, or PROVIDER:MODEL; empty if nobody does."""
+        serving = None if self._call is None else self._call.serving()
+        return self.node() or ("" if serving is None else serving.provider)
 
     @property
     def born(self) -> bool:
@@ -206,6 +236,7 @@ class ServedCall:
                     for item in self._call.playout.positions
                     if not item.origin.injected
                 },
+                node=self.node(),
             ).encoded()
 
         return state
@@ -237,6 +268,7 @@ class ServedCall:
         @call.worker.event_handler("on_pipeline_started")  # type: ignore[untyped-decorator]
         async def on_started(*_: object) -> None:
             self._started_at_s = asyncio.get_running_loop().time()
+            self.transport.hear_again()
             started()
 
         running = asyncio.create_task(call.run(), name=f"call {self.call_id}")
@@ -244,7 +276,7 @@ class ServedCall:
         try:
             await asyncio.wait([running, watching], return_when=asyncio.FIRST_COMPLETED)
             if self._ending is None:
-                self._fail(running)
+                self._ended_by_itself(running)
             assert self._ending is not None
             await leave(self._ending)
         finally:
@@ -257,6 +289,7 @@ class ServedCall:
     def dismiss(self, ending: Ending) -> None:
         """Tell the client."""
         code, reason, last = _LAST_WORDS[ending]
+        reason = self._reason or reason
         words = None if last is None else write_message(last, reason=reason)
         self.transport.close(code, reason, words)
 
@@ -274,11 +307,23 @@ class ServedCall:
         call = self._call
         return call is None or (call.playout.empty and not call.unfinished())
 
-    def _fail(self, running: asyncio.Task[CallSummary]) -> None:
-        self._ending = Ending.FAILED
+    def _ended_by_itself(self, running: asyncio.Task[CallSummary]) -> None:
         error = running.exception()
+        if error is None:
+            # Such as by its budget.
+            self._ending = Ending.OVER
+            self._reason = "the call has come to its end"
+            return
+        self._ending = Ending.FAILED
         self.failure = str(error) if isinstance(error, CrossfadeError) else repr(error)
         logger.warning("call {} cannot go on: {}", self.call_id, self.failure)
+
+    def _too_long(self) -> bool:
+        """Whether it has lasted too long, and nobody is cut off, or it is high time."""
+        over_s = time.time() - self.began_at - self._longest_s
+        if not self._longest_s or over_s < 0:
+            return False
+        return over_s > GRACE_S or (self.transport.quiet and self.settled)
 
     async def _watch(self) -> None:
         """Keep the client's token good, and wait for a reason to end."""
@@ -290,6 +335,9 @@ class ServedCall:
                     [hung_up, ordered], timeout=1.0, return_when=asyncio.FIRST_COMPLETED
                 )
                 self._renew_token()
+                if self._too_long():
+                    self._reason = "the call has lasted as long as it may"
+                    break
                 since_s = self.transport.detached_since_s
                 if since_s is not None:
                     gone_s = asyncio.get_running_loop().time() - max(since_s, self._started_at_s)
@@ -303,4 +351,4 @@ class ServedCall:
         self.finish(Ending.OVER)
 
 
-__all__ = ["Ending", "ServedCall", "Setting"]
+__all__ = ["Ending", "MakeTransport", "ServedCall", "Setting", "own_transport"]

@@ -1,40 +1,30 @@
-"""The calls of one process: begun, taken over from others, and handed over to them."""
+"""Who is attached to which of the calls of one process, and how many calls there may be."""
 
 import asyncio
-import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from datetime import datetime
-from pathlib import Path
+from typing import Any
 
-from loguru import logger
-
-from crossfade.conversation.store_records import CallStatus, StoredHandle
-from crossfade.errors import CrossfadeError, StoreError
-from crossfade.observability.call import CallRecord
-from crossfade.processors.keypad import Keypad
 from crossfade.processors.tools import Tool
-from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
-from crossfade.providers.continuity.serving import Serving
 from crossfade.transports.attachment import Attachment
+from crossfade.transports.client_socket import ClientSocket
 from crossfade.transports.websocket_messages import CloseCode, Hello
 from crossfade.transports.websocket_token import Claims, TokenRefused, TokenSigner
 
-from .assembly import Call
-from .call_folder import make_call_folder
-from .call_journal import CallJournal
-from .endpoint import Endpoint
-from .native_call import native_call
 from .serve_admission import Admission
-from .serve_begin import BEGINNING, NAMED, REPLACED, AttachmentRefused, Beginning, Beginnings
-from .serve_call import Ending, ServedCall
-from .serve_details import CallDetails
+from .serve_begin import BEGINNING, NAMED, REPLACED, AttachmentRefused, Beginnings
+from .serve_call import Ending, MakeTransport, ServedCall, own_transport
+from .serve_caps import DayMeter
+from .serve_chain import Chains
+from .serve_headroom import Headroom
 from .serve_limits import UNLIMITED, ClientLimits
+from .serve_nodes import ServedNodes
+from .serve_running import RunningCalls
 from .serve_settings import ServeSettings
 from .serve_store import CallKeeping
-from .takeover_prompt import TakeoverPrompt
+from .serve_workers_peers import ALONE, Peers
 from .telemetry_calls import Watch, watch_nothing
 
 _ENDING = {
@@ -44,8 +34,7 @@ _ENDING = {
     Ending.FAILED: (CloseCode.FAILED, "the call cannot go on here"),
     Ending.UNBORN: (CloseCode.UNKNOWN, "the call has not come about"),
 }
-_START_S = 15.0
-_LOOK_S = 0.1
+_MOST = "the server has as many calls as it takes"
 
 
 class Calls:
@@ -53,67 +42,97 @@ class Calls:
 
     Args:
         settings: The server's.
-        provider: Whom the calls talk to.
-        route: Who takes a call over when the provider fails, in this order.
-        tools: What its model may call.
+        nodes: Whom the calls talk to.
+        tools: What their models may call.
         signer: Of the tokens.
         keeping: The store; None keeps nothing.
         ended: Told after each call how many run.
         watch: Told of each call's record when it begins.
         limits: How many calls one client may have; None is as many as it likes.
+        headroom: Tells whether there is time for another; None is always.
+        day: Counts what the calls of a day come to.
+        peers: The other workers of the server.
+        changed: Told how many run whenever one has begun or ended.
     """
 
     def __init__(
         self,
         settings: ServeSettings,
-        provider: Endpoint,
+        nodes: ServedNodes,
         *,
-        route: Sequence[RouteEndpoint] = (),
         tools: Sequence[Tool],
         signer: TokenSigner,
         keeping: CallKeeping | None,
         ended: Callable[[int], None] = lambda running: None,
         watch: Watch = watch_nothing,
         limits: ClientLimits | None = None,
+        headroom: Headroom | None = None,
+        day: DayMeter | None = None,
+        peers: Peers = ALONE,
+        changed: Callable[[int], None] = lambda running: None,
     ) -> None:
         self._settings = settings
-        self._provider = provider
-        self._route = route
-        self._tools = tools
+        self._headroom = headroom
+        self.day = day or DayMeter(settings.caps)
+        self.peers = self._peers = peers
+        self._changed = changed
         self._signer = signer
         self._keeping = keeping
-        self._ended = ended
-        self._watch = watch
+        self._running = RunningCalls(
+            settings,
+            Chains(settings, tools=tools, keeping=keeping, watch=watch),
+            nodes,
+            signer=signer,
+            keeping=keeping,
+            follower=self,
+            ended=ended,
+        )
         self._limits = limits or ClientLimits(UNLIMITED)
         self._clients: dict[str, str] = {}
         """Which client began a call."""
-        self._beginnings = Beginnings(settings, provider, tools=tools, keeping=keeping)
+        self._beginnings = Beginnings(settings, nodes, tools=tools, keeping=keeping)
         self._admission = Admission()
         if keeping is not None:
             keeping.on_sure = self._go_on
-        self._served: dict[str, ServedCall] = {}
         self._beginning: dict[str, asyncio.Task[ServedCall]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._switching: set[asyncio.Task[None]] = set()
+        self._promises: set[asyncio.Task[None]] = set()
         self.draining = False
 
     @property
     def count(self) -> int:
         """Calls that run here."""
-        return len(self._served)
+        return len(self._running)
 
     @property
     def full(self) -> bool:
-        """Whether no more calls are taken."""
-        return len(self._served) + len(self._beginning) >= self._settings.most_calls
+        """Whether no new calls are taken, by any worker."""
+        return self.refusal is not None and not self._peers.room
 
-    async def attach(self, socket: Attachment, hello: Hello, *, client: str = "") -> ServedCall:
+    @property
+    def refusal(self) -> str | None:
+        """Why no new calls are taken here, for those who ask; None if they are."""
+        calls = len(self._running) + len(self._beginning)
+        if calls >= self._settings.most_calls:
+            return _MOST
+        if self._headroom is not None and self._headroom.busy(calls):
+            return "the server is busy; try again in some seconds"
+        return self.day.refusal
+
+    async def attach(
+        self,
+        socket: Attachment,
+        hello: Hello,
+        *,
+        client: str = "",
+        make: MakeTransport = own_transport,
+    ) -> ServedCall:
         """Attach a client to the call of its token, or to a new one.
 
         Args:
             socket: Its line.
             hello: What it said first.
             client: Its address, for what one client may have.
+            make: Makes the transport of a call that begins here, or is taken over.
 
         Raises:
             AttachmentRefused: It cannot be.
@@ -126,7 +145,7 @@ class Calls:
         else:
             call_id = hello.call_id or f"call_{secrets.token_hex(12)}"
             self._refuse_name(call_id)
-        served = await self._find(call_id, claims, hello, socket, client)
+        served = await self._find(call_id, claims, hello, socket, client, make=make)
         if claims is not None and not served.accepts(claims):
             raise AttachmentRefused(CloseCode.REFUSED, REPLACED)
         served.attach(socket, hello, claims)
@@ -150,7 +169,7 @@ class Calls:
             raise AttachmentRefused(CloseCode.BUSY, "the server ends; try another")
         assert hello.call_id is not None
         call_id = hello.call_id
-        served = self._served.get(call_id)
+        served = self._running.get(call_id)
         if served is not None:
             claims: Claims | None = served.claims()
         else:
@@ -161,9 +180,51 @@ class Calls:
         served.attach(socket, hello, claims)
         return served
 
+    def pass_on(self, line: ClientSocket, call_id: str | None, *, new: bool = False) -> bool:
+        """Have another worker answer a line, if that one has the call, or room for a new one.
+
+        Args:
+            line: The line, on which nobody has answered yet.
+            call_id: The call that its client wants; None is a new one.
+            new: Whether a call of this name may begin.
+        """
+        if line.given or (call_id is not None and self._is_here(call_id)):
+            return False
+        if call_id is not None and self._peers.holds(call_id):
+            wanted: str | None = call_id
+        elif (new or call_id is None) and self.refusal is not None and self._peers.room:
+            wanted = None
+        else:
+            return False
+        given = line.give_away()
+        if given is not None:
+            self._peers.pass_on(*given, wanted)
+        return given is not None
+
+    def _is_here(self, call_id: str) -> bool:
+        return self._running.get(call_id) is not None or call_id in self._beginning
+
+    def call_of(self, token: str) -> str | None:
+        """The call that a good token is for."""
+        try:
+            return self._claims(token).call_id
+        except AttachmentRefused:
+            return None
+
     def served(self, call_id: str) -> ServedCall | None:
         """A call that runs here."""
-        return self._served.get(call_id)
+        return self._running.get(call_id)
+
+    def promise(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        """Have something done for a call that must be done here: calls are not handed over before.
+
+        Args:
+            work: Takes some seconds.
+            name: Of its task.
+        """
+        task = asyncio.create_task(work, name=name)
+        self._promises.add(task)
+        task.add_done_callback(self._promises.discard)
 
     async def drain(self) -> None:
         """Take no more calls, and hand over those that run, or end them where nobody can go on.
@@ -171,20 +232,25 @@ class Calls:
         Each is handed over at its next quiet moment, or after `drain_s`.
         """
         self.draining = True
-        await asyncio.gather(*(self._hand_over(served) for served in tuple(self._served.values())))
-        await self.close()
+        if self._promises:
+            await asyncio.wait(self._promises, timeout=self._settings.drain_s)
+        await self._running.hand_over()
 
     async def close(self) -> None:
         """End what still runs here, as if the process had died, but with its last words kept."""
-        while self._tasks:
-            for served in tuple(self._served.values()):
-                served.finish(Ending.MOVED)
-            # Those that are just beginning are told at the next look.
-            await asyncio.wait(self._tasks, timeout=_LOOK_S)
+        await self._running.close()
 
-    async def _hand_over(self, served: ServedCall) -> None:
-        await served.come_to_rest(self._settings.drain_s)
-        served.finish(Ending.MOVED if self._keeping is not None else Ending.OVER)
+    # Told by those that run
+
+    def has_begun(self, call_id: str) -> None:
+        self._changed(len(self._running))
+        self._peers.begun(call_id, self._clients.get(call_id, ""))
+
+    def has_ended(self, call_id: str, *, begun: bool) -> None:
+        if begun:
+            self._peers.ended(call_id)
+            self._changed(len(self._running))
+        self._uncount(call_id)
 
     # Finding, beginning and taking over
 
@@ -201,7 +267,7 @@ class Calls:
             AttachmentRefused: It is. For good only if somebody is in the call: else the one that
                 chose it may be this client, whose line died before it was told its token.
         """
-        served = self._served.get(call_id)
+        served = self._running.get(call_id)
         if served is not None and served.born:
             raise AttachmentRefused(CloseCode.REFUSED, NAMED)
         if served is not None or call_id in self._beginning:
@@ -216,22 +282,34 @@ class Calls:
         client: str | None = None,
         *,
         tools: Sequence[Tool] = (),
+        make: MakeTransport = own_transport,
     ) -> ServedCall:
-        served = self._served.get(call_id)
+        served = self._running.get(call_id)
         if served is not None and claims is not None:
             return await self._still(served, claims)
         # Of two clients that come at once, both are for the same call.
         task = self._beginning.get(call_id)
         if task is None:
-            if self.full:
-                raise AttachmentRefused(CloseCode.BUSY, "the server has as many calls as it takes")
-            if claims is None and client is not None:
+            new = claims is None
+            if (refusal := self._refusal_of(new=new)) is not None:
+                raise AttachmentRefused(CloseCode.BUSY, refusal)
+            if new and client is not None:
                 self._count(call_id, client)
-            beginning = self._begin(call_id, claims, hello, socket, tools)
+            if new:
+                # At once: it may be the day's last, and others come.
+                self.day.begins()
+            beginning = self._begin(call_id, claims, hello, socket, tools, make)
             task = asyncio.create_task(beginning, name=f"begin {call_id}")
             self._beginning[call_id] = task
-            task.add_done_callback(lambda done: self._begun(call_id, done))
+            task.add_done_callback(lambda done: self._begun(call_id, done, new=new))
         return await asyncio.shield(task)
+
+    def _refusal_of(self, *, new: bool) -> str | None:
+        """Why a call is not taken; one that goes on is, as long as there is a place."""
+        if new:
+            return self.refusal
+        calls = len(self._running) + len(self._beginning)
+        return _MOST if calls >= self._settings.most_calls else None
 
     async def _still(self, served: ServedCall, claims: Claims) -> ServedCall:
         """The call that is served here, if it still is and the token is for it.
@@ -253,15 +331,17 @@ class Calls:
 
     def _go_on(self) -> None:
         """The process slept, and knows now which of its calls are still its own."""
-        for served in self._served.values():
+        for served in self._running:
             if served.ending is None:
                 served.transport.go_on()
 
-    def _begun(self, call_id: str, task: asyncio.Task[ServedCall]) -> None:
+    def _begun(self, call_id: str, task: asyncio.Task[ServedCall], *, new: bool) -> None:
         del self._beginning[call_id]
         # Whoever waited for it may be gone.
         if task.cancelled() or task.exception() is not None:
             self._uncount(call_id)
+            if new:
+                self.day.has_not_begun()
 
     def _count(self, call_id: str, client: str) -> None:
         """Count a new call of a client.
@@ -269,7 +349,7 @@ class Calls:
         Raises:
             AttachmentRefused: It has as many as one may have.
         """
-        if not self._limits.takes(client):
+        if not self._limits.takes(client, elsewhere=self._peers.calls_of(client)):
             raise AttachmentRefused(CloseCode.BUSY, "your address has as many calls as it may")
         self._clients[call_id] = client
 
@@ -284,6 +364,7 @@ class Calls:
         hello: Hello,
         socket: Attachment,
         tools: Sequence[Tool],
+        make: MakeTransport,
     ) -> ServedCall:
         """Make a call's chain and start it, when it is its turn.
 
@@ -299,164 +380,7 @@ class Calls:
             beginning = await self._beginnings.new(call_id, hello)
         else:
             raise AttachmentRefused(CloseCode.TIMEOUT, "the client has gone")
-        beginning = replace(beginning, tools=tools)
-        served = ServedCall(
-            beginning.setting,
-            self._signer,
-            detached_s=self._settings.detached_s,
-            unsure=(lambda: False) if self._keeping is None else self._keeping.unsure,
-        )
-        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(
-            self._serve(served, beginning, started), name=f"serve {served.call_id}"
-        )
-        self._tasks.add(task)
-        task.add_done_callback(self._over)
-        await asyncio.wait([task, started], timeout=_START_S, return_when=asyncio.FIRST_COMPLETED)
-        if not started.done() or started.cancelled():
-            task.cancel()
-            await asyncio.wait([task])
-            raise AttachmentRefused(
-                CloseCode.FAILED, served.failure or "the call did not start in time"
-            )
-        return served
-
-    def _over(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._ended(len(self._served))
-
-    async def _serve(
-        self, served: ServedCall, beginning: Beginning, started: "asyncio.Future[None]"
-    ) -> None:
-        """Serve a call until it ends here."""
-        try:
-            async with self._chain(served, beginning) as (call, journal):
-
-                def on_started() -> None:
-                    self._served[served.call_id] = served
-                    if not started.done():
-                        started.set_result(None)
-
-                if (
-                    self._keeping is not None
-                    and beginning.stored is None
-                    and beginning.begun is None
-                ):
-                    # A call that is not in the store yet could not be found by its token.
-                    await self._keeping.flush_new(served.call_id)
-                ending = await served.run(
-                    call,
-                    kept=lambda: journal is None or journal.kept,
-                    started=on_started,
-                    leave=lambda ending: self._leave(served, journal, ending),
-                )
-                if journal is not None and ending is Ending.OVER:
-                    journal.end(CallStatus.ENDED, time.time())
-                    assert self._keeping is not None
-                    await self._keeping.flush(served.call_id)
-        except CrossfadeError as error:
-            served.failure = str(error)
-            logger.warning("call {} cannot be served: {}", served.call_id, error)
-            if self._keeping is not None and beginning.stored is not None:
-                with contextlib.suppress(StoreError):
-                    await self._keeping.give_back(served.call_id)
-        finally:
-            self._served.pop(served.call_id, None)
-            self._uncount(served.call_id)
-            unborn = beginning.begun is not None and not started.done()
-            if self._keeping is not None and (unborn or served.ending is Ending.UNBORN):
-                await self._keeping.withdraw(served.call_id)
-            started.cancel()
-
-    @contextlib.asynccontextmanager
-    async def _chain(
-        self, served: ServedCall, beginning: Beginning
-    ) -> AsyncIterator[tuple[Call, CallJournal | None]]:
-        folder = make_call_folder(self._settings.runs, datetime.now())
-        details = {"model": self._settings.model, "call": served.call_id}
-        record = CallRecord.open(folder, capture=self._settings.capture, details=details)
-        self._watch(record, served.call_id)
-        try:
-            async with native_call(
-                self._provider.spec,
-                transport=served.transport,
-                record=record,
-                config=beginning.config,
-                tools=[*self._tools, *beginning.tools],
-                base_url=self._provider.base_url,
-                api_key=self._provider.api_key,
-                route=self._route,
-                conversation=beginning.conversation,
-                unfinished=beginning.unfinished,
-                in_rate_hz=served.transport.in_rate_hz,
-                out_rate_hz=served.transport.out_rate_hz,
-                entry=[Keypad()],
-                custom=[TakeoverPrompt(beginning.owed)],
-            ) as call:
-                if self._settings.details:
-                    self._tell_details(served, record, call)
-                yield call, self._journal(served, beginning, call, folder)
-        finally:
-            record.dropped("ms of the caller's sound on the way", round(served.transport.lost_ms))
-            record.close({})
-
-    def _tell_details(self, served: ServedCall, record: CallRecord, call: Call) -> None:
-        serving = call.serving()
-        details = CallDetails(
-            served.transport.tell_detail,
-            record,
-            call.conversation,
-            provider=self._provider.spec if serving is None else serving.provider,
-            secrets=frozenset().union(*(tool.declaration.secrets for tool in self._tools)),
-        )
-        served.greet = details.greet
-        served.transport.on_played(details.played)
-        served.transport.on_node = lambda name: self._choose(call, name, details)
-
-    def _choose(self, call: Call, name: str, details: CallDetails) -> None:
-        """Have another node serve a call, if it has one of that name."""
-
-        async def switch() -> None:
-            try:
-                await call.switch_to(name, why="the caller's choice")
-            except CrossfadeError as error:
-                details.problem(str(error))
-
-        task = asyncio.create_task(switch(), name="switch nodes")
-        self._switching.add(task)
-        task.add_done_callback(self._switching.discard)
-
-    def _journal(
-        self, served: ServedCall, beginning: Beginning, call: Call, folder: Path
-    ) -> CallJournal | None:
-        if self._keeping is None:
-            return None
-        rate_hz = call.unfinished_rate_hz
-        return self._keeping.open(
-            beginning.begun or self._beginnings.new_call(beginning, rate_hz),
-            call.conversation,
-            unfinished=served.unfinished if self._settings.unfinished_audio else None,
-            state=served.stored_state(rate_hz),
-            handle=lambda: _stored_handle(call.serving()),
-            begun=beginning.begun is not None,
-            stored=beginning.stored,
-            folder=folder,
-            taken=lambda: served.finish(Ending.TAKEN),
-        )
-
-    async def _leave(self, served: ServedCall, journal: CallJournal | None, ending: Ending) -> None:
-        """Let go of a call: another process is to have its last state before its client asks."""
-        if journal is not None and ending in (Ending.MOVED, Ending.FAILED, Ending.UNBORN):
-            assert self._keeping is not None
-            journal.leave()
-            await self._keeping.flush(served.call_id)
-        served.dismiss(ending)
-
-
-def _stored_handle(serving: Serving | None) -> StoredHandle | None:
-    if serving is None or not serving.handle:
-        return None
-    return StoredHandle(spec=serving.provider, value=serving.handle)
+        return await self._running.begin(replace(beginning, tools=tools), make)
 
 
 __all__ = ["Calls"]

@@ -40,6 +40,8 @@ class CallDetails:
         provider: Who serves first, PROVIDER:MODEL.
         secrets: Arguments of tools that are shown to nobody.
         choices: The nodes that the caller may choose from.
+        node: Tells which of them serves.
+        sees: Tells whether who serves sees pictures.
     """
 
     def __init__(
@@ -51,6 +53,8 @@ class CallDetails:
         provider: str,
         secrets: frozenset[str] = frozenset(),
         choices: tuple[str, ...] = (),
+        node: Callable[[], str] | None = None,
+        sees: Callable[[], bool] = lambda: True,
     ) -> None:
         self._tell = tell
         self._record = record
@@ -58,14 +62,24 @@ class CallDetails:
         self._provider = provider
         self._secrets = secrets
         self._choices = choices
+        self._node = node or (lambda: self._provider)
+        self._sees = sees
         self._called: dict[str, float] = {}
         self._why = ""
         record.subscribe(self._happened)
 
     def greet(self) -> None:
         """Tell a client that comes how things stand."""
-        self._serving()
+        self.serving()
         self._cost()
+
+    def serving(self) -> None:
+        """Tell who serves, and whom the caller may choose."""
+        name = self._node()
+        choices = list(self._choices or (name,))
+        self._say("node", name=name, choices=choices, sees=self._sees())
+        why = f" ({self._why})" if self._why else ""
+        self._say("session", text=f"{self._provider}{why}")
 
     def played(self, frame: SpeechPlayedFrame) -> None:
         """Tell what was heard of the agent, which the conversation knows by now."""
@@ -94,7 +108,7 @@ class CallDetails:
                 self._tool(event)
             case Continued(provider=provider, why=why):
                 self._provider, self._why = provider, why
-                self._serving()
+                self.serving()
             case LineLost():
                 self.problem("The provider's line died; another is looked for.")
             case AudioLost(lost_ms=lost_ms):
@@ -124,12 +138,6 @@ class CallDetails:
         turn = cost.by_turn[max(cost.by_turn)] if cost.by_turn else None
         whole = Cost(usd=cost.usd, complete=cost.complete)
         self._say("cost", turn=_dollars(turn), call=_dollars(whole))
-
-    def _serving(self) -> None:
-        choices = self._choices or (self._provider,)
-        self._say("node", name=self._provider, choices=list(choices))
-        why = f" ({self._why})" if self._why else ""
-        self._say("session", text=f"{self._provider}{why}")
 
     def _turn(self, response_id: str) -> AgentTurn | None:
         for entry in reversed(self._conversation.entries):

@@ -51,9 +51,14 @@ class ClientLimits:
             self._forget(now_s)
         return True
 
-    def takes(self, client: str) -> bool:
-        """Whether a client may have one more call; counted if so, until `leaves`."""
-        if self._calls[client] >= self._limits.calls:
+    def takes(self, client: str, *, elsewhere: int = 0) -> bool:
+        """Whether a client may have one more call; counted if so, until `leaves`.
+
+        Args:
+            client: Its address.
+            elsewhere: How many it has at other workers.
+        """
+        if self._calls[client] + elsewhere >= self._limits.calls:
             return False
         self._calls[client] += 1
         return True

@@ -14,6 +14,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from crossfade.transports.client_socket import RETRY_AFTER_S
+
 from .serve_access import TICKET_LIFETIME_S, Access
 from .serve_limits import ClientLimits
 
@@ -84,6 +86,8 @@ def pages(
             return PlainTextResponse("too many calls from your address; wait a minute\n", 429)
         if not access.knows(bearer(request.headers.get("authorization"))):
             return PlainTextResponse("the server's token is needed\n", 401)
+        if health.draining or health.full:
+            return _later("the server takes no calls now; try again in some seconds\n")
         return JSONResponse({"access": access.ticket(clock()), "lifetime_s": TICKET_LIFETIME_S})
 
     async def alive(_request: Request) -> Response:
@@ -91,9 +95,9 @@ def pages(
 
     async def ready(_request: Request) -> Response:
         if health.draining:
-            return PlainTextResponse("this server ends\n", 503)
+            return _later("this server ends\n")
         if health.full:
-            return PlainTextResponse("as many calls as this server takes\n", 503)
+            return _later("as many calls as this server takes\n")
         return PlainTextResponse("ready\n")
 
     app = Starlette(
@@ -107,6 +111,10 @@ def pages(
         ]
     )
     return _Guarded(app)
+
+
+def _later(why: str) -> Response:
+    return PlainTextResponse(why, 503, {"Retry-After": str(RETRY_AFTER_S)})
 
 
 def bearer(header: str | None) -> str | None:

@@ -1,16 +1,18 @@
-"""Phone calls by Twilio: webhooks that say what a call does next, and streams that carry it.
+"""Phone calls: webhooks that say what a call does next, and streams that carry it.
 
-Twilio signs both with the account's secret. A call bears the CallSid as its name: whichever server
-is asked goes on with it.
+A call bears the phone company's name of it: whichever server is asked goes on with it.
 """
 
 import asyncio
 import hashlib
 import hmac
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from http import HTTPStatus
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from loguru import logger
@@ -19,114 +21,156 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from websockets.http11 import Request as LineRequest
 
-from crossfade.errors import CallerError, CrossfadeError
+from crossfade.errors import CallerError, CrossfadeError, SettingsError
 from crossfade.transports.client_socket import ClientSocket, Refusal
-from crossfade.transports.twilio_call import (
-    TwilioAccount,
-    busy_document,
+from crossfade.transports.phone_carrier import (
+    Answer,
+    Carrier,
+    HangUp,
+    PutThrough,
+    Refuse,
+    Talk,
+    Webhook,
     check_number,
-    connect_document,
-    dial_document,
-    hang_up_document,
 )
-from crossfade.transports.twilio_messages import StreamStart
-from crossfade.transports.twilio_signature import HEADER, is_signed
-from crossfade.transports.twilio_socket import TwilioSocket
+from crossfade.transports.phone_messages import StreamStart, is_name
+from crossfade.transports.phone_socket import PhoneSocket
 from crossfade.transports.websocket_messages import CloseCode, Hello, read_message
 
 from .serve_begin import AttachmentRefused
-from .serve_call import Ending
+from .serve_call import Ending, ServedCall
 from .serve_calls import Calls
 from .serve_phone_tools import phone_tools
+from .serve_workers_peers import ALONE, Peers
 
-WEBHOOK_PATH = "/twilio"
-STREAM_PATH = "/twilio/stream"
+T = TypeVar("T")
 TICKET_S = 60.0
 """So long after the webhook the stream may begin."""
 MOST_STREAMS = 50
 """Of one call, one after the other; a call that needs more does not work."""
 BUSY_WORDS = "All lines are busy. Please call again later."
 FAILED_WORDS = "The call cannot go on. Please call again later."
+STOPPED_S = 3.0
+"""A call whose stream was stopped is over, unless another stream of it begins until then."""
 _START_S = 5.0
 _MOST_REMEMBERED = 1024
 _REST_S = 15.0
 _GOODBYE_S = 1.5
-_ALIVE = frozenset({"queued", "ringing", "in-progress"})
+_LATEST_GOODBYE_S = 5.0
+_LOOK_S = 0.05
+_ASKED_S = 1.0
+_OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled", "cancel", "timeout"})
 _LOST_FOR_GOOD = frozenset({CloseCode.UNKNOWN, CloseCode.REFUSED})
+# Of letters and digits alone, which is what every company passes on unaltered.
+_TICKET = re.compile(r"(([01])([0-9]{10}))([0-9a-f]{64})", re.ASCII)
 
 
 class Phone:
-    """Answers Twilio.
+    """Answers one phone company.
 
     Args:
         calls: What phones are attached to.
-        account: Whose numbers they are.
-        public_url: `https://…`, under which Twilio knows the server; empty takes it from the
+        carrier: The company, and whose numbers they are.
+        public_url: `https://…`, under which the company knows the server; empty takes it from the
             request.
         destinations: Whom callers may be put through to: name → number.
         secure: Whether the server itself speaks TLS.
+        peers: The other workers of the server, any of which the company may ask.
     """
 
     def __init__(
         self,
         calls: Calls,
-        account: TwilioAccount,
+        carrier: Carrier,
         *,
         public_url: str = "",
         destinations: Mapping[str, str] | None = None,
         secure: bool = False,
+        peers: Peers = ALONE,
     ) -> None:
         self._calls = calls
-        self._account = account
+        self._carrier = carrier
         self._public_url = public_url.rstrip("/")
         self._destinations = dict(destinations or {})
         self._scheme = "https" if secure else "http"
-        key = b"crossfade twilio stream\0" + account.auth_token.encode()
+        self._asked_at = self._public_url
+        """The address under which the company asked last."""
+        key = f"crossfade {carrier.path[1:]} stream\0".encode() + carrier.secret
         self._key = hashlib.sha256(key).digest()
-        self._next: OrderedDict[str, str] = OrderedDict()
+        self._next: OrderedDict[str, Answer] = OrderedDict()
         """What calls that are over do next; the oldest are forgotten."""
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._shown: OrderedDict[str, None] = OrderedDict()
+        """Tickets by which calls have begun; the oldest are forgotten."""
+        self._peers = peers
+        peers.on(f"next {carrier.path}", self._told_next)
+        peers.on(f"over {carrier.path}", lambda told: self._hung_up(told["call"]))
+
+    @property
+    def carrier(self) -> Carrier:
+        """Whom it answers."""
+        return self._carrier
+
+    @property
+    def stream_path(self) -> str:
+        """Where its streams come in."""
+        return f"{self._carrier.path}/stream"
 
     @property
     def routes(self) -> Sequence[BaseRoute]:
         """Of the webhook."""
-        return [Route(WEBHOOK_PATH, self._webhook, methods=["POST"])]
+        return [Route(self._carrier.path, self._webhook, methods=["POST"])]
 
-    # The webhook: Twilio asks what a call does next
+    # The webhook: the company asks what a call does next
 
     async def _webhook(self, request: Request) -> Response:
-        form = parse_qs((await request.body()).decode(errors="replace"), keep_blank_values=True)
+        body = await request.body()
         base = self._base(request.headers.get("host", ""))
         query = f"?{request.url.query}" if request.url.query else ""
-        given = request.headers.get(HEADER)
-        if not is_signed(given, base + WEBHOOK_PATH + query, form, self._account.auth_token):
-            return PlainTextResponse("the signature is not Twilio's\n", 403)
-        call_sid = form.get("CallSid", [""])[-1]
-        if not (0 < len(call_sid) <= 64 and call_sid.isalnum()):
-            return PlainTextResponse("a call has no CallSid\n", 400)
-        again = request.query_params.get("again", "0")
-        streams = int(again) if again.isascii() and again.isdigit() and len(again) < 4 else 0
-        over = form.get("CallStatus", ["in-progress"])[-1] not in _ALIVE
-        document = hang_up_document() if over else self._document(base, call_sid, streams)
-        if document is None:
+        webhook = Webhook(
+            url=base + self._carrier.path + query,
+            headers=request.headers,
+            body=body,
+            form=parse_qs(body.decode(errors="replace"), keep_blank_values=True),
+        )
+        if not self._carrier.signed(webhook, time.time()):
+            return PlainTextResponse(f"the signature is not {self._carrier.name}'s\n", 403)
+        call_id = self._carrier.call_of(webhook)
+        if not is_name(call_id):
+            return PlainTextResponse("a call has no name\n", 400)
+        self._asked_at = base
+        if webhook.of("CallStatus") in _OVER:
+            self._hung_up(call_id)
+            self._peers.tell(f"over {self._carrier.path}", call=call_id)
+            answer: Answer | None = HangUp()
+        else:
+            answer = self._answer(base, call_id, request.query_params)
+        if answer is None:
             return PlainTextResponse("this server ends\n", 503)
-        return Response(document, media_type="text/xml")
+        return Response(self._carrier.document(answer), media_type="text/xml")
 
-    def _document(self, base: str, call_sid: str, streams: int) -> str | None:
-        if (document := self._next.pop(call_sid, None)) is not None:
-            return document
+    def _answer(self, base: str, call_id: str, query: Mapping[str, str]) -> Answer | None:
+        again, to = query.get("again", "0"), query.get("to", "")
+        streams = int(again) if again.isascii() and again.isdigit() and len(again) < 4 else 0
+        if to in self._destinations:
+            return PutThrough(name=to, number=self._destinations[to])
+        if (answer := self._next.pop(call_id, None)) is not None:
+            return answer
         if self._calls.draining:
             return None
         if streams >= MOST_STREAMS:
-            return busy_document(FAILED_WORDS)
-        if not streams and self._calls.full and self._calls.served(call_sid) is None:
-            return busy_document(BUSY_WORDS)
-        ticket = self._ticket(call_sid, new=not streams)
-        return connect_document(
-            "ws" + base.removeprefix("http") + STREAM_PATH,
-            f"{base}{WEBHOOK_PATH}?again={streams + 1}",
-            {"ticket": ticket},
+            return Refuse(words=FAILED_WORDS)
+        if not streams and self._calls.full and self._calls.served(call_id) is None:
+            return Refuse(words=BUSY_WORDS)
+        return Talk(
+            stream_url="ws" + base.removeprefix("http") + self.stream_path,
+            next_url=f"{base}{self._carrier.path}?again={streams + 1}",
+            ticket=self._ticket(call_id, new=not streams),
         )
+
+    def _hung_up(self, call_id: str) -> None:
+        """The company tells that a call is over, whose stream may have gone without a word."""
+        if (served := self._calls.served(call_id)) is not None:
+            served.finish(Ending.OVER)
 
     def _base(self, host: str) -> str:
         return self._public_url or f"{self._scheme}://{host}"
@@ -134,101 +178,141 @@ class Phone:
     # The stream
 
     def refuse(self, request: LineRequest) -> Refusal | None:
-        """Why a WebSocket for a stream is refused; None if Twilio asks for it."""
-        url = "ws" + self._base(request.headers.get("Host", "")).removeprefix("http") + STREAM_PATH
+        """Why a WebSocket for a stream is refused; None if the company asks for it."""
+        base = self._base(request.headers.get("Host", ""))
+        url = "ws" + base.removeprefix("http") + self.stream_path
         query = urlsplit(request.path).query
-        given, told = request.headers.get(HEADER), f"{url}?{query}" if query else url
-        if not is_signed(given, told, {}, self._account.auth_token):
-            return HTTPStatus.FORBIDDEN, "the signature is not Twilio's\n"
+        if not self._carrier.opens(f"{url}?{query}" if query else url, request.headers):
+            return HTTPStatus.FORBIDDEN, f"the signature is not {self._carrier.name}'s\n"
         if self._calls.draining:
             return HTTPStatus.SERVICE_UNAVAILABLE, "this server ends\n"
         return None
 
     async def opened(self, socket: ClientSocket) -> None:
         """Attach a phone to its call."""
-        line = TwilioSocket(socket)
+        line = PhoneSocket(socket, self._carrier.dialect())
         start: StreamStart | None = None
         try:
             start = await line.started(_START_S)
             if start is None:
                 raise AttachmentRefused(CloseCode.TIMEOUT, "the stream did not start")
             new = self._admitted(start)
-            hello = read_message(line.hello(token=None, call_id=start.call_sid))
+            if self._calls.pass_on(socket, start.call_id, new=new):
+                return
+            hello = read_message(line.hello(call_id=start.call_id))
             assert isinstance(hello, Hello)
-            tools = phone_tools(self, start.call_sid, self._destinations)
+            tools = phone_tools(self, start.call_id, self._destinations)
             served = await self._calls.attach_phone(line, hello, new=new, tools=tools)
         except (AttachmentRefused, CallerError) as error:
             code = error.code if isinstance(error, AttachmentRefused) else CloseCode.MALFORMED
             logger.warning("a phone is not attached: {}", error)
             if start is not None and code in _LOST_FOR_GOOD:
-                self._then(start.call_sid, busy_document(FAILED_WORDS))
+                self._then(start.call_id, Refuse(words=FAILED_WORDS))
             await socket.close(code, str(error)[:100])
             return
         await socket.wait_closed()
         served.transport.detach(line)
-        if served.ending in (Ending.OVER, Ending.UNBORN) and start.call_sid not in self._next:
-            self._then(start.call_sid, hang_up_document())
+        if line.stopped:
+            since_s = served.transport.detached_since_s
+            loop = asyncio.get_running_loop()
+            loop.call_later(STOPPED_S, self._give_up, served, since_s)
+        if served.ending in (Ending.OVER, Ending.UNBORN) and start.call_id not in self._next:
+            self._then(start.call_id, HangUp())
+
+    def _give_up(self, served: ServedCall, since_s: float | None) -> None:
+        """The call of a stream that was stopped is over, if it was not sent here or elsewhere."""
+        if since_s is not None and served.transport.detached_since_s == since_s:
+            served.finish(Ending.OVER)
 
     def _admitted(self, start: StreamStart) -> bool:
-        """Whether the stream may begin a call that there is not yet.
+        """Whether the stream may begin a call that there is not yet, which a ticket does once.
 
         Raises:
             AttachmentRefused: No webhook of ours led to it.
         """
-        ticket = start.parameters.get("ticket", "")
-        told, _, given = ticket.rpartition(".")
-        fits = hmac.compare_digest(self._sign(start.call_sid, told).encode(), given.encode())
-        new, _, expires = told.partition(".")
-        if not fits or time.time() >= float(expires):
+        ticket = _TICKET.fullmatch(start.parameters.get("ticket", ""))
+        told, new, expires, given = ("", "", "0", "") if ticket is None else ticket.groups()
+        fits = hmac.compare_digest(self._sign(start.call_id, told), given)
+        if not fits or time.time() >= int(expires):
             raise AttachmentRefused(CloseCode.TIMEOUT, "the stream's ticket is not for this call")
-        return new == "1"
+        first = given not in self._shown
+        _keep(self._shown, given, None)
+        return new == "1" and first
 
-    def _ticket(self, call_sid: str, *, new: bool) -> str:
-        told = f"{int(new)}.{time.time() + TICKET_S:.0f}"
-        return f"{told}.{self._sign(call_sid, told)}"
+    def _ticket(self, call_id: str, *, new: bool) -> str:
+        told = f"{int(new)}{int(time.time() + TICKET_S):010d}"
+        return told + self._sign(call_id, told)
 
-    def _sign(self, call_sid: str, told: str) -> str:
-        return hmac.new(self._key, f"{call_sid}.{told}".encode(), "sha256").hexdigest()
+    def _sign(self, call_id: str, told: str) -> str:
+        return hmac.new(self._key, f"{call_id}.{told}".encode(), "sha256").hexdigest()
 
     # What the agent's tools do
 
     def end(self, call_sid: str) -> None:
         """Hang up when the agent has said its goodbye."""
-        self._leave(call_sid, hang_up_document())
+        self._leave(call_sid, HangUp())
 
     def transfer(self, call_sid: str, number: str) -> None:
         """Put the caller through when the agent has said so.
 
         Raises:
-            SettingsError: It is no number.
+            SettingsError: It is no number of `destinations`.
         """
-        self._leave(call_sid, dial_document(number))
+        name = next((name for name, each in self._destinations.items() if each == number), None)
+        if name is None:
+            raise SettingsError(f"{number!r} is none of those whom callers may be put through to")
+        self._leave(call_sid, PutThrough(name=name, number=number))
 
-    def _leave(self, call_sid: str, document: str) -> None:
-        task = asyncio.create_task(self._go(call_sid, document), name=f"leave {call_sid}")
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+    def _leave(self, call_id: str, answer: HangUp | PutThrough) -> None:
+        self._calls.promise(self._go(call_id, answer), name=f"leave {call_id}")
 
-    async def _go(self, call_sid: str, document: str) -> None:
-        await asyncio.sleep(_GOODBYE_S)
-        served = self._calls.served(call_sid)
+    async def _go(self, call_id: str, answer: HangUp | PutThrough) -> None:
+        served = self._calls.served(call_id)
         if served is None:
             return
+        await _goodbye_begun(served)
         await served.come_to_rest(_REST_S)
-        if self._account.sid:
-            try:
-                await self._account.redirect(call_sid, document)
-                return
-            except CrossfadeError as error:
-                logger.warning("call {} is redirected by its stream's end: {}", call_sid, error)
-        # Twilio asks what comes next when the stream ends.
-        self._then(call_sid, document)
+        if served.ending is Ending.OVER:
+            # The caller hung up first.
+            return
+        try:
+            await self._carrier.redirect(call_id, answer, self._asked_at + self._carrier.path)
+        except CrossfadeError as error:
+            logger.warning("call {} is redirected by its stream's end: {}", call_id, error)
+        # Without an order the company asks what comes next when the stream ends.
+        self._then(call_id, answer)
         served.finish(Ending.OVER)
+        if self._calls.draining:
+            # There must be somebody to ask.
+            await asyncio.sleep(_ASKED_S)
 
-    def _then(self, call_sid: str, document: str) -> None:
-        self._next[call_sid] = document
-        if len(self._next) > _MOST_REMEMBERED:
-            self._next.popitem(last=False)
+    def _then(self, call_id: str, answer: Answer) -> None:
+        self._remember(call_id, answer)
+        kind, fields = type(answer).__name__, asdict(answer)
+        self._peers.tell(f"next {self._carrier.path}", call=call_id, answer=kind, fields=fields)
+
+    def _told_next(self, told: Mapping[str, Any]) -> None:
+        """Another worker had the call, and this one may be asked what it does next."""
+        kind = {each.__name__: each for each in (HangUp, PutThrough, Refuse)}[told["answer"]]
+        self._remember(told["call"], kind(**told["fields"]))
+
+    def _remember(self, call_id: str, answer: Answer) -> None:
+        _keep(self._next, call_id, answer)
+
+
+async def _goodbye_begun(served: ServedCall) -> None:
+    """Wait until the agent can be taken to have begun its goodbye, or to say none."""
+    loop = asyncio.get_running_loop()
+    began_s, spoke = loop.time(), False
+    while loop.time() - began_s < (_GOODBYE_S if spoke else _LATEST_GOODBYE_S):
+        await asyncio.sleep(_LOOK_S)
+        spoke = spoke or not served.transport.quiet
+
+
+def _keep(kept: OrderedDict[str, T], name: str, value: T) -> None:
+    kept[name] = value
+    if len(kept) > _MOST_REMEMBERED:
+        kept.popitem(last=False)
 
 
 def destinations_of(given: Sequence[str]) -> dict[str, str]:
@@ -247,4 +331,4 @@ def destinations_of(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-__all__ = ["STREAM_PATH", "WEBHOOK_PATH", "Phone", "destinations_of"]
+__all__ = ["Phone", "destinations_of"]

@@ -2,8 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from crossfade.errors import SettingsError
 from crossfade.providers.address import is_loopback
@@ -12,11 +13,14 @@ from crossfade.transports.websocket_token import TokenSigner, fresh_secret
 
 from .http_server import Certificate
 from .serve_access import Access
+from .serve_caps import Caps
 from .serve_limits import UNLIMITED, Limits
-from .settings import NativeSettings
+from .settings import CASCADE, NativeSettings, node_named
 
 SECRET_VARIABLE = "CROSSFADE_SECRET"
 TOKEN_VARIABLE = "CROSSFADE_TOKEN"
+TURN_USERNAME_VARIABLE = "CROSSFADE_TURN_USERNAME"
+TURN_CREDENTIAL_VARIABLE = "CROSSFADE_TURN_CREDENTIAL"
 TWILIO_TOKEN_VARIABLE = "TWILIO_AUTH_TOKEN"
 TWILIO_SID_VARIABLE = "TWILIO_ACCOUNT_SID"
 TWILIO_REST_VARIABLE = "TWILIO_REST_URL"
@@ -27,6 +31,12 @@ class ServeSettings(NativeSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=7860, ge=0, le=65535)
+    nodes: tuple[str, ...] = ()
+    """Whom callers may talk to, and change to during a call: PROVIDER:MODEL, a provider alone, or
+    `cascade`; the first one serves first, and those after it stand in for it. Empty is the one
+    provider and model."""
+    over_budget: str | None = None
+    """The node that goes on with a call that has cost too much; None ends the call."""
     store: str | None = None
     """URL or path of the store of calls; None keeps none, and no other process can go on."""
     most_calls: int = Field(default=500, ge=1)
@@ -49,8 +59,48 @@ class ServeSettings(NativeSettings):
     """Under which Twilio knows the server, `https://…`; empty takes it from its requests."""
     transfer_to: tuple[str, ...] = ()
     """Whom callers on the phone may be put through to, NAME=NUMBER each."""
-    metrics_port: int | None = Field(default=None, ge=0, le=65535)
-    """Where Prometheus reads metrics, on this machine; None measures nothing."""
+    workers: int = Field(default=1, ge=1, le=256)
+    """Processes that share the port and the store."""
+    busy_at: float = Field(default=0.85, ge=0, le=1)
+    """Share of a core from which on a process takes no new calls; 0 takes them all."""
+    longest_call_s: float = Field(default=0.0, ge=0)
+    """A call that lasts longer is ended; 0 is no limit."""
+    day_calls: int = Field(default=0, ge=0)
+    """New calls in a day; 0 is no limit."""
+    day_usd: float = Field(default=0.0, ge=0)
+    """When the calls of a day have cost more, no new one is taken; 0 is no limit."""
+    webrtc: bool = True
+    """Whether browsers may call by WebRTC, where that is installed."""
+    ice_servers: tuple[str, ...] = ()
+    """STUN and TURN servers by which the way between browsers and this server is found."""
+    metrics: bool = True
+    """Whether calls are measured for Prometheus, where its package is installed."""
+
+    @field_validator("nodes")
+    @classmethod
+    def _whole_names(cls, nodes: tuple[str, ...], told: ValidationInfo) -> tuple[str, ...]:
+        model = str(told.data.get("model"))
+        return tuple(f"openai:{model}" if each == "openai" else node_named(each) for each in nodes)
+
+    @field_validator("over_budget")
+    @classmethod
+    def _whole_name(cls, node: str | None) -> str | None:
+        return None if node is None else node_named(node)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.nodes and self.fallbacks:
+            raise SettingsError(
+                "several nodes stand in for each other, in their order: give --node alone, or "
+                "--fallback alone"
+            )
+        if self.arms is not None and not self.nodes and self.fallbacks not in ((), (CASCADE,)):
+            raise SettingsError(
+                "with --arms, name those who stand in with --node; --fallback is for one provider"
+            )
+        if self.over_budget is not None and self.budget_usd is None:
+            raise SettingsError("--over-budget needs a --budget")
+        return self
 
     @property
     def on_loopback(self) -> bool:
@@ -78,6 +128,11 @@ class ServeSettings(NativeSettings):
         return Certificate(chain=self.tls_cert, key=self.tls_key)
 
     @property
+    def caps(self) -> Caps:
+        """Of a day."""
+        return Caps(calls=self.day_calls, usd=self.day_usd)
+
+    @property
     def limits(self) -> Limits:
         """Of one client."""
         if self.on_loopback or not self.client_calls:
@@ -85,9 +140,13 @@ class ServeSettings(NativeSettings):
         return Limits(calls=self.client_calls)
 
 
-def server_access(settings: ServeSettings) -> Access:
+def server_access(settings: ServeSettings, secret: str = "") -> Access:
     """Who may begin calls: on loopback everybody, unless CROSSFADE_TOKEN is set; several tokens
     are separated by commas.
+
+    Args:
+        settings: The server's.
+        secret: Signs the tickets where CROSSFADE_SECRET does not.
 
     Raises:
         SettingsError: The server is to be reached from elsewhere without one, or one is too short.
@@ -100,7 +159,7 @@ def server_access(settings: ServeSettings) -> Access:
             f"{TOKEN_VARIABLE}, such as from: openssl rand -hex 32; or listen on 127.0.0.1"
         )
     # Servers that share the one secret know each other's tickets, too.
-    return Access(tokens, os.environ.get(SECRET_VARIABLE, ""))
+    return Access(tokens, os.environ.get(SECRET_VARIABLE, "") or secret)
 
 
 def twilio_account() -> TwilioAccount | None:
@@ -116,6 +175,11 @@ def twilio_account() -> TwilioAccount | None:
         auth_token=token,
         rest_url=os.environ.get(TWILIO_REST_VARIABLE, REST_URL),
     )
+
+
+def turn_login() -> tuple[str, str]:
+    """User name and credential at the TURN servers; empty where there are none."""
+    return os.environ.get(TURN_USERNAME_VARIABLE, ""), os.environ.get(TURN_CREDENTIAL_VARIABLE, "")
 
 
 def token_signer(store_url: str | None) -> TokenSigner:
@@ -177,11 +241,14 @@ def _sqlite_path(url: str) -> Path | None:
 __all__ = [
     "SECRET_VARIABLE",
     "TOKEN_VARIABLE",
+    "TURN_CREDENTIAL_VARIABLE",
+    "TURN_USERNAME_VARIABLE",
     "TWILIO_REST_VARIABLE",
     "TWILIO_SID_VARIABLE",
     "TWILIO_TOKEN_VARIABLE",
     "ServeSettings",
     "server_access",
     "token_signer",
+    "turn_login",
     "twilio_account",
 ]

@@ -7,13 +7,36 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from crossfade.errors import SettingsError
 
+from .live_options import LiveSettings
+
 PROVIDERS = ("openai", "emulator")
-FALLBACK_PROVIDERS = ("openai", "gemini")
 CASCADE = "cascade"
+USUAL_MODELS = {"openai": "gpt-realtime-2.1", "gemini": "gemini-3.8-live"}
+"""Of providers that a call may change to; what `--node gemini` means."""
 INSTRUCTIONS = (
     "You are a friendly assistant on the telephone. Answer in two or three short sentences. "
     "Use the tools you have; never guess what they can tell you."
 )
+
+
+def node_named(text: str) -> str:
+    """The full name of a node that a call may change to: PROVIDER:MODEL, or `cascade`.
+
+    Args:
+        text: The same, or a provider alone, for its usual model.
+
+    Raises:
+        SettingsError: There is none of that name.
+    """
+    provider, _, model = text.partition(":")
+    if text == CASCADE:
+        return text
+    if provider not in USUAL_MODELS or (":" in text and not model):
+        raise SettingsError(
+            f"{text!r} names no model that is known here; it must be PROVIDER:MODEL, with one of "
+            f"{' and '.join(USUAL_MODELS)}, or {CASCADE}"
+        )
+    return text if model else f"{provider}:{USUAL_MODELS[provider]}"
 
 
 class NativeSettings(BaseModel):
@@ -33,8 +56,12 @@ class NativeSettings(BaseModel):
     """The whole endpoint, ws:// allowed; None is the provider's own."""
     input: Path | None = None
     """A sound file to speak to the agent; None runs the demo's script."""
+    live: LiveSettings | None = None
+    """The person that talks with the agent instead; None is a scripted caller."""
     output: Path | None = None
     """Where the agent's speech goes as a WAV file, besides the recording."""
+    uplink_ms: int = Field(default=20, ge=0, le=1000)
+    """How much of the caller's audio a message to the model holds at least."""
     faults: Path | None = None
     """A YAML file of what goes wrong at the built-in emulator, and when."""
     runs: Path = Path("runs")
@@ -55,16 +82,7 @@ class NativeSettings(BaseModel):
     def _named(cls, fallbacks: tuple[str, ...]) -> tuple[str, ...]:
         if CASCADE in fallbacks[:-1]:
             raise SettingsError("the fallback cascade must be the last one; put it last")
-        for spec in fallbacks:
-            if spec == CASCADE:
-                continue
-            provider, _, model = spec.partition(":")
-            if provider not in FALLBACK_PROVIDERS or not model:
-                raise SettingsError(
-                    f"the fallback {spec!r} names no model that is known here; it must be "
-                    f"PROVIDER:MODEL, with one of {' and '.join(FALLBACK_PROVIDERS)}, or {CASCADE}"
-                )
-        return fallbacks
+        return tuple(node_named(each) for each in fallbacks)
 
     @field_validator("provider")
     @classmethod

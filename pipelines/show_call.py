@@ -11,7 +11,7 @@ from crossfade.observability.live_events import Listener
 from crossfade.observability.summary import render_summary
 
 from .console import CallConsole
-from .scripted_call import Outcome
+from .recorded_call import Outcome
 
 
 class RunCall(Protocol):
@@ -22,10 +22,15 @@ class RunCall(Protocol):
     ) -> Coroutine[Any, Any, Outcome]: ...
 
 
-def show_call(run: RunCall) -> None:
-    """Run the call, live on the terminal; then its figures and where its files are."""
+def show_call(run: RunCall, *, below: Callable[[], str] = str) -> None:
+    """Run the call, live on the terminal; then its figures and where its files are.
+
+    Args:
+        run: Makes the call.
+        below: Gives a line that is shown below what is said, and always anew; empty is none.
+    """
     console = Console()
-    with CallConsole(console) as live:
+    with CallConsole(console, below) as live:
         outcome = asyncio.run(
             run(
                 announce=lambda line: console.print(Text(line, "bold"), soft_wrap=True),

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
+from crossfade.audio.vad import VoiceDetector
 from crossfade.conversation.ledger import Conversation
 from crossfade.observability.call import CallRecord
 from crossfade.processors.node_switch import NodeSwitch
@@ -16,6 +17,8 @@ from crossfade.processors.tools import Tool
 from crossfade.processors.turn_taking import TurnOwner
 
 from .assembly import Call, EndOfTurnRule
+from .capture_nodes import keep_switch, setup_of
+from .capture_tools import captured_tools
 from .cascaded_call import SPEECH_RATE_HZ
 
 
@@ -29,8 +32,10 @@ async def switched_call(
     tools: Sequence[Tool] = (),
     phrases: Phrases | None = None,
     end_of_turn: EndOfTurnRule = "silence",
+    detector: VoiceDetector | None = None,
     in_rate_hz: int = 16000,
     out_rate_hz: int = 24000,
+    entry: Sequence[FrameProcessor] = (),
     custom: Sequence[FrameProcessor] = (),
 ) -> AsyncIterator[Call]:
     """Make the first node and put a call together around the switch; `Call.run` then runs it.
@@ -48,8 +53,10 @@ async def switched_call(
             it by itself, if it can.
         end_of_turn: What ends the caller's turn: silence, or what the Smart Turn model takes for
             an end.
+        detector: Hears when the caller speaks; None hears it by their voice.
         in_rate_hz: Rate of the caller's audio.
         out_rate_hz: Rate of the agent's audio.
+        entry: Processors of your own, before what the caller says is filed.
         custom: Processors of your own, before the speech node.
 
     Raises:
@@ -57,6 +64,17 @@ async def switched_call(
     """
     # Its price is known with one of the next things that happen.
     record.subscribe(lambda _: switch.report_cost(float(record.spent_usd)))
+    if record.capture is not None:
+        setup = setup_of(
+            switch,
+            end_of_turn=end_of_turn,
+            in_rate_hz=in_rate_hz,
+            out_rate_hz=out_rate_hz,
+            begun_elsewhere=bool(conversation.entries),
+            own_phrases=phrases is not None,
+        )
+        keep_switch(record.capture, setup, switch, tools)
+        tools = captured_tools(tools, record.capture)
     try:
         profile = (await switch.prepare()).profile
         yield Call(
@@ -70,8 +88,10 @@ async def switched_call(
             phrases=phrases,
             turn_owner=TurnOwner.LOCAL,
             end_of_turn=end_of_turn,
+            detector=detector,
             in_rate_hz=in_rate_hz,
             out_rate_hz=out_rate_hz,
+            entry=entry,
             custom=custom,
             unfinished=switch.unfinished_audio,
             unfinished_rate_hz=in_rate_hz,

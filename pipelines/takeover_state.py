@@ -33,19 +33,22 @@ class CallState:
     """Clients that attached before; older tokens than that are worth nothing."""
     speech: Mapping[str, SpeechPosition] = field(default_factory=dict)
     """The agent's items that were being played, by id."""
+    node: str = ""
+    """Which of several nodes served; empty where the call has but one."""
 
     def encoded(self) -> str:
         """As the store keeps it."""
         speech = {
             item: [round(at.received_ms), round(at.played_ms)] for item, at in self.speech.items()
         }
-        return json.dumps([_FORM, self.start_sample, self.attachments, speech])
+        kept = [_FORM, self.start_sample, self.attachments, speech]
+        return json.dumps([*kept, self.node] if self.node else kept)
 
     @classmethod
     def decoded(cls, stored: str) -> "CallState":
         """Read it; nothing that was not written here is understood, and gives an empty state."""
         try:
-            form, start_sample, attachments, speech = json.loads(stored)
+            form, start_sample, attachments, speech, *more = json.loads(stored)
         except (ValueError, TypeError):
             return cls()
         if form != _FORM:
@@ -57,6 +60,7 @@ class CallState:
                 item: SpeechPosition(received_ms=received, played_ms=played)
                 for item, (received, played) in speech.items()
             },
+            node=str(more[0]) if more else "",
         )
 
 
@@ -86,6 +90,7 @@ class StateKeeper:
         unfinished: bytes,
         attachments: int,
         speech: Mapping[str, SpeechPosition],
+        node: str = "",
     ) -> CallState:
         """The state now.
 
@@ -94,6 +99,7 @@ class StateKeeper:
             unfinished: The audio as it is now, s16le mono.
             attachments: So far.
             speech: The agent's items that are being played.
+            node: Which of several nodes serves.
         """
         grew = bool(self._before) and unfinished.startswith(self._before)
         emptied = not unfinished and not self._before
@@ -106,6 +112,7 @@ class StateKeeper:
             start_sample=self._start_sample,
             attachments=attachments,
             speech={item: _in_steps(at) for item, at in speech.items()},
+            node=node,
         )
 
 

@@ -1,4 +1,4 @@
-"""Tells OpenTelemetry of the calls of a server, where that is wanted."""
+"""Tells OpenTelemetry of the calls of a server, and Prometheus of what it was told."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -16,29 +16,36 @@ def watch_nothing(record: "CallRecord", call_id: str) -> None:
     """Telemetry is off, and nothing of it is loaded."""
 
 
-def metrics_for_prometheus(port: int, spec: str, announce: Callable[[str], None]) -> Watch:
-    """Serve metrics on this machine; traces go to the process's own tracer provider.
+def watch_for_prometheus(spec: str) -> tuple[Watch, Callable[[], str]]:
+    """Measure calls. There are traces if the process has a tracer provider, as
+    `opentelemetry-instrument` sets one up.
 
     Args:
-        port: Where; 0 is any free one.
         spec: Whom the calls talk to, PROVIDER:MODEL.
-        announce: Told in one line where.
+
+    Returns:
+        What is to be told of calls, and what gives the metrics in Prometheus's words.
 
     Raises:
-        SettingsError: The extra is not installed, or the port is taken.
+        SettingsError: The extra is not installed.
     """
     try:
+        from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
+        from prometheus_client import generate_latest
+
         from crossfade.observability.telemetry import Telemetry, identity_of
-        from crossfade.observability.telemetry_prometheus import prometheus_metrics, serve_metrics
+        from crossfade.observability.telemetry_prometheus import prometheus_metrics
     except ImportError as error:
         raise SettingsError(
             f"metrics need {error.name}; run: pip install 'crossfade[prometheus]'"
         ) from error
     meters, registry = prometheus_metrics()
-    served_at = serve_metrics(registry, port)
-    announce(f"metrics at http://127.0.0.1:{served_at}/metrics")
-    telemetry = Telemetry(meter_provider=meters)
-    return lambda record, call_id: telemetry.watch(record, identity_of(spec, call_id))
+    traces = not isinstance(get_tracer_provider(), ProxyTracerProvider)
+    telemetry = Telemetry(meter_provider=meters, traces=traces)
+    return (
+        lambda record, call_id: telemetry.watch(record, identity_of(spec, call_id)),
+        lambda: generate_latest(registry).decode(),
+    )
 
 
-__all__ = ["Watch", "metrics_for_prometheus", "watch_nothing"]
+__all__ = ["Watch", "watch_for_prometheus", "watch_nothing"]

@@ -71,6 +71,7 @@ class Acknowledger(Processor):
         VADUserStartedSpeakingFrame,
         VADUserStoppedSpeakingFrame,
         SpeechDroppedFrame,
+        InterruptionFrame,
         UserStartedSpeakingFrame,
         UserStoppedSpeakingFrame,
         # The agent falls silent, sooner than was reckoned if what it said ends with silence.

@@ -38,7 +38,6 @@ _HEARD_BY_ALL = (
     EndFrame,
     CancelFrame,
     StopFrame,
-    InterruptionFrame,
     FrameProcessorPauseFrame,
     FrameProcessorPauseUrgentFrame,
     FrameProcessorResumeFrame,
@@ -71,10 +70,9 @@ class Processor(FrameProcessor):
     - `forward` then awaits what it must and pushes the frame on.
     - Audio before Start and after End or Cancel is dropped and counted in `dropped_audio`.
     - `hears` names the control frames that `note` and `forward` act upon. All others go past: a
-      word of the agent's answer is acted upon by few of those that it passes. What begins, ends or
-      pauses a chain, and an interruption, are heard by all. A subclass that overrides either
-      function and does not say what it hears, hears everything. Nothing goes past what waits in an
-      outbox.
+      word of the agent's answer, or an interruption, is acted upon by few of those that it passes.
+      What begins, ends or pauses a chain is heard by all. A subclass that overrides either function
+      and does not say what it hears, hears everything. Nothing goes past what waits in an outbox.
     - Only the public `next` and `previous` are used to find a neighbour, once a start. A processor
       of ours that leaves `handle_audio` alone is passed over by audio.
 

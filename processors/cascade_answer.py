@@ -10,6 +10,7 @@ from crossfade.conversation.usage import Usage
 from crossfade.frames.audio import SpeechFrame, SpeechOrigin
 
 from .cascade_clauses import Clauses
+from .cascade_words import SpokenWords
 
 
 def _name(kind: str) -> str:
@@ -26,8 +27,6 @@ class Answer:
     clauses: Clauses = field(default_factory=Clauses)
     begun: bool = False
     """Whether the chain was told of it."""
-    written: bool = False
-    """Whether the model has written all of it."""
     voiced: bool = False
     """Whether some of it was given to the synthesiser."""
     speaks: bool = False
@@ -39,6 +38,9 @@ class Answer:
     model: str = ""
     writer: str = ""
     """The service that wrote it."""
+    words: SpokenWords = field(default_factory=SpokenWords)
+    stretch: str | None = None
+    """Which stretch of its speech sounds, by the synthesiser's name for it."""
     received_ms: float = 0.0
     _resampler: StreamResampler | None = None
 

@@ -11,8 +11,10 @@ from pipecat.frames.frames import (
     EagerTranscriptionFrame,
     STTMetadataFrame,
 )
-from pipecat.services.stt_service import STTService
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.stt_service import SegmentedSTTService, STTService
 
+from crossfade.audio.pcm import bytes_for
 from crossfade.frames.audio import InputAudioRawFrame
 from crossfade.frames.control import (
     Frame,
@@ -35,6 +37,8 @@ LEAST_PATIENCE_S = 0.1
 KEEP_S = 60.0
 """So much of what is not put into words yet is kept."""
 PREROLL_MS = 700.0
+PIECE_MS = 500.0
+"""So long are the pieces of what is heard at once: a minute of them fits in front of a service."""
 
 
 class Hearing:
@@ -66,7 +70,7 @@ class Hearing:
     ) -> None:
         self.stage = Stage(service, self._take, error)
         # Another cascade of the same call has turns of other names.
-        self._turns = HeardTurns(f"user_{uuid.uuid4().hex[:8]}")
+        self._turns = HeardTurns(f"user_{uuid.uuid4().hex[:8]}", segments=in_segments(service))
         self._kept = KeptUplink(rate_hz, keep_s=KEEP_S, preroll_ms=PREROLL_MS)
         self._kept_from: int | None = None
         self._tell = tell
@@ -95,6 +99,22 @@ class Hearing:
     def put_audio(self, frame: InputAudioRawFrame) -> None:
         self._kept.hear(frame)
         self.stage.put(frame)
+
+    def hear_first(self, pcm: bytes, rate_hz: int) -> None:
+        """Hear a turn that somebody else heard the beginning of, before all that comes in.
+
+        Args:
+            pcm: s16le mono.
+            rate_hz: Its rate.
+        """
+        self.note(VADUserStartedSpeakingFrame())
+        self.note(UserStartedSpeakingFrame())
+        size = bytes_for(PIECE_MS, rate_hz)
+        for at in range(0, len(pcm), size):
+            piece = pcm[at : at + size]
+            self.put_audio(InputAudioRawFrame(audio=piece, sample_rate=rate_hz, num_channels=1))
+        self.note(VADUserStoppedSpeakingFrame())
+        self.note(UserStoppedSpeakingFrame())
 
     def note(self, frame: Frame) -> None:
         """Take a frame that came from above."""
@@ -178,4 +198,10 @@ class Hearing:
         self._soon(self.tell())
 
 
-__all__ = ["Hearing"]
+def in_segments(service: FrameProcessor) -> bool:
+    """Whether a recogniser gives one final transcript for each stretch of local voice activity;
+    one that is not pipecat's own tells it by an attribute `in_segments`."""
+    return isinstance(service, SegmentedSTTService) or getattr(service, "in_segments", False)
+
+
+__all__ = ["Hearing", "in_segments"]

@@ -6,6 +6,9 @@ OPEN       the user's turn
 WAITING    the turn is over, and its last words are not there yet
 UNHEARD    they did not come in time, and there are none; when they come, they are the turn's
 ANSWERED   the turn is told; words that come now belong to the next one
+
+A turn that is told before its last final transcript has come is owed that one: the next to come is
+taken for it, and settles no other turn.
 """
 
 import itertools
@@ -68,9 +71,12 @@ class HeardTurns:
 
     Args:
         prefix: What the turns are called, with a number behind.
+        segments: Whether the recogniser gives one final transcript, or none, for each stretch that
+            local voice activity hears; others may give one for several, or several for one.
     """
 
-    def __init__(self, prefix: str = "user") -> None:
+    def __init__(self, prefix: str = "user", *, segments: bool = False) -> None:
+        self._segments = segments
         self._prefix = prefix
         self._numbers = itertools.count(1)
         self._expected: deque[str] = deque()
@@ -81,6 +87,10 @@ class HeardTurns:
         self._silent = False
         self._settled = False
         self._foreseen = ""
+        # Final transcripts to come: of the speech at hand, and of what was said before it
+        self._due = 0
+        self._owed = 0
+        self._told_interim = ""
 
     @property
     def has_floor(self) -> bool:
@@ -104,6 +114,9 @@ class HeardTurns:
     def onset(self) -> list[Heard]:
         """Local voice activity hears speech begin, or go on."""
         self._silent = self._settled = False
+        if self._state is not _State.WAITING:
+            self._owed += self._due
+            self._due = 0
         if self._state is _State.OPEN:
             return self.withdrawn()
         if self._state not in (_State.QUIET, _State.ANSWERED, _State.UNHEARD):
@@ -124,12 +137,15 @@ class HeardTurns:
     def fell_silent(self) -> list[Heard]:
         """Local voice activity hears speech end; the turn may go on."""
         self._silent = True
+        if self._segments and not self._settled:
+            self._due += 1
         return []
 
     def began(self) -> list[Heard]:
         """The user's turn begins."""
         told = self._tell_unheard()
         if self._state is _State.WAITING:
+            self._owe(self._owed + self._due if self._segments else int(not self._words))
             told.append(self._said(answer=False))
         if self._state is _State.QUIET:
             self._forget()
@@ -153,16 +169,20 @@ class HeardTurns:
             final: Whether they will not change.
             finalized: Whether they are all until the end of speech.
         """
+        earlier = final and self._owed > 0 and self._state is not _State.UNHEARD
+        if final:
+            text = self._delivered(text)
         if self._state is _State.QUIET:
             return []
         self._interim = "" if final else text.strip()
         if final and text.strip():
             self._words.append(text.strip())
-        self._settled |= finalized or (final and self._silent)
+        if not earlier:
+            self._settled |= finalized or (final and self._silent)
         match self._state:
             case _State.OPEN:
                 return self._partial()
-            case _State.WAITING if final:
+            case _State.WAITING if final and not earlier:
                 return [self._said()]
             case _State.UNHEARD if final and self._text():
                 return [self._said()]
@@ -191,10 +211,28 @@ class HeardTurns:
         """The recogniser had all the time that it needs."""
         if self._state is not _State.WAITING:
             return []
+        # What has not come at all by then mostly never does.
+        self._owe(min(self._owed + self._due, 1) if self._segments else int(bool(self._interim)))
         if self._text():
             return [self._said()]
         self._state = _State.UNHEARD
         return []
+
+    def _delivered(self, text: str) -> str:
+        """A final transcript has come; gives what of it was not told yet."""
+        if not self._owed:
+            self._due = max(0, self._due - 1)
+            return text
+        self._owed -= 1
+        told, self._told_interim = self._told_interim, ""
+        # Who says the same again has said it by then.
+        again = self._silent and self._state in (_State.OPEN, _State.WAITING)
+        return text if again else _beyond(text, told)
+
+    def _owe(self, transcripts: int) -> None:
+        """The turn is told without so many of its final transcripts."""
+        self._owed, self._due = transcripts, 0
+        self._told_interim = self._interim
 
     def _said(self, *, answer: bool = True) -> Said:
         said = Said(item_id=self._item_id, text=self._text(), answer=answer)
@@ -216,6 +254,17 @@ class HeardTurns:
         self._words.clear()
         self._interim = self._foreseen = ""
         self._settled = False
+
+
+def _beyond(text: str, told: str) -> str:
+    """What a text says behind the words that were told already, if it begins with them."""
+    words, known = text.split(), told.split()
+    same = list(map(_plain, words[: len(known)])) == list(map(_plain, known))
+    return " ".join(words[len(known) :]) if same else text
+
+
+def _plain(word: str) -> str:
+    return "".join(filter(str.isalnum, word)).casefold()
 
 
 __all__ = ["Foreseen", "Heard", "HeardTurns", "Partial", "Said", "Withdrawn"]

@@ -25,6 +25,7 @@ from crossfade.frames.text import (
     SpokenTextFrame,
     UserPartialTranscriptFrame,
     UserTranscriptFrame,
+    WordTimingsFrame,
 )
 from crossfade.frames.tools import (
     FunctionCallResultFrame,
@@ -68,6 +69,7 @@ class ConversationTap(Processor):
         # The agent's
         ResponseStartFrame,
         SpokenTextFrame,
+        WordTimingsFrame,
         ResponseEndFrame,
         ToolCallsFrame,
         ToolCancelFrame,
@@ -130,6 +132,8 @@ class ConversationTap(Processor):
                     frame.text,
                     injected=frame.injected,
                 )
+            case WordTimingsFrame():
+                ledger.agent_timed(frame.item_id, frame.timings, response_id=frame.response_id)
             case ResponseEndFrame():
                 ledger.response_ended(
                     frame.response_id, frame.status, frame.usage, received_ms=frame.received_ms

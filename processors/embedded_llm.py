@@ -24,8 +24,8 @@ from crossfade.providers.continuity.seeding import GO_ON
 
 from .base import FrameDirection
 
-KNOWN_FROM = 0.9
-"""Of a sentence it knows this share of the words, or does not try to make sense of it."""
+UNKNOWN_SHARE = 0.1
+"""Of a sentence it knows all words but so many, and but one, or does not try to understand it."""
 SHORT_WORDS = 3
 """So few words may be a name that it does not know."""
 _RUNS_ON = "is still running"
@@ -152,7 +152,8 @@ class EmbeddedLLM(LLMService[Any]):
         if key not in self._known:
             while len(self._known) >= _VOCABULARIES_KEPT:
                 del self._known[next(iter(self._known))]
-            self._known[key] = frozenset(_words(" ".join(set(brain.sentences()))))
+            said = {word for sentence in brain.sentences() for word in sentence.split()}
+            self._known[key] = frozenset(_words(" ".join(said)))
         return self._known[key]
 
 
@@ -217,7 +218,7 @@ def _understood(text: str, known: frozenset[str]) -> bool:
     words = _words(text)
     if len(words) <= SHORT_WORDS:
         return True
-    return sum(word in known for word in words) >= KNOWN_FROM * len(words)
+    return sum(word not in known for word in words) <= max(1, UNKNOWN_SHARE * len(words))
 
 
 def _words(text: str) -> list[str]:

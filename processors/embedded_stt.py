@@ -74,6 +74,9 @@ class EmbeddedSTT(STTService):
             begin; each pause costs a request then.
     """
 
+    in_segments = True
+    """It gives one final transcript for each stretch of local voice activity."""
+
     def __init__(self, recogniser: Recogniser, *, eager: bool = False, **options: Any) -> None:
         super().__init__(
             settings=STTSettings(model="embedded", language=None),

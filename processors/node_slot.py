@@ -10,7 +10,7 @@ from pipecat.processors.frame_processor import FrameCallback, FrameProcessorSetu
 
 from crossfade.errors import CrossfadeError
 from crossfade.frames.audio import AudioRawFrame
-from crossfade.frames.control import CancelFrame, ErrorFrame, Frame, StartFrame
+from crossfade.frames.control import CancelFrame, ErrorFrame, Frame, ResponseEndFrame, StartFrame
 
 from .base import DOWNSTREAM, FrameDirection, Processor
 from .speech_node import SpeechNode
@@ -19,6 +19,8 @@ MakeNode = Callable[[], AbstractAsyncContextManager[SpeechNode]]
 """Makes a node that is ready to be started: connected, its services at hand. What it holds is let
 go at the end of the context."""
 
+MOST_FAILED = 2
+"""A node whose answers fail so often, one after the other, is of no use."""
 _GIVEN_KEPT = 64
 
 
@@ -48,6 +50,8 @@ class Slot:
         self.node_is_started = False
         self.since_s = 0.0
         """When it began to serve."""
+        self.failed_answers = 0
+        """How many of its answers failed, one after the other."""
         self._make = make
         self._take = take
         self._hear = hear
@@ -128,6 +132,15 @@ class Slot:
         if len(self._given) > _GIVEN_KEPT:
             self._given.popitem(last=False)
         await self.node.queue_frame(frame, direction)
+
+    def gives_up(self, end: ResponseEndFrame) -> ErrorFrame | None:
+        """An answer is over; why the node is of no use, if too many have failed."""
+        if end.status == "completed":
+            self.failed_answers = 0
+        self.failed_answers += end.status == "failed"
+        if self.failed_answers < MOST_FAILED:
+            return None
+        return ErrorFrame(f"it failed to answer twice in a row: {end.reason or 'no reason given'}")
 
     def tells_words(self, item_id: str) -> bool:
         """The words of a turn come; whether they are awaited."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ from .node_switch_route import NodeRoute
 from .node_switch_settings import Order, SwitchSettings, When
 from .node_switch_standing import Standing
 from .sounding import Sounding
-from .speech_node import SpeechNode, Takeover, Wanted
+from .speech_node import SpeechNode, Wanted
 from .speech_rate import SpeechRate
 from .switch_policy import SwitchPolicy, Wish
 
@@ -90,6 +90,7 @@ class NodeSwitch(Processor):
         speech_rate_hz: Rate of the speech that is sent on, mono; a node of another is converted.
         settings: The times.
         policy: What asks for a swap by itself.
+        owed: What the first node owes the user, in a call that goes on from elsewhere.
 
     Raises:
         SettingsError: A name is not known.
@@ -106,6 +107,7 @@ class NodeSwitch(Processor):
         speech_rate_hz: int = 24000,
         settings: SwitchSettings | None = None,
         policy: SwitchPolicy | None = None,
+        owed: Wanted = Wanted.NOTHING,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
@@ -114,11 +116,12 @@ class NodeSwitch(Processor):
         self._policy = policy or SwitchPolicy()
         for each in (self._name, *route, *(() if spare is None else (spare,)), *self._policy.nodes):
             self._check(each)
-        self._settings = settings = settings or SwitchSettings()
+        self.route, self.spare = tuple(route), spare
+        self.settings = self._settings = settings = settings or SwitchSettings()
         ways = NodeRoute(route, return_after_s=settings.return_after_s)
         self._keeper = SwapKeeper(self, self._nodes, ways, settings, spare)
         self._kept = KeptUplink(rate_hz, keep_s=settings.keep_s, preroll_ms=settings.preroll_ms)
-        self._standing = Standing(self._kept)
+        self._standing = Standing(self._kept, owed=owed)
         self._sounding = Sounding()
         self._rate = SpeechRate(speech_rate_hz)
         self._serving: Slot | None = None
@@ -130,12 +133,19 @@ class NodeSwitch(Processor):
         self._pending: deque[tuple[Frame, FrameDirection]] = deque()
         self._catching_up = False
         self._left = ""
+        self.on_order: Callable[[Order], None] | None = None
+        """Told of each swap that is asked for, by the policy, too."""
         self._unserved_since_s = 0.0
         self._stirred_s = 0.0
         self._spoken_until_s: float | None = None
         """When the user was last heard, until the agent is."""
 
     # What the application does
+
+    @property
+    def nodes(self) -> Mapping[str, MakeNode]:
+        """Makes each node, by name."""
+        return self._nodes
 
     @property
     def serving(self) -> str:
@@ -216,6 +226,8 @@ class NodeSwitch(Processor):
         self._check(node)
         limit_s = self._settings.deadline_s
         order = Order(node=node, when=when, why=why, speaks=speaks, deadline_s=limit_s)
+        if self.on_order is not None:
+            self.on_order(order)
         return self._keeper.order(order)
 
     def _follow(self, wish: Wish | None) -> None:
@@ -281,7 +293,7 @@ class NodeSwitch(Processor):
         assert slot is not None
         with suppress(CrossfadeError):
             await self._keeper.start(slot, frame)
-            await slot.node.take_over(Takeover())
+            await slot.node.take_over(self._standing.takeover())
         if self._serving is slot:
             self._live = slot
 
@@ -324,6 +336,11 @@ class NodeSwitch(Processor):
         elif slot is self._serving:
             if not isinstance(frame, MetricsFrame):
                 self._stir()
+            failure = slot.gives_up(frame) if isinstance(frame, ResponseEndFrame) else None
+            if failure is not None and self._keeper.has_others:
+                # What it failed to answer is cut, and the other one's to answer.
+                await self._failed(slot, failure)
+                return
             await self._emit(frame, direction)
         elif _comes_late(slot, frame):
             await self._emit(frame, direction)

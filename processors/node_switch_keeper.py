@@ -74,6 +74,12 @@ class SwapKeeper:
         """The call ends."""
         self._happens(Happening.ENDED)
 
+    @property
+    def has_others(self) -> bool:
+        """Whether another node could serve in the place of the one that does."""
+        serving = self._switch.serving
+        return self._state is SwapState.SERVING and bool(self._route.candidates(serving, _now_s()))
+
     def failed(self, slot: Slot, frame: ErrorFrame, *, serves: bool) -> bool:
         """A node cannot be used any more; whether another one is brought in."""
         slot.failure = slot.failure or frame
@@ -84,7 +90,8 @@ class SwapKeeper:
         if not serves or self._state is SwapState.OVER:
             return True
         now_s = _now_s()
-        self._route.failed(slot.name, now_s, served_s=now_s - slot.since_s)
+        served_s = 0.0 if slot.failed_answers else now_s - slot.since_s
+        self._route.failed(slot.name, now_s, served_s=served_s)
         if self._state is SwapState.SERVING and not self._route.candidates(slot.name, now_s):
             return False
         self._happens(Happening.LOST)

@@ -69,15 +69,16 @@ class Standing:
 
     Args:
         kept: The user's sound; held from where the oldest turn begins that is not answered.
+        owed: What is owed as the call begins.
     """
 
-    def __init__(self, kept: KeptUplink) -> None:
+    def __init__(self, kept: KeptUplink, *, owed: Wanted = Wanted.NOTHING) -> None:
         self._kept = kept
         self._user_sounds = False
         self._turns: deque[_Turn] = deque()
         self._unnamed = 0
         """Turns that were answered before they had a name."""
-        self._wanted = Wanted.NOTHING
+        self._wanted = owed
         self._responses: dict[str, _Response] = {}
         self._calls: set[str] = set()
         self._fresh: set[str] = set()

@@ -96,13 +96,17 @@ class Playout:
         """
         if not self._waiting:
             return None
-        if isinstance(self._waiting[0], Frame):
+        head = self._waiting[0]
+        if isinstance(head, Frame):
             return self._take_mark()
-        if not self._chunk_ready():
+        whole = len(head.pcm) - head.taken_bytes >= self.chunk_bytes
+        if not whole and not self._chunk_ready():
             return None
         if self._cleared:
             self._sent.clear()
             self._cleared = False
+        if whole:
+            return self._take_speech(head, self.chunk_bytes)
         chunk = bytearray()
         while len(chunk) < self.chunk_bytes and self._waiting:
             head = self._waiting[0]

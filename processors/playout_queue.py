@@ -43,7 +43,7 @@ class PlayoutQueue(Processor):
         playout: The state shared with the PlayoutTracker behind the transport's output.
     """
 
-    hears = (PlayoutHoldFrame, PlayoutResumeFrame, TTSStoppedFrame)
+    hears = (InterruptionFrame, PlayoutHoldFrame, PlayoutResumeFrame, TTSStoppedFrame)
 
     def __init__(self, playout: Playout, *, name: str | None = None) -> None:
         super().__init__(name=name)

@@ -24,7 +24,7 @@ class PlayoutTracker(Processor):
         playout: The state shared with the PlayoutQueue before the transport's output.
     """
 
-    hears = (TTSStoppedFrame,)
+    hears = (InterruptionFrame, TTSStoppedFrame)
 
     def __init__(self, playout: Playout, *, name: str | None = None) -> None:
         super().__init__(name=name)

@@ -26,7 +26,7 @@ class Resampler(Processor):
         out_rate_hz: Rate of the transport, mono.
     """
 
-    hears = (TTSStoppedFrame,)
+    hears = (InterruptionFrame, TTSStoppedFrame)
 
     def __init__(self, *, in_rate_hz: int, out_rate_hz: int, name: str | None = None) -> None:
         super().__init__(name=name)

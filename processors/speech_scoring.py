@@ -15,8 +15,9 @@ TICK_MS = PERIOD_MS
 """How long windows are gathered at most, where many calls share the model."""
 FEW_STREAMS = 4
 """So few calls are not worth the wait: their windows are scored in the same turn of the loop."""
-LIMIT_WINDOWS = 64
-"""What one call may have waiting, about two seconds; beyond it all are scored on the spot."""
+LIMIT_WINDOWS = 4
+"""What one call may have waiting, 128 ms; beyond it all are scored on the spot: a decision must not
+come so late that the beginning of the speech is kept no more."""
 
 
 class SpeechScoring:

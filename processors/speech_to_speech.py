@@ -2,11 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from crossfade.audio.pcm import duration_ms
 from crossfade.conversation.retelling import waiting_calls
 from crossfade.conversation.tools import ToolCall
 from crossfade.conversation.usage import Usage
@@ -14,11 +12,7 @@ from crossfade.errors import CrossfadeError
 from crossfade.frames.audio import (
     AudioRawFrame,
     InputAudioRawFrame,
-    SpeechFrame,
-    SpeechOrigin,
     SpeechPlayedFrame,
-    TTSStartedFrame,
-    TTSStoppedFrame,
 )
 from crossfade.frames.continuity import (
     AudioLostFrame,
@@ -32,8 +26,6 @@ from crossfade.frames.control import (
     EndFrame,
     Frame,
     InterruptionFrame,
-    ResponseEndFrame,
-    ResponseStartFrame,
     StartFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
@@ -46,9 +38,6 @@ from crossfade.frames.control import (
 from crossfade.frames.images import UserImageFrame
 from crossfade.frames.text import (
     InputTextRawFrame,
-    LLMTextFrame,
-    SpokenTextFrame,
-    TextType,
     UserPartialTranscriptFrame,
     UserTranscriptFrame,
 )
@@ -94,6 +83,7 @@ from .phrase_rendering import Asides, Rendering
 from .preroll import PreRoll
 from .sounding import Sounding
 from .speech_node import SpeechNode, Takeover, Wanted
+from .spoken_responses import SpokenResponse, SpokenResponses
 from .tool_answers import Request, ToolAnswers
 from .uplink import UPLINK_MS, Uplink
 
@@ -105,17 +95,6 @@ _DEBTS = {
 _NOT_RUN = "The user interrupted before it was run."
 PREROLL_MS = 500
 """Audio from before the user's turn was noticed that goes along with it."""
-
-
-@dataclass(slots=True)
-class _Response:
-    id: str
-    injected: bool
-    speaks: bool = False
-    cut: bool = False
-    calls: list[ToolCall] = field(default_factory=list)
-    received_ms: dict[str, float] = field(default_factory=dict)
-    """How much audio of each item has come."""
 
 
 class SpeechToSpeech(SpeechNode):
@@ -147,6 +126,7 @@ class SpeechToSpeech(SpeechNode):
         FunctionCallResultFrame,
         ToolCancelFrame,
         SpeechPlayedFrame,
+        InterruptionFrame,
         UserStartedSpeakingFrame,
         UserStoppedSpeakingFrame,
         VADUserStartedSpeakingFrame,
@@ -173,11 +153,13 @@ class SpeechToSpeech(SpeechNode):
         self._owns_turns = session.config.turn_detection is TurnDetection.CALLER
         self._preroll = PreRoll(PREROLL_MS, session.input_rate_hz)
         self._turn_open = not self._owns_turns
-        self._responses: dict[str, _Response] = {}
         self._tool_answers = ToolAnswers(session.profile, session.config.tools)
         self._asides = Asides()
         self._context = ContextKeeper(session, self._asides, context_tokens)
         self._sounding = Sounding()
+        self._responses = SpokenResponses(
+            session, self._sounding, push=self.push_frame, push_audio=self.push_audio
+        )
         self._user_speaks = False
         self._receiver: asyncio.Task[Any] | None = None
         self._relief: asyncio.Task[Any] | None = None
@@ -248,8 +230,7 @@ class SpeechToSpeech(SpeechNode):
     def note(self, frame: Frame, direction: FrameDirection) -> None:
         match frame:
             case InterruptionFrame():
-                for response in self._responses.values():
-                    response.cut = True
+                self._responses.cut_all()
             case UserStartedSpeakingFrame():
                 self._user_speaks = True
             case UserStoppedSpeakingFrame():
@@ -352,7 +333,7 @@ class SpeechToSpeech(SpeechNode):
     # From the provider to the chain
 
     async def _receive(self) -> None:
-        self._session.on_speech = self._speak_on
+        self._session.on_speech = self._responses.speak_on
         try:
             async for event in self._session:
                 if not self._asides.take(event):
@@ -371,16 +352,16 @@ class SpeechToSpeech(SpeechNode):
     async def _handle(self, event: Event) -> None:
         match event:
             case AudioChunk():
-                await self._speak(event)
+                await self._responses.speak(event)
             case TextDelta():
-                await self._word(event)
+                await self._responses.word(event)
             case ResponseStarted():
-                await self._begin(event)
+                await self._responses.begin(event)
             case ToolCall():
-                if response := self._responses.get(event.response_id):
-                    response.calls.append(event)
+                self._responses.call(event)
             case ToolCallCancelled():
-                await self._take_back(event)
+                self._responses.take_back(event.call_id)
+                await self.push_frame(ToolCallTakenBackFrame(call_id=event.call_id))
             case ResponseDone():
                 await self._finish(event)
             case LateUsage() | TranscriptionUsed():
@@ -419,14 +400,8 @@ class SpeechToSpeech(SpeechNode):
             case _:
                 await self._user_event(event)
 
-    async def _take_back(self, event: ToolCallCancelled) -> None:
-        for response in self._responses.values():
-            response.calls = [call for call in response.calls if call.id != event.call_id]
-        await self.push_frame(ToolCallTakenBackFrame(call_id=event.call_id))
-
     async def _cut(self, event: Interruption) -> None:
-        if response := self._responses.get(event.response_id):
-            response.cut = True
+        self._responses.cut(event.response_id)
         if not self._user_speaks:
             # All that some wires tell of the user's speech. What is left of the playout is cut by
             # it, too, also when the response is done long since.
@@ -450,66 +425,6 @@ class SpeechToSpeech(SpeechNode):
             case _:
                 return
         await self.push_frame(frame, UPSTREAM)
-
-    async def _begin(self, event: ResponseStarted) -> None:
-        self._responses[event.response_id] = _Response(event.response_id, event.injected)
-        await self.push_frame(
-            ResponseStartFrame(response_id=event.response_id, injected=event.injected)
-        )
-
-    async def _speak(self, event: AudioChunk) -> None:
-        response = self._responses.get(event.response_id)
-        if response is None:
-            return
-        if not response.speaks:
-            response.speaks = True
-            await self.push_frame(TTSStartedFrame(context_id=response.id))
-        self._push_speech(response, event)
-
-    def _speak_on(self, event: AudioChunk) -> bool:
-        """Take speech without a wake-up; not the first of a response, which begins with a frame."""
-        response = self._responses.get(event.response_id)
-        if response is None or not response.speaks:
-            return False
-        self._push_speech(response, event)
-        return True
-
-    def _push_speech(self, response: _Response, event: AudioChunk) -> None:
-        if not response.cut:
-            item_id, rate_hz = event.item_id, self._session.output_rate_hz
-            received_ms = response.received_ms.get(item_id, 0.0) + duration_ms(event.pcm, rate_hz)
-            response.received_ms[item_id] = received_ms
-            self._sounding.generated(response.id, item_id)
-            self._session.playing = True
-            origin = SpeechOrigin(
-                item_id=item_id, response_id=response.id, injected=response.injected
-            )
-            self.push_audio(
-                SpeechFrame(
-                    audio=event.pcm,
-                    sample_rate=rate_hz,
-                    num_channels=1,
-                    context_id=response.id,
-                    origin=origin,
-                )
-            )
-
-    async def _word(self, event: TextDelta) -> None:
-        response = self._responses.get(event.response_id)
-        if response is None or response.cut:
-            return
-        if event.spoken:
-            await self.push_frame(
-                SpokenTextFrame(
-                    event.text,
-                    TextType.TOKEN,
-                    context_id=event.item_id,
-                    response_id=response.id,
-                    injected=response.injected,
-                )
-            )
-        else:
-            await self.push_frame(LLMTextFrame(event.text))
 
     async def _count(self, event: ResponseDone) -> None:
         if event.usage is not None:
@@ -541,23 +456,7 @@ class SpeechToSpeech(SpeechNode):
         )
 
     async def _finish(self, event: ResponseDone) -> None:
-        response = self._responses.pop(event.response_id, None)
-        self._sounding.response_ended(event.response_id)
-        if response is not None and response.speaks and not response.cut:
-            await self.push_frame(TTSStoppedFrame(context_id=response.id))
-        status = event.status
-        if response is not None and response.cut and status is not ResponseStatus.FAILED:
-            # Whole or not by then, nobody is told more of it.
-            status = ResponseStatus.INTERRUPTED
-        await self.push_frame(
-            ResponseEndFrame(
-                response_id=event.response_id,
-                status=status.value,
-                usage=event.usage,
-                reason=event.reason,
-                received_ms={} if response is None else response.received_ms,
-            )
-        )
+        response = await self._responses.end(event)
         await self._count(event)
         if event.status is ResponseStatus.FAILED:
             await self.push_error(f"the response failed: {event.reason or 'no reason given'}")
@@ -566,7 +465,7 @@ class SpeechToSpeech(SpeechNode):
         if response is not None and not response.injected and self._context.too_long(event.usage):
             self._relief = self.create_task(self._context.relieve(), f"{self.name}::context")
 
-    async def _call(self, response: _Response) -> None:
+    async def _call(self, response: SpokenResponse) -> None:
         """Have the calls of a whole response run; those of one that was cut meanwhile are not, and
         its model, which waits for their results, is told so."""
         calls, tools = tuple(response.calls), self._session.config.tools

@@ -76,6 +76,7 @@ class ToolDispatcher(Processor):
         ToolCallTakenBackFrame,
         ResponseStartFrame,
         ResponseEndFrame,
+        InterruptionFrame,
         UserStartedSpeakingFrame,
         UserStoppedSpeakingFrame,
         BotStartedSpeakingFrame,

@@ -61,6 +61,7 @@ class TurnTaking(Processor):
         BotStartedSpeakingFrame,
         BotStoppedSpeakingFrame,
         InterimTranscriptionFrame,
+        InterruptionFrame,
         TranscriptionFrame,
         UserTurnCommittedFrame,
         *_SIGNALS,

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import hypothesis
 import pytest
 from loguru import logger
 
@@ -21,6 +22,11 @@ logger.add(lambda text: print(text, end="", file=sys.stderr), level="WARNING")  
 
 # Here and not in a test module: its import of audioop warns, and there warnings are errors.
 importlib.import_module("pipecat.frames.frames")
+
+# `make soak` tries more of them, by --hypothesis-profile=thorough.
+hypothesis.settings.register_profile("quick", max_examples=30)
+hypothesis.settings.register_profile("thorough", max_examples=1000, deadline=None)
+hypothesis.settings.load_profile("quick")
 
 # A collection looks through so many in a few milliseconds.
 _FEW_OBJECTS = 20_000

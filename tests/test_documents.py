@@ -13,7 +13,11 @@ import crossfade
 from tests.project import ROOT, files, settings
 
 LOCKS = ("requirements.txt", "requirements-offline.txt")
-PAPERS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+PAPERS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("**/*.md")),
+]
 # A package index or mirror, and a home or working directory of somebody's machine.
 ELSEWHERE = re.compile(
     r"\b(pypi|pythonhosted)\.org|\b(deb|registry|proxy)\.(debian|npmjs|golang)\.org"

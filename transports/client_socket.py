@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -25,6 +27,10 @@ OPEN_S = 5.0
 PING_S = 5.0
 """How often a client is asked for a sign of life; one that gives none until the next is dropped."""
 CLOSE_S = 1.0
+LONGEST_REASON_BYTES = 123
+"""Of a close (RFC 6455, 5.5); what is beyond is cut off."""
+RETRY_AFTER_S = 5
+"""When a client that is told that the server is busy may ask again."""
 _INTERNAL_ERROR = 1011
 _DATA = frozenset((Opcode.TEXT, Opcode.BINARY, Opcode.CONT))
 
@@ -71,6 +77,9 @@ class ClientSocket(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._pinged = False
         self._handling: asyncio.Task[None] | None = None
+        self._so_far: bytearray | None = bytearray()
+        """All that came, until a call takes the messages or it is too much; None then."""
+        self._replayed = b""
 
     # What the call uses
 
@@ -96,8 +105,40 @@ class ClientSocket(asyncio.Protocol):
             self._came.clear()
         return message
 
+    @property
+    def given(self) -> bool:
+        """Whether another process gave the line away to this one."""
+        return bool(self._replayed)
+
+    def give_away(self) -> tuple[socket.socket, bytes] | None:
+        """Let another process have the line, before a call takes its messages; here it is dead.
+
+        Returns:
+            The connection, and all that came over it, for `replay` there; None if it cannot be:
+            it is encrypted, too much came, or something is still to be sent.
+        """
+        transport, came = self._transport, self._so_far
+        if transport is None or came is None or not self.is_open:
+            return None
+        if transport.get_extra_info("ssl_object") or transport.get_write_buffer_size():
+            return None
+        transport.pause_reading()
+        line = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+        # Nobody hangs up: the other process has the connection open.
+        transport.abort()
+        return line, bytes(came)
+
+    def replay(self, came: bytes) -> None:
+        """Take a line that another process gave away, before it is connected.
+
+        Args:
+            came: All that came there. What is to be answered was answered there.
+        """
+        self._replayed = came
+
     def deliver_to(self, deliver: Callable[[bytes, bool], None] | None) -> None:
         """Have each message given to a function, with whether it is text; None drops them."""
+        self._so_far = None
         self._deliver = deliver or _drop
         while self._messages:
             self._deliver(*self._take())
@@ -109,13 +150,13 @@ class ClientSocket(asyncio.Protocol):
             return
         # No extension is ever agreed upon, and no message is cut: the frame is plain.
         transport.write(plain_frame(message, text=text))
-        if transport.get_write_buffer_size() > MOST_UNSENT_BYTES:
-            transport.abort()
+        _cut_if_unread(transport)
 
     def close_soon(self, code: int, reason: str = "") -> None:
         """Close the line, without waiting for the client's word."""
         if self._protocol.state is State.OPEN:
-            self._protocol.send_close(code, reason)
+            short = reason.encode()[:LONGEST_REASON_BYTES].decode(errors="ignore")
+            self._protocol.send_close(code, short)
             self._flush()
 
     async def close(self, code: int, reason: str = "") -> None:
@@ -140,12 +181,23 @@ class ClientSocket(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._client = str(peer[0]) if isinstance(peer, tuple) else ""
         self._after(OPEN_S, transport.abort)
+        if self._replayed:
+            self._take_bytes(self._replayed)
+            self._protocol.data_to_send()
 
     def data_received(self, data: bytes) -> None:
+        self._take_bytes(data)
+        self._flush()
+
+    def _take_bytes(self, data: bytes) -> None:
+        if self._so_far is not None:
+            self._so_far += data
+            if len(self._so_far) > MOST_UNREAD_BYTES:
+                # Too much to be given away: the line is answered here.
+                self._so_far = None
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             self._process(event)
-        self._flush()
 
     def eof_received(self) -> None:
         self._protocol.receive_eof()
@@ -173,6 +225,8 @@ class ClientSocket(asyncio.Protocol):
         response: Response
         if refusal is not None:
             response = self._protocol.reject(*refusal)
+            if refusal[0] is HTTPStatus.SERVICE_UNAVAILABLE:
+                response.headers["Retry-After"] = str(RETRY_AFTER_S)
         else:
             response = self._protocol.accept(request)
         self._protocol.send_response(response)
@@ -226,12 +280,15 @@ class ClientSocket(asyncio.Protocol):
                 transport.write(data)
             else:
                 transport.close()
+        # What answers pings is not read by everybody who sends them.
+        _cut_if_unread(transport)
         if self._protocol.close_expected():
             self._after(CLOSE_S, transport.abort)
 
     def _ping(self) -> None:
         assert self._transport is not None
-        if self._pinged:
+        # A line that is closing and hangs is cut as well.
+        if self._pinged or self._protocol.state is not State.OPEN:
             self._transport.abort()
             return
         self._pinged = True
@@ -261,8 +318,13 @@ def plain_frame(message: bytes, *, text: bool) -> bytes:
     return head + message
 
 
+def _cut_if_unread(transport: asyncio.Transport) -> None:
+    if transport.get_write_buffer_size() > MOST_UNSENT_BYTES:
+        transport.abort()
+
+
 def _drop(message: bytes, text: bool) -> None:
     """Nobody wants it."""
 
 
-__all__ = ["ClientSocket", "Refusal", "plain_frame"]
+__all__ = ["RETRY_AFTER_S", "ClientSocket", "Refusal", "plain_frame"]

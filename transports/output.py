@@ -1,6 +1,7 @@
 """The base of our transports' outputs: audio by plain calls, without a task or a queue a call."""
 
 import asyncio
+import math
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Sequence
@@ -43,7 +44,7 @@ class OutputTransport(Processor):
         rate_hz: Rate of the audio, mono; anything else is refused.
     """
 
-    hears: ClassVar[tuple[type[Frame], ...] | None] = (TTSStoppedFrame,)
+    hears: ClassVar[tuple[type[Frame], ...] | None] = (InterruptionFrame, TTSStoppedFrame)
 
     def __init__(self, *, rate_hz: int, name: str | None = None) -> None:
         super().__init__(name=name)
@@ -89,6 +90,17 @@ class OutputTransport(Processor):
     def pass_on_heard(self) -> None:
         """Pass on what was heard by now, without waiting for the next beat."""
         self._pass_on(asyncio.get_running_loop().time())
+
+    def end_of_heard_s(self, samples: int) -> float:
+        """For `heard_until_s`: when the last chunk ends of those that lie wholly within so many
+        samples of what is unheard."""
+        until_s = -math.inf
+        for end_s, frame in self._sounding:
+            samples -= frame.num_frames
+            if samples < 0:
+                break
+            until_s = end_s
+        return until_s
 
     def forget_unheard(self) -> None:
         """Count what was not heard so far as never to be heard: the client dropped it."""

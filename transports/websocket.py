@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.frames.frames import InputDTMFFrame
+from pipecat.observers.base_observer import BaseObserver
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
@@ -26,6 +27,7 @@ from .websocket_messages import (
     Goodbye,
     Hello,
     Microphone,
+    Ping,
     Played,
     Pressed,
     Shown,
@@ -54,6 +56,7 @@ class WebSocketInput(InputTransport):
     Args:
         rate_hz: Rate of the audio, mono.
         received_samples: So many of the call's samples were received elsewhere.
+        again_samples: The last of these come again, beside what a client may send.
         tell: Sends the client a control message.
     """
 
@@ -66,14 +69,20 @@ class WebSocketInput(InputTransport):
     )
 
     def __init__(
-        self, *, rate_hz: int, received_samples: int, tell: Callable[[bytes], None]
+        self,
+        *,
+        rate_hz: int,
+        received_samples: int,
+        again_samples: int = 0,
+        tell: Callable[[bytes], None],
     ) -> None:
         super().__init__(rate_hz=rate_hz)
         self._frame_bytes = rate_hz * PERIOD_MS // 1000 * SAMPLE_BYTES
         self._tell = tell
-        self._at = self.taken_samples = received_samples
-        self.received_samples = received_samples
+        self._at = self.taken_samples = received_samples - again_samples
+        self.received_samples = received_samples - again_samples
         """Heard since the call's beginning, wherever that was."""
+        self._most_waiting = (MOST_WAITING_S + again_samples / rate_hz) * 1000 / PERIOD_MS
         self._waiting: deque[tuple[int, bytes]] = deque()
         """Frames that are to be heard, each with the number of the sample behind it."""
         self.lost_samples = 0
@@ -82,6 +91,12 @@ class WebSocketInput(InputTransport):
         """Told what was heard of the agent, when all others know it."""
         self.user_speaks = False
         self._no_silence: asyncio.TimerHandle | None = None
+
+    @property
+    def overrun(self) -> int:
+        """Frames of the caller's sound that were lost, here or on their way."""
+        lost_ms = self.lost_samples * 1000 / self._rate_hz
+        return super().overrun + round(lost_ms / PERIOD_MS)
 
     def wait_for_client(self, waits: bool) -> None:
         """Whether no client is there, so that nothing can be heard."""
@@ -123,12 +138,12 @@ class WebSocketInput(InputTransport):
             frame = pcm[cut : cut + self._frame_bytes]
             start += len(frame) // SAMPLE_BYTES
             self._hear_in_turn(start, frame)
-        if len(self._waiting) * PERIOD_MS > MOST_WAITING_S * 1000:
+        if len(self._waiting) > self._most_waiting:
             raise CallerError("sound came faster than it could be heard; send it as it sounds")
 
     def _hear_in_turn(self, end_sample: int, frame: bytes) -> None:
         turns = sound_turns()
-        if not self._waiting and turns.room():
+        if not self._waiting and turns.room(self._hear_next):
             self.received_samples = end_sample
             self.hear(frame)
             return
@@ -178,6 +193,8 @@ class WebSocketTransport(BaseTransport):
         in_rate_hz: Rate of the caller's audio.
         out_rate_hz: Rate of the agent's audio.
         received_samples: So much of the caller's audio was received before, in another process.
+        heard_again: The last of it, s16le mono, that nobody answered, and that `hear_again` puts
+            before what comes; the oldest of more than a minute is left out.
         unsure: Whether the call may be another process's by now; then nothing sounds until
             `go_on`.
     """
@@ -188,14 +205,20 @@ class WebSocketTransport(BaseTransport):
         in_rate_hz: int = 16000,
         out_rate_hz: int = 24000,
         received_samples: int = 0,
+        heard_again: bytes = b"",
         unsure: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__()
         self.in_rate_hz = in_rate_hz
         self.out_rate_hz = out_rate_hz
         self._output = WebSocketOutput(rate_hz=out_rate_hz, unsure=unsure)
+        most_bytes = int(MOST_WAITING_S * in_rate_hz) * SAMPLE_BYTES
+        self._heard_again = heard_again[-most_bytes:]
         self._input = WebSocketInput(
-            rate_hz=in_rate_hz, received_samples=received_samples, tell=self._output.tell
+            rate_hz=in_rate_hz,
+            received_samples=received_samples,
+            again_samples=len(self._heard_again) // SAMPLE_BYTES,
+            tell=self._output.tell,
         )
         self._socket: Attachment | None = None
         self._details = False
@@ -207,6 +230,10 @@ class WebSocketTransport(BaseTransport):
         """Whether a client has said anything: then it knows its token."""
         self.detached_since_s: float | None = asyncio.get_running_loop().time()
         """When the last client went; None while one is attached."""
+
+    entry: Sequence[FrameProcessor] = ()
+    """Of its own in the chain: nothing."""
+    observers: Sequence[BaseObserver] = ()
 
     def input(self) -> FrameProcessor:
         return self._input
@@ -251,6 +278,11 @@ class WebSocketTransport(BaseTransport):
         socket.write(ready(self._output.stream + 1), text=True)
         self._output.attach(socket, reports=hello.reports, heard=hello.heard)
         socket.deliver_to(lambda message, text: self._receive(socket, message, text))
+
+    def hear_again(self) -> None:
+        """Have the chain, which runs, hear what the caller said in another process."""
+        pcm, self._heard_again = self._heard_again, b""
+        self._input.take(pcm)
 
     def tell(self, message: bytes) -> None:
         """Send a control message, if a client is there."""
@@ -320,6 +352,8 @@ class WebSocketTransport(BaseTransport):
                 self._output.played(report)
             case Goodbye():
                 self._hung_up.set()
+            case Ping():
+                self._output.tell(write_message("pong"))
             case Hello():
                 raise CallerError("hello is said once, at the beginning")
             case Written() | Shown() | Pressed() | Chosen() as act:

@@ -69,6 +69,7 @@ class CallClient:
         token: Takes up a call that another client began.
         call_id: The name that a new call shall have.
         access: The server's access token, or a ticket, where one is needed to begin a call.
+        caller: Whose call it is, for servers that choose nodes by arms.
         details: Whether to be told of tools, latency and cost.
         input_rate_hz: Of the microphone, s16le mono.
         output_rate_hz: Of the loudspeaker.
@@ -87,6 +88,7 @@ class CallClient:
         token: str | None = None,
         call_id: str | None = None,
         access: str | None = None,
+        caller: str | None = None,
         details: bool = False,
         input_rate_hz: int = 16000,
         output_rate_hz: int = 24000,
@@ -102,6 +104,7 @@ class CallClient:
         self.token = token
         self.call_id = call_id
         self._access = access
+        self._caller = caller
         self._details = details
         self._rates = (input_rate_hz, output_rate_hz)
         self._reports = reports
@@ -322,6 +325,7 @@ class CallClient:
             token=self.token,
             call_id=self.call_id if self.token is None else None,
             access=self._access if self.token is None else None,
+            caller=self._caller if self.token is None else None,
             details=self._details,
             input_rate_hz=self._rates[0],
             output_rate_hz=self._rates[1],

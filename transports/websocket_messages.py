@@ -87,6 +87,9 @@ class Hello:
     heard: HeardSpeech | None = None
     access: str | None = field(default=None, repr=False)
     """What lets the client begin a call: the server's access token, or a ticket."""
+    caller: str | None = field(default=None, repr=False)
+    """Whose call it is, such as a user's name; where nodes are chosen by arms, the same caller gets
+    the same one."""
     details: bool = False
     """Whether the client wants to be told of tools, latency and cost."""
 
@@ -117,6 +120,11 @@ class Played:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goodbye:
     """The caller hangs up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """The client asks whether the line lives; the answer is `pong`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +164,9 @@ class Chosen:
     node: str
 
 
-ClientMessage = Hello | Microphone | Played | Goodbye | Written | Shown | Pressed | Chosen | Unknown
+ClientMessage = (
+    Hello | Microphone | Played | Goodbye | Ping | Written | Shown | Pressed | Chosen | Unknown
+)
 
 
 def read_message(text: bytes | str) -> ClientMessage:
@@ -176,6 +186,8 @@ def read_message(text: bytes | str) -> ClientMessage:
             return Played(stream=_count(content, "stream"), samples=_count(content, "samples"))
         case "bye":
             return Goodbye()
+        case "ping":
+            return Ping()
         case "text":
             return Written(text=_needed(content, "text"))
         case "image":
@@ -223,6 +235,7 @@ def _hello(content: Mapping[str, Any]) -> Hello:
         reports=content.get("reports") is True,
         heard=None if heard is None else _heard(heard),
         access=_text(content, "access"),
+        caller=_text(content, "caller"),
         details=content.get("details") is True,
     )
 
@@ -237,7 +250,7 @@ def _heard(content: Any) -> HeardSpeech:
         stream=_count(content, "stream"),
         samples=_count(content, "samples"),
         response_id=_text(content, "response_id") or "",
-        response_ms=max(0.0, response_ms),
+        response_ms=max(0.0, float(response_ms)),
     )
 
 
@@ -287,7 +300,7 @@ def _count(content: Mapping[str, Any], name: str) -> int:
 
 def _rate(content: Mapping[str, Any], name: str) -> int | None:
     value = content.get(name)
-    if value is None or value in RATES_HZ:
+    if value is None or (type(value) is int and value in RATES_HZ):
         return value
     raise CallerError(f"{name} is not one of {', '.join(map(str, RATES_HZ))}")
 
@@ -306,6 +319,7 @@ __all__ = [
     "HeardSpeech",
     "Hello",
     "Microphone",
+    "Ping",
     "Played",
     "Pressed",
     "Shown",

@@ -54,6 +54,7 @@ class WebSocketOutput(OutputTransport):
     hears = (
         TTSStartedFrame,
         TTSStoppedFrame,
+        InterruptionFrame,
         PlayoutResumeFrame,
         SpokenTextFrame,
         ResponseEndFrame,
@@ -196,14 +197,8 @@ class WebSocketOutput(OutputTransport):
         if self._socket is None:
             trusted_s = 0.0
         heard = max(self._counted, self._reported + int(trusted_s * self._rate_hz))
-        left = heard - self._written + sum(frame.num_frames for _, frame in self.unheard)
-        until_s = -math.inf
-        for end_s, frame in self.unheard:
-            left -= frame.num_frames
-            if left < 0:
-                break
-            until_s = end_s
-        return until_s
+        unheard = sum(frame.num_frames for _, frame in self.unheard)
+        return self.end_of_heard_s(heard - self._written + unheard)
 
     def note(self, frame: Frame, direction: FrameDirection) -> None:
         ends = direction is DOWNSTREAM and isinstance(frame, TTSStoppedFrame)

@@ -1,7 +1,9 @@
 """How much sound is heard in one turn of the event loop, by all calls of a process together.
 
 A client that comes back sends seconds of its microphone at once, and after a crash a hundred do.
-Heard in one piece, each second would take the loop 10 ms in which nobody else's call goes on.
+Heard in one piece, each second would take the loop 10 ms in which nobody else's call goes on. And
+what the call makes of its sound, such as that the caller began to speak, takes some turns of the
+loop to get to where the beginning is still kept: so each call hears one frame in a turn.
 """
 
 import asyncio
@@ -30,14 +32,18 @@ class SoundTurns:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._left = FRAMES_A_TURN
+        self._heard: set[Step] = set()
+        """Who has had a frame in this turn."""
         self._waiting: deque[Step] = deque()
         self._planned = False
 
-    def room(self) -> bool:
-        """Whether one more frame may be heard in this turn; then it is counted."""
-        if not self._left:
+    def room(self, step: Step) -> bool:
+        """Whether who waits with `step`, if at all, may hear a frame in this turn; then it is
+        counted."""
+        if not self._left or step in self._heard:
             return False
         self._left -= 1
+        self._heard.add(step)
         self._plan()
         return True
 
@@ -54,7 +60,8 @@ class SoundTurns:
 
     def _turn(self) -> None:
         self._planned, self._left = False, FRAMES_A_TURN
-        while self._waiting and self._left:
+        self._heard.clear()
+        for _ in range(min(len(self._waiting), FRAMES_A_TURN)):
             self._left -= 1
             step = self._waiting.popleft()
             if step():

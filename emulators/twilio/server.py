@@ -1,25 +1,35 @@
-"""Twilio's REST resource of a call, and who dials."""
+"""Twilio: its webhooks, its streams, and the REST resource of a call."""
 
-import asyncio
 import base64
-import contextlib
 import hmac
-import itertools
 import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
-from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qs, urlsplit
+from xml.sax.saxutils import escape
 
 from crossfade.errors import CallerError
 
-from ..http_exchange import HttpExchange, HttpRequest, HttpResponse
-from .phone_call import Account, PhoneCall
+from ..http_exchange import HttpRequest, HttpResponse
+from ..phone.company import PhoneCompany, problem
+from ..phone.phone_call import PhoneCall
+from ..phone.stream import Wire
+from ..phone.verbs import Verb
+from .signature import HEADER, signature
+from .twiml import read_twiml
+from .wire import TwilioWire
 
-_MOST_BYTES = 256 * 1024
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Whose phones they are."""
+
+    sid: str
+    auth_token: str
 
 
-class TwilioEmulator:
+class TwilioEmulator(PhoneCompany):
     """Twilio on loopback: makes calls to an application, and takes its REST requests.
 
     async with TwilioEmulator() as twilio, twilio.call("http://127.0.0.1:7860/twilio") as phone:
@@ -41,96 +51,73 @@ class TwilioEmulator:
         account_sid: str = "ACemulated",
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        super().__init__(tls=tls)
         self.account = Account(sid=account_sid, auth_token=auth_token)
-        self.calls: dict[str, PhoneCall] = {}
-        self.url = ""
-        """Of the REST API, without a path."""
-        self._tls = tls
-        self._numbers = itertools.count(1)
-        self._server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port = self._server.sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        return self
+    def name(self, number: int) -> str:
+        return f"CA{number:032x}"
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        await self._server.wait_closed()
+    def form(self, phone: PhoneCall) -> Mapping[str, str]:
+        return {
+            "CallSid": phone.sid,
+            "AccountSid": self.account.sid,
+            "CallStatus": phone.status.value,
+            "ApiVersion": "2010-04-01",
+            "From": phone.caller,
+            "To": phone.called,
+            "Direction": "inbound",
+        }
 
-    def call(
-        self,
-        url: str,
-        *,
-        fallback_url: str = "",
-        caller: str = "+15550100",
-        called: str = "+15550199",
-    ) -> PhoneCall:
-        """A call to a number whose webhook is this."""
-        phone = PhoneCall(
-            self.account,
-            sid=f"CA{next(self._numbers):032x}",
-            url=url,
-            fallback_url=fallback_url,
-            caller=caller,
-            called=called,
-            tls=self._tls,
+    def sign(self, url: str, form: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        return {HEADER: signature(url, form, self.account.auth_token)}
+
+    def sign_stream(self, url: str) -> Mapping[str, str]:
+        # Written so by Twilio's gateway.
+        return {HEADER.lower(): signature(url, {}, self.account.auth_token)}
+
+    def read(self, document: str | bytes) -> Sequence[Verb]:
+        return read_twiml(document)
+
+    def wire(self, call_id: str, number: int, parameters: Mapping[str, str]) -> Wire:
+        return TwilioWire(
+            account_sid=self.account.sid,
+            call_sid=call_id,
+            stream_sid=f"MZ{call_id[2:]}{number}",
+            parameters=parameters,
         )
-        self.calls[phone.sid] = phone
-        return phone
 
     def respond(self, request: HttpRequest) -> HttpResponse:
-        """Answer a REST request."""
         if not self._authorized(request.headers.get("authorization", "")):
-            return _problem(HTTPStatus.UNAUTHORIZED, 20003, "Authenticate")
+            return problem(HTTPStatus.UNAUTHORIZED, 20003, "Authenticate")
         prefix = f"/2010-04-01/Accounts/{self.account.sid}/Calls/"
         path = urlsplit(request.path).path
         phone = self.calls.get(path.removeprefix(prefix).removesuffix(".json"))
         if phone is None or not path.startswith(prefix) or request.method != "POST":
-            return _problem(HTTPStatus.NOT_FOUND, 20404, "The requested resource was not found")
+            return problem(HTTPStatus.NOT_FOUND, 20404, "The requested resource was not found")
         form = {name: values[-1] for name, values in parse_qs(request.body.decode()).items()}
-        if form.get("Status") == "completed":
-            twiml = "<Response><Hangup/></Response>"
-        elif "Twiml" in form:
-            twiml = form["Twiml"]
-        elif "Url" in form:
-            twiml = f"<Response><Redirect>{form['Url']}</Redirect></Response>"
-        else:
-            return _problem(HTTPStatus.BAD_REQUEST, 20001, "Nothing to update")
+        document = updated(form, "Twiml")
+        if document is None:
+            return problem(HTTPStatus.BAD_REQUEST, 20001, "Nothing to update")
         try:
-            phone.update(twiml)
+            phone.update(document)
         except CallerError as error:
-            return _problem(HTTPStatus.BAD_REQUEST, 21220, str(error))
+            return problem(HTTPStatus.BAD_REQUEST, 21220, str(error))
         return HttpResponse(body={"sid": phone.sid, "status": phone.status.value})
 
     def _authorized(self, header: str) -> bool:
         expected = base64.b64encode(f"{self.account.sid}:{self.account.auth_token}".encode())
         return hmac.compare_digest(header.encode(), b"Basic " + expected)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        exchange = HttpExchange(self)
-        answer, taken = None, 0
-        with contextlib.suppress(OSError):
-            while answer is None and taken < _MOST_BYTES and (data := await reader.read(65536)):
-                taken += len(data)
-                answer = exchange.receive(data)
-            if answer is not None:
-                writer.write(answer)
-                await writer.drain()
-        writer.close()
+
+def updated(form: Mapping[str, str], name: str) -> str | None:
+    """The document that an update of a call asks for, given by this name or by its address."""
+    if form.get("Status") == "completed":
+        return "<Response><Hangup/></Response>"
+    if name in form:
+        return form[name]
+    if "Url" in form:
+        return f"<Response><Redirect>{escape(form['Url'])}</Redirect></Response>"
+    return None
 
 
-def _problem(status: HTTPStatus, code: int, message: str) -> HttpResponse:
-    return HttpResponse(
-        status=status, body={"code": code, "message": message, "status": status.value}
-    )
-
-
-__all__ = ["TwilioEmulator"]
+__all__ = ["TwilioEmulator", "updated"]

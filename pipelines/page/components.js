@@ -1,5 +1,10 @@
 // What the page shows of a call.
 
+const SILENT_DB = -60;
+const SPOKEN_DB = -40;
+const CLIPPED_DB = -0.2;
+const FALL_DB_PER_S = 60;
+
 class LevelMeter extends HTMLElement {
   connectedCallback() {
     const name = this.getAttribute("label");
@@ -14,30 +19,44 @@ class LevelMeter extends HTMLElement {
   }
 
   clear() {
-    this.shown = 0;
+    this.db = SILENT_DB;
     this.level = 0;
   }
 
-  // Of full scale, from 0 to 1.
+  // Of full scale, from 0 to 1. It rises at once and falls slowly, however often it is told.
   set level(peak) {
-    this.shown = Math.max(peak, (this.shown ?? 0) * 0.85);
-    const db = this.shown > 0.001 ? 20 * Math.log10(this.shown) : -60;
-    this.bar.style.transform = `scaleX(${Math.max(0, 1 + db / 60).toFixed(3)})`;
-    this.setAttribute("aria-valuenow", db.toFixed(0));
-    this.toggleAttribute("clipped", this.shown > 0.98);
+    const now = performance.now();
+    const fallen = (this.db ?? SILENT_DB) - ((now - (this.at ?? now)) / 1000) * FALL_DB_PER_S;
+    const db = peak > 0 ? 20 * Math.log10(peak) : SILENT_DB;
+    this.db = Math.max(db, fallen, SILENT_DB);
+    this.at = now;
+    this.bar.style.transform = `scaleX(${(1 - this.db / SILENT_DB).toFixed(3)})`;
+    this.setAttribute("aria-valuenow", this.db.toFixed(0));
+    this.setAttribute("aria-valuetext", this.db > SPOKEN_DB ? "heard" : "silent");
+    this.toggleAttribute("clipped", this.db > CLIPPED_DB);
   }
 }
 
-// Said and heard, in the order in which it began.
+// Said and heard, in the order in which it began. A screen reader is not made to say it, for who
+// talks hears it; it can be read, and notes are told elsewhere.
 class CallTranscript extends HTMLElement {
   connectedCallback() {
     this.setAttribute("role", "log");
+    this.setAttribute("aria-live", "off");
     this.setAttribute("aria-label", "What is said");
+    // So that it scrolls by the keyboard.
+    this.tabIndex = 0;
     this.turns = new Map();
+    // Until the reader scrolls back.
+    this.follows = true;
+    this.addEventListener("scroll", () => {
+      this.follows = this.scrollHeight - this.scrollTop - this.clientHeight < 160;
+    });
   }
 
   clear() {
     this.turns.clear();
+    this.follows = true;
     this.replaceChildren();
   }
 
@@ -65,7 +84,21 @@ class CallTranscript extends HTMLElement {
     const rest = document.createElement("s");
     rest.textContent = turn.text.startsWith(heard) ? turn.text.slice(heard.length) : "";
     rest.title = "Not heard";
+    rest.setAttribute("aria-label", `Not heard: ${rest.textContent}`);
     turn.words.replaceChildren(heard, rest);
+  }
+
+  // How long the caller waited for the answer that sounds, and what it cost.
+  figure(name, text) {
+    const answers = this.querySelectorAll("article.agent");
+    const last = answers[answers.length - 1];
+    if (!last) return;
+    let figures = last.querySelector("small");
+    if (!figures) last.append((figures = document.createElement("small")));
+    figures.dataset[name] = text;
+    const { latency, cost } = figures.dataset;
+    figures.textContent = [latency, cost].filter(Boolean).join(" · ");
+    this.#follow();
   }
 
   note(text) {
@@ -90,8 +123,55 @@ class CallTranscript extends HTMLElement {
   }
 
   #follow() {
-    const near = this.scrollHeight - this.scrollTop - this.clientHeight < 160;
-    if (near) this.scrollTop = this.scrollHeight;
+    if (this.follows) this.scrollTop = this.scrollHeight;
+  }
+}
+
+// Who may be talked to; a click changes that, and one on who serves gives up a change that is still
+// to come. Tells `choose` with the name.
+class NodeChoice extends HTMLElement {
+  connectedCallback() {
+    this.clear();
+  }
+
+  clear() {
+    this.innerHTML = `<p class="quiet">Nobody yet</p>`;
+  }
+
+  show({ name, choices }) {
+    const known = choices.includes(name) ? choices : [name, ...choices];
+    const focused = this.contains(document.activeElement) ? document.activeElement.dataset.name : "";
+    this.replaceChildren(...known.map((each) => this.#button(each, each === name)));
+    if (known.length === 1) this.firstChild.disabled = true;
+    if (focused) this.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  set disabled(disabled) {
+    for (const button of this.querySelectorAll("button")) button.disabled = disabled;
+    this.settle();
+  }
+
+  // Nobody is to come any more.
+  settle() {
+    for (const button of this.querySelectorAll("button")) button.removeAttribute("aria-busy");
+  }
+
+  #button(name, serves) {
+    const button = document.createElement("button");
+    const [provider, ...model] = name.split(":");
+    button.type = "button";
+    button.dataset.name = name;
+    button.setAttribute("aria-pressed", String(serves));
+    button.innerHTML = `<b></b> <span></span>`;
+    button.querySelector("b").textContent = provider;
+    button.querySelector("span").textContent = model.join(":");
+    button.addEventListener("click", () => {
+      if (serves && !this.querySelector("[aria-busy]")) return;
+      this.settle();
+      if (!serves) button.setAttribute("aria-busy", "true");
+      this.dispatchEvent(new CustomEvent("choose", { detail: name }));
+    });
+    return button;
   }
 }
 
@@ -161,5 +241,6 @@ class TurnFigures extends HTMLElement {
 
 customElements.define("level-meter", LevelMeter);
 customElements.define("call-transcript", CallTranscript);
+customElements.define("node-choice", NodeChoice);
 customElements.define("tool-calls", ToolCalls);
 customElements.define("turn-figures", TurnFigures);

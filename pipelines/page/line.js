@@ -6,6 +6,9 @@ const FINAL = new Set([1000, 4001, 4400, 4401, 4404]);
 const GIVE_UP_MS = 60_000;
 const LONGEST_PAUSE_MS = 1000;
 const READY_MS = 15_000;
+const PING_MS = 1000;
+// A network that is gone tells nobody: a line that gives no answer for so long is taken for dead.
+const SILENT_MS = 3000;
 
 export class CallLine extends EventTarget {
   constructor(url, { rateHz, access }) {
@@ -23,6 +26,8 @@ export class CallLine extends EventTarget {
     this.over = false;
     this.lostAt = performance.now();
     this.pause = 20;
+    this.askedAt = this.heardAt = 0;
+    this.pinging = setInterval(() => this.#ping(), PING_MS);
     this.#attach();
   }
 
@@ -44,10 +49,18 @@ export class CallLine extends EventTarget {
     return this.attached;
   }
 
+  // For who hangs up it is over at once; a server that cannot hear it is told when it is back.
   hangUp() {
     this.over = true;
-    if (this.attached) this.tell({ type: "bye" });
+    if (this.attached) this.#sayBye();
     else this.#end("");
+  }
+
+  #sayBye() {
+    this.attached = false;
+    this.saidBye = true;
+    this.socket.send(JSON.stringify({ type: "bye" }));
+    setTimeout(() => this.#end(""), SILENT_MS);
   }
 
   // Which response sounds, and how much of it did.
@@ -70,6 +83,7 @@ export class CallLine extends EventTarget {
     const patience = setTimeout(() => socket.close(), READY_MS);
     socket.onopen = () => socket.send(JSON.stringify(this.#hello()));
     socket.onmessage = ({ data }) => {
+      this.heardAt = performance.now();
       if (typeof data === "string") this.#control(JSON.parse(data), patience);
       else this.#emit("sound", data);
     };
@@ -110,23 +124,33 @@ export class CallLine extends EventTarget {
       case "error":
         this.problem = message.message;
         break;
+      case "pong":
+        this.answers = true;
+        break;
       default:
         this.#emit("message", message);
     }
   }
 
   #ready(message) {
+    if (this.over) {
+      this.socket.onmessage = null;
+      return this.#sayBye();
+    }
     this.token = message.token;
     const back = this.everAttached;
     this.#begin(message.stream);
     this.attached = this.everAttached = true;
+    this.askedAt = 0;
+    // An older server that takes the call over does not know the question.
+    this.answers = false;
     this.lostAt = null;
     this.pause = 20;
     const { first, pieces } = this.microphone.from(message.received_samples);
     this.tell({ type: "microphone", from_sample: first });
     for (const piece of pieces) this.socket.send(piece);
+    this.#ping();
     this.#emit("attached", { back });
-    if (this.over) this.tell({ type: "bye" });
   }
 
   #begin(stream) {
@@ -136,10 +160,25 @@ export class CallLine extends EventTarget {
     this.#emit("clear", stream);
   }
 
+  // Only what was asked and not answered tells: a page that sleeps asks late.
+  #ping() {
+    if (!this.attached) return;
+    const now = performance.now();
+    if (this.heardAt >= this.askedAt) {
+      this.askedAt = now;
+      this.tell({ type: "ping" });
+    } else if (this.answers && now - this.askedAt > SILENT_MS) {
+      this.socket.onmessage = this.socket.onclose = null;
+      this.socket.close();
+      this.#lost(1006, "");
+    }
+  }
+
   #lost(code, reason) {
     const was = this.attached;
     this.attached = false;
-    if (FINAL.has(code) || this.over) return this.#end(code === 1000 ? "" : reason || this.problem);
+    const never = this.over && !this.token;
+    if (FINAL.has(code) || this.saidBye || never) return this.#end(code === 1000 ? "" : reason || this.problem);
     if (was) {
       this.lostAt = performance.now();
       this.#emit("lost", reason);
@@ -150,12 +189,13 @@ export class CallLine extends EventTarget {
     // A line that died comes back at once; a server that is gone is asked less and less.
     const pause = was ? 0 : this.pause * (0.5 + Math.random() / 2);
     this.pause = Math.min(2 * this.pause, LONGEST_PAUSE_MS);
-    setTimeout(() => (this.over ? this.#end("") : this.#attach()), pause);
+    setTimeout(() => this.#attach(), pause);
   }
 
   #end(reason) {
     if (this.ended) return;
     this.ended = true;
+    clearInterval(this.pinging);
     this.#emit("over", reason);
   }
 

@@ -11,6 +11,8 @@ const TOKEN_KEY = "crossfade-access";
 
 let sound = null;
 let line = null;
+let serving = "";
+let sees = true;
 const pictures = new Pictures($("preview"));
 
 async function start() {
@@ -47,9 +49,11 @@ async function admission() {
 }
 
 function begin(access) {
-  for (const id of ["transcript", "tools", "figures"]) $(id).clear();
+  for (const id of ["transcript", "tools", "figures", "node"]) $(id).clear();
+  $("session").textContent = serving = "";
   $("welcome").hidden = true;
   status("connecting", "Connecting");
+  $("hang-up").disabled = false;
   const url = new URL("ws", location.href);
   url.protocol = url.protocol.replace("http", "ws");
   line = new CallLine(url, { rateHz: sound.rateHz, access });
@@ -64,11 +68,12 @@ function begin(access) {
   line.addEventListener("attached", ({ detail }) => {
     status("live", "In a call");
     enable(true);
-    if (detail.back) $("transcript").note("The line is back.");
+    if (detail.back) note("The line is back.");
+    else if (document.activeElement === document.body) $("mute").focus();
   });
   line.addEventListener("lost", () => {
     status("lost", "The line is down; coming back");
-    $("transcript").note("The line died. The call goes on as soon as it is back.");
+    note("The line died. The call goes on as soon as it is back.");
   });
   line.addEventListener("clear", ({ detail }) => sound.clear(detail));
   line.addEventListener("sound", ({ detail }) => sound.play(detail));
@@ -90,29 +95,43 @@ function show(message) {
       break;
     case "latency":
       $("figures").latency(message.voice_to_voice_ms);
+      $("transcript").figure("latency", `after ${Math.round(message.voice_to_voice_ms)} ms`);
       break;
     case "cost":
       $("figures").cost(message);
+      if (message.turn) $("transcript").figure("cost", message.turn);
       break;
     case "state":
       if (message.user_speaking) pictures.take();
       break;
     case "node":
-      nodes(message);
+      $("node").show(message);
+      if (serving && serving !== message.name) note(`${message.name} serves now.`);
+      serving = message.name;
+      sees = message.sees !== false;
+      if (pictures.source && !sees) note(`${serving} sees no pictures: the ${pictures.source} is off.`);
+      if (!sees) pictures.end();
+      eyes();
       break;
     case "session":
-      $("session").textContent = message.text === $("node").value ? "" : message.text;
+      $("session").textContent = whoServes(message.text);
       break;
     case "problem":
-      $("transcript").note(message.message);
+      note(message.message);
       break;
   }
 }
 
-function nodes({ name, choices }) {
-  $("node").replaceChildren(...choices.map((each) => new Option(each, each, false, each === name)));
-  $("node").value = name;
-  $("node").disabled = choices.length < 2;
+// Who serves is to be seen already; why, and another provider behind the node, are not.
+function whoServes(text) {
+  if (text === serving) return "";
+  return text.startsWith(`${serving} (`) ? text.slice(serving.length + 2, -1) : text;
+}
+
+// In the transcript, and told by screen readers.
+function note(text) {
+  $("transcript").note(text);
+  $("news").textContent = text;
 }
 
 function end(reason) {
@@ -125,6 +144,7 @@ function end(reason) {
   $("start").disabled = false;
   $("start").textContent = "Start another call";
   $("mute").setAttribute("aria-pressed", "false");
+  $("session").textContent = "";
   status("idle", "The call is over");
   problem(reason ?? "");
   $("start").focus();
@@ -132,7 +152,26 @@ function end(reason) {
 
 function enable(live) {
   for (const id of IN_CALL) $(id).disabled = !live;
+  eyes();
+  if (live) $("more").hidden = false;
+  else details(false);
+  $("screen").hidden = !navigator.mediaDevices?.getDisplayMedia;
   if (!live) $("node").disabled = true;
+}
+
+// Pictures are for those who see.
+function eyes() {
+  for (const id of ["camera", "screen"]) {
+    $(id).disabled = $("mute").disabled || !sees;
+    $(id).title = sees ? "" : `${serving} sees no pictures`;
+  }
+}
+
+// On a small screen, in the place of the transcript.
+function details(shown) {
+  $("more").setAttribute("aria-expanded", String(shown));
+  $("details").toggleAttribute("data-shown", shown);
+  document.querySelector(".talk").inert = shown;
 }
 
 function status(state, text) {
@@ -158,7 +197,7 @@ async function look(source) {
     await pictures.begin(source);
     $(source).setAttribute("aria-pressed", "true");
   } catch (error) {
-    if (error.name !== "NotAllowedError") $("transcript").note(`No picture: ${error.message}.`);
+    if (error.name !== "NotAllowedError") note(`No picture: ${error.message}.`);
   }
 }
 
@@ -179,12 +218,23 @@ $("mute").addEventListener("click", ({ currentTarget: button }) => {
 });
 $("camera").addEventListener("click", () => look("camera"));
 $("screen").addEventListener("click", () => look("screen"));
-$("node").addEventListener("change", ({ currentTarget: chosen }) =>
-  line.tell({ type: "node", name: chosen.value }));
+$("node").addEventListener("choose", ({ detail: name }) => {
+  if (line.tell({ type: "node", name })) {
+    $("session").textContent = name === serving ? "" : `${name} comes at the next pause.`;
+  } else {
+    $("node").settle();
+    note("The line is down. Choose again when it is back.");
+  }
+});
+$("more").addEventListener("click", () => details($("more").getAttribute("aria-expanded") !== "true"));
+$("details").addEventListener("keydown", ({ key }) => {
+  if (key === "Escape" && !$("more").hidden) details(false);
+});
 $("write").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = $("words").value.trim();
-  if (!text || !line?.attached) return;
+  if (!text) return;
+  if (!line.attached) return note("The line is down. Send it again when it is back.");
   pictures.take();
   line.tell({ type: "text", text });
   $("transcript").user(`written ${performance.now()}`, text, true);

@@ -57,6 +57,8 @@ class Keeper:
         self._wished = False
         self._waits_for_quiet = False
         self._doubts = Doubts()
+        self._refused_beside = 0
+        """Connections that were refused beside the one that serves and is silent."""
         self._heard_s = 0.0
         self._rotated_s: float | None = None
 
@@ -103,6 +105,7 @@ class Keeper:
     def heard(self) -> None:
         """Something arrived from the provider that serves."""
         self._heard_s = asyncio.get_running_loop().time()
+        self._refused_beside = 0
         self._liveness.told(self._heard_s)
 
     def told(self, event: Event, now_s: float) -> None:
@@ -303,8 +306,11 @@ class Keeper:
         if self._state is Service.SERVING and line.profile.parallel_sessions:
             self._why = Handover.RECONNECT
             if not await self._open(line.place):
-                self._liveness.postponed(asyncio.get_running_loop().time() + _RETRY_S)
-                return
+                self._refused_beside += 1
+                if self._heard_s > now_s or self._refused_beside < self._settings.attempts:
+                    self._liveness.postponed(asyncio.get_running_loop().time() + _RETRY_S)
+                    return
+                # Neither it nor another one serves: who stands behind the session shall know.
         self._liveness.doubted(asyncio.get_running_loop().time())
         if self._heard_s > now_s:
             self._dismiss()

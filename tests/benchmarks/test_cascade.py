@@ -4,13 +4,15 @@ import pytest
 
 from crossfade.benchmarks.cascade import SIDES, CascadeResult, Side, content, measure, tables
 from crossfade.benchmarks.cascade_requests import (
+    KNOWN,
+    OTHERS,
     Missed,
     Spoken,
     Understanding,
     problems,
-    requests,
     table,
 )
+from crossfade.benchmarks.spoken_requests import HELD_OUT, WIDER, requests
 from crossfade.offline.responder import Responder
 from crossfade.offline.slots import CITIES
 
@@ -50,8 +52,16 @@ def test_the_requests_are_many_and_different_and_name_their_cities() -> None:
     asked = requests()
     assert len(asked) == len({each.text for each in asked}) == 70
     weather = [each for each in asked if each.tool == "get_weather"]
-    assert all(each.arguments["city"] in CITIES for each in weather)
-    assert len({each.arguments["city"] for each in weather}) == len(weather) == 60
+    cities = [call["city"] for each in weather for call in each.calls]
+    assert set(cities) <= set(CITIES)
+    assert len(set(cities)) == len(weather) == 60
+
+
+def test_what_is_held_out_is_nowhere_among_what_was_tuned_by() -> None:
+    tuned = {each.text for each in (*requests(), *WIDER)}
+    assert len(HELD_OUT) == len({each.text for each in HELD_OUT} - tuned) >= 40
+    tools = {each.tool for each in HELD_OUT}
+    assert tools == {"get_weather", "turn_on_light", "book_table"}
 
 
 def test_some_requests_are_not_among_the_sentences_that_are_expected() -> None:
@@ -65,9 +75,15 @@ def test_some_requests_are_not_among_the_sentences_that_are_expected() -> None:
 
 def test_a_voice_that_is_not_understood_or_a_prompt_that_calls_fails_the_measurement() -> None:
     missed = Missed(said="Rome?", heard="home", called="")
-    good = Spoken(voice="flite slt", requests=20, right=19, wrong_tool=0, missed=[missed])
-    bad = Spoken(voice="flite rms", requests=20, right=18, wrong_tool=0, missed=[])
-    robot = Spoken(voice="espeak-ng en-us", requests=20, right=1, wrong_tool=0, missed=[])
+
+    def spoken(voice: str, right: int, kind: str = KNOWN, *missed: Missed) -> Spoken:
+        return Spoken(voice=voice, kind=kind, requests=20, right=right, wrong_tool=0, missed=missed)
+
+    good, bad = spoken("flite slt", 19, KNOWN, missed), spoken("flite rms", 18)
+    robot = spoken("espeak-ng en-us", 1)
+    others = [spoken("flite slt", right, OTHERS) for right in (20, 18, 17)]
+    assert Understanding(voices=[good, *others[:2]], prompts=9, prompt_calls=[]).held
+    assert not Understanding(voices=[good, *others], prompts=9, prompt_calls=[]).held
     assert Understanding(voices=[good, robot], prompts=9, prompt_calls=[]).held
     assert not Understanding(voices=[good, bad], prompts=9, prompt_calls=[]).held
     called = Understanding(voices=[good], prompts=9, prompt_calls=[missed])

@@ -29,10 +29,16 @@ from crossfade.benchmarks.continuity_cells import (
     chosen,
 )
 from crossfade.benchmarks.continuity_long import scenario, take_long_call, transcript
+from crossfade.benchmarks.continuity_nodes import NODES, NodeCell
 from crossfade.errors import SettingsError
 from crossfade.providers.continuity.settings import Continuity
 
-CELLS = {(cell.wire, cell.fault, cell.state): cell for cell in matrix(WIRES)}
+CELLS = {
+    (cell.wire, cell.fault, cell.state): cell for cell in matrix(WIRES) if isinstance(cell, Cell)
+}
+NODE_CELLS = {
+    (cell.fault, cell.state): cell for cell in matrix([NODES]) if isinstance(cell, NodeCell)
+}
 
 
 def cell(wire: str, fault: str, state: CallState) -> Cell:
@@ -143,7 +149,7 @@ def test_the_table_is_whole_in_eighty_columns() -> None:
                 duration_s=1,
                 cpu_s=1,
             )
-            for each in [*matrix(WIRES), *matrix(WIRES, late=True)]
+            for each in [*matrix(WIRES), *matrix([NODES]), *matrix(WIRES, late=True)]
         ]
     )
     console = Console(width=80, record=True, file=StringIO())
@@ -152,7 +158,7 @@ def test_the_table_is_whole_in_eighty_columns() -> None:
     assert "…" not in text
     headings = ["wire", "fault", "idle", "user", "think", "agent", "tool", "rotate", "reconn"]
     assert headings in [line.split() for line in text.splitlines()]
-    assert text.count("NO") == sum(each.wire == "gemini" for each in shown.cells)
+    assert text.count("NO") == sum(each.wire != "openai" for each in shown.cells)
     assert all(fault in text for _, fault, _ in CELLS)
 
 
@@ -160,11 +166,11 @@ def test_a_lossy_wire_is_compared_by_likeness() -> None:
     pytest.importorskip("sphn")
     with pytest.raises(SettingsError, match="no words of the caller"):
         matrix([LOSSY], late=True)
-    lossy = matrix([LOSSY])
-    some = chosen(matrix(ALL_WIRES), 100)
+    lossy = [each for each in matrix([LOSSY]) if isinstance(each, Cell)]
+    some = chosen(matrix(ALL_WIRES), 140)
     names = {(each.wire, each.fault) for each in some}
     assert names == {(wire, fault) for wire, fault, _ in CELLS} | {
-        (each.wire, each.fault) for each in lossy
+        (each.wire, each.fault) for each in (*lossy, *matrix([NODES]))
     }
     (speaking,) = (
         each for each in lossy if (each.fault, each.state) == ("reset", CallState.USER_SPEAKING)
@@ -184,8 +190,31 @@ def test_a_lossy_wire_is_compared_by_likeness() -> None:
     assert found.doubled_ms > 0
 
 
+def test_nodes_that_are_swapped_or_lost_have_rows_of_their_own() -> None:
+    rows = {fault for fault, _ in NODE_CELLS}
+    assert {"oai→casc now", "gem→casc quiet", "casc→oai now", "gem→gem quiet"} <= rows
+    assert {"oai→casc reset", "gem→casc half_open", "casc→casc voice lost"} <= rows
+    states = {state for _, state in NODE_CELLS}
+    assert len(NODE_CELLS) == len(rows) * len(states) == len(rows) * 5
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"),
+    [
+        ("oai→casc reset", CallState.AGENT_SPEAKING),
+        ("gem→casc stall", CallState.TOOL_PENDING),
+        ("casc→casc recogniser lost", CallState.USER_SPEAKING),
+        ("casc→casc model lost", CallState.THINKING),
+    ],
+)
+def test_a_call_goes_on_when_its_node_is_lost(fault: str, state: CallState) -> None:
+    result = run_cell(NODE_CELLS[fault, state])
+    assert (result.held, result.why) == (True, "")
+    assert (result.wire, result.fault, result.state) == (NODES, fault, state.value)
+
+
 def test_late_words_are_cells_of_their_own() -> None:
-    late = matrix(WIRES, late=True)
+    late = [each for each in matrix(WIRES, late=True) if isinstance(each, Cell)]
     assert {each.state for each in late} == {CallState.THINKING, CallState.AGENT_SPEAKING}
     assert all(each.transcript_delay_ms == LATE_MS for each in late)
     assert len({(each.wire, each.fault, each.state) for each in late} - set(CELLS)) == len(late)

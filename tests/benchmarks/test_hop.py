@@ -36,5 +36,6 @@ def test_the_result_says_what_was_measured() -> None:
     )
     content = hop.content(result)
     assert content["goal_ratio"] == 20
+    assert content["ratios"] == {"hop_up": 80, "hop_down": 100}
     assert content["hops"][1] == {"side": "pipecat", "up_us": 20, "down_us": 25}
     assert hop.table(result).row_count == 3

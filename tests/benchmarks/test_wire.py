@@ -60,6 +60,23 @@ def test_floor_and_session_are_measured_on_each_wire(monkeypatch: pytest.MonkeyP
     assert {(cost.down_ratio, cost.up_ratio) for cost in result.costs[::2]} == {(1.0, 1.0)}
 
 
+def test_ratios_tell_how_many_of_ours_another_session_costs() -> None:
+    def cost(wire_name: str, client: str, down: float, up: float) -> wire.Cost:
+        return wire.Cost(
+            wire=wire_name, client=client, down_ms=1, up_ms=1, down_ratio=down, up_ratio=up
+        )
+
+    costs = [
+        cost("openai", "floor", 1, 1),
+        cost("openai", "crossfade", 1.5, 1.25),
+        cost("openai", "pipecat", 6, 10),
+        cost("gemini", "google-genai", 5, 4),
+    ]
+    result = wire.WireResult(costs=costs, missing=[], rounds=1)
+    found = {"openai_pipecat_down": 4.0, "openai_pipecat_up": 8.0}
+    assert wire.content(result)["ratios"] == wire.ratios(result) == found
+
+
 def test_the_result_is_dated_json(tmp_path: Path) -> None:
     path = wire.write_result(RESULT, tmp_path, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     assert path.name == "wire-2026-01-02T03-04-05Z.json"

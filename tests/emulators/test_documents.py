@@ -1,17 +1,14 @@
 """What the emulators' pages say is so."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from crossfade.emulators.backends.scenario import parse_scenario
 from crossfade.emulators.faults.script import GENERAL, Fault, parse_faults
-from crossfade.emulators.pytest_plugin import __name__ as PLUGIN
 from crossfade.emulators.wires import EMULATORS, own_faults
 from tests.project import ROOT
 
-pytest_plugins = ["pytester"]
 FOLDER = ROOT / "docs" / "emulators"
 HEADINGS = {"openai": "OpenAI", "gemini": "Gemini", "moshi": "Moshi"}
 
@@ -53,18 +50,3 @@ def test_the_yaml_can_be_read() -> None:
     assert len(parse_scenario(scenario).turns) == 3
     (faults,) = blocks("yaml", "faults")
     assert len(parse_faults(faults)) == 2
-
-
-@pytest.mark.realtime
-@pytest.mark.parametrize("code", [code for code in blocks("python") if "def test_" not in code])
-def test_the_python_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    exec(compile(code, "the page", "exec"), {"__name__": "__main__"})
-
-
-@pytest.mark.realtime
-def test_the_tests_pass(pytester: pytest.Pytester) -> None:
-    (code,) = [code for code in blocks("python") if "def test_" in code]
-    pytester.makepyfile(code)
-    options = ["-p", PLUGIN, "-W", "error", "--strict-markers"]
-    pytester.runpytest_subprocess(*options).assert_outcomes(passed=2)

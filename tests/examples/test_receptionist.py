@@ -10,6 +10,7 @@ import pytest
 from crossfade.emulators.backends import ScriptedBackend
 from crossfade.emulators.backends.scenario import parse_scenario
 from crossfade.emulators.openai import OpenAIEmulator
+from crossfade.emulators.phone import CallStatus
 from crossfade.emulators.twilio import PhoneCall, TwilioEmulator
 from crossfade.examples import receptionist
 from crossfade.pipelines.endpoint import KEY_VARIABLE, Endpoint
@@ -28,9 +29,14 @@ turns:
   - {{on: tool_results, say: "Is that right?"}}
   - {{on: speech, call: [{receptionist.MESSAGE}]}}
   - {{on: tool_results, say: It is taken.}}
-  - {{on: speech, call: [{{name: transfer, arguments: {{to: sales}}}}]}}
+  - {{on: text, say: You pressed keys.}}
+  - {{on: speech, call: [LEAVE]}}
   - {{on: tool_results, say: Goodbye.}}
 """
+LEAVES = {
+    "is put through": ("{name: transfer, arguments: {to: sales}}", ["+15550123"]),
+    "is hung up": ("{name: hang_up, arguments: {}}", list[str]()),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +104,9 @@ async def answered(phone: PhoneCall) -> None:
     await asyncio.sleep(1.5)
 
 
-def test_on_the_telephone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("leaves", LEAVES)
+def test_on_the_telephone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaves: str) -> None:
+    call, dialled = LEAVES[leaves]
     monkeypatch.setenv(TWILIO_TOKEN_VARIABLE, TOKEN)
     monkeypatch.delenv(TWILIO_SID_VARIABLE, raising=False)
     messages = tmp_path / "messages.jsonl"
@@ -112,7 +120,7 @@ def test_on_the_telephone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             if line.startswith("phone calls by Twilio: "):
                 at.set_result(line.split()[-1])
 
-        backend = ScriptedBackend(parse_scenario(ON_THE_PHONE))
+        backend = ScriptedBackend(parse_scenario(ON_THE_PHONE.replace("LEAVE", call)))
         async with OpenAIEmulator(backend) as emulator, TwilioEmulator() as twilio:
             provider = Endpoint(
                 spec="openai:gpt-realtime-2.1",
@@ -135,12 +143,20 @@ def test_on_the_telephone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
                 await phone.connected()
                 await answered(phone)
                 await answered(phone)
+                before = len(phone.sounds)
+                await phone.press("5550100#")
+                await hears(phone, before)
+                await asyncio.sleep(2)
                 phone.speak(asked())
                 async with asyncio.timeout(30):
                     await phone.over()
-                assert phone.dialled == ["+15550123"]
+                assert phone.dialled == dialled
+                assert phone.status is CallStatus.COMPLETED
             stop.set_result(None)
             await server
 
     run(main())
     assert json.loads(messages.read_text())["name"] == "Ada"
+    (transcript,) = (tmp_path / "runs").glob("*/transcript.json")
+    assert "keypad: 5550100#" in transcript.read_text()
+    assert "You pressed keys." in transcript.read_text()

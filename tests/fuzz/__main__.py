@@ -13,6 +13,7 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Protocol, cast
 
 from crossfade import __version__
 from tests.fuzz.mutation import Mutator
@@ -22,7 +23,7 @@ from tests.fuzz.target import PROTOCOLS, Finding, Target, corpus, state_bytes
 _SESSION_MESSAGES = (100, 3_000, 100_000)
 _WEIGH_EVERY = 10_000
 _MOST_STATE_BYTES = 32 * 2**20
-_MOST_GROWTH_BYTES = 96 * 2**20
+MOST_GROWTH_BYTES = 96 * 2**20
 # Of all messages that many are whole, so that responses begin, speak and end between the rest.
 _WHOLE = 0.3
 _ACTS = 0.02
@@ -78,9 +79,9 @@ def run(wire: str, messages: int, seed: int) -> Outcome:
                     raise Finding(f"{largest} bytes hang on a protocol after {count} messages")
             if mutated >= messages:
                 break
-        baseline = baseline or _peak_bytes()
-    growth = _peak_bytes() - baseline
-    if growth > _MOST_GROWTH_BYTES:
+        baseline = baseline or peak_bytes()
+    growth = peak_bytes() - baseline
+    if growth > MOST_GROWTH_BYTES:
         raise Finding(f"the process grew by {growth} bytes")
     return Outcome(
         wire=wire,
@@ -95,21 +96,27 @@ def run(wire: str, messages: int, seed: int) -> Outcome:
     )
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _write(outcome: Outcome, folder: Path) -> Path:
+class _Named(Protocol):
+    @property
+    def wire(self) -> str: ...
+
+
+def write(outcome: _Named, folder: Path) -> Path:
+    """Keep an outcome, a dataclass, as dated JSON."""
     now = datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"fuzz-{outcome.wire}-{now:%Y-%m-%dT%H-%M-%SZ}.json"
     content = {
-        "measurement": "mutated messages received without an exception, in bounded memory",
+        "measurement": "broken input that did no harm, in bounded memory",
         "version": __version__,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
-        **asdict(outcome),
+        **asdict(cast(Any, outcome)),
     }
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return path
@@ -126,7 +133,7 @@ def main() -> None:
         outcome = run(wire, options.messages, options.seed)
         sys.stdout.write(f"{outcome}\n")
         if options.results is not None:
-            sys.stdout.write(f"written to {_write(outcome, options.results)}\n")
+            sys.stdout.write(f"written to {write(outcome, options.results)}\n")
 
 
 if __name__ == "__main__":

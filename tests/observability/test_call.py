@@ -3,6 +3,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from crossfade.errors import SettingsError
 from crossfade.frames.control import Frame, ResponseStartFrame, UserStoppedSpeakingFrame
 from crossfade.frames.text import UserTranscriptFrame
-from crossfade.observability.call import CAPTIONS, EVENTS, RECORDING, TRANSCRIPT, CallRecord
+from crossfade.observability import disk
+from crossfade.observability.call import EVENTS, RECORDING, CallRecord
+from crossfade.observability.call_files import CAPTIONS, TRANSCRIPT
+from crossfade.observability.call_summary import CallSummary
 from crossfade.observability.latency_budget import LatencyBudget
 from crossfade.observability.live_events import (
     AnswerHeard,
@@ -29,7 +33,9 @@ from crossfade.observability.summary_file import SUMMARY
 from crossfade.providers.tap import WireDirection
 from tests.clock import run
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs/event-log.schema.json").read_text())
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((Path(__file__).parents[2] / "docs/event-log.schema.json").read_text())
+)
 RATE_HZ = 24_000
 FRAME = bytes(RATE_HZ // 50 * 2)
 
@@ -88,7 +94,7 @@ def test_a_call_leaves_its_log_recording_transcript_and_summary(tmp_path: Path) 
     record = run(main())
     logged = lines(record.directory)
     for line in logged:
-        jsonschema.validate(line, SCHEMA)
+        SCHEMA.validate(line)
     assert [line["type"] for line in logged] == [
         "call.started",
         "UserStoppedSpeakingFrame",
@@ -109,6 +115,76 @@ def test_a_call_leaves_its_log_recording_transcript_and_summary(tmp_path: Path) 
     assert summary.ttfb_ms == pytest.approx((200,))
     assert summary.dropped == {"audio frames": 3}
     assert not summary.errors
+
+
+def test_other_calls_go_on_while_the_disk_takes_the_end_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    write = Path.write_text
+
+    def slow(path: Path, *args: Any, **options: Any) -> int:
+        assert answers.wait(10), "the loop waits for the disk"
+        return write(path, *args, **options)
+
+    monkeypatch.setattr(Path, "write_text", slow)
+    ended: list[CallSummary] = []
+
+    async def main() -> None:
+        record = CallRecord.open(tmp_path)
+        record.at_end(ended.append)
+        closing = asyncio.create_task(record.aclose({"turns": [{"text": "hello"}]}))
+        await asyncio.sleep(0)
+        answers.set()
+        await closing
+        await record.aclose({})
+        assert ended == [record.summary()]
+
+    run(main())
+    assert json.loads((tmp_path / TRANSCRIPT).read_text())["turns"] == [{"text": "hello"}]
+
+
+def test_a_record_whose_end_is_cancelled_is_whole_nevertheless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    write = Path.write_text
+
+    def slow(path: Path, *args: Any, **options: Any) -> int:
+        assert answers.wait(10), "the loop waits for the disk"
+        return write(path, *args, **options)
+
+    monkeypatch.setattr(Path, "write_text", slow)
+
+    async def main() -> None:
+        record = CallRecord.open(tmp_path)
+        closing = asyncio.create_task(record.aclose({}))
+        for _ in range(3):
+            await asyncio.sleep(0)
+            closing.cancel()
+        answers.set()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        assert (tmp_path / SUMMARY).exists()
+
+    run(main())
+    assert lines(tmp_path)[-1]["type"] == "log.closed"
+
+
+def test_a_long_transcript_keeps_the_interpreter_from_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(disk, "_STEP_S", 0.0)
+    monkeypatch.setattr(disk, "sleep", pauses.append)
+    turns = [{"role": "user", "text": "hello", "started_at_s": n, "id": "i"} for n in range(500)]
+
+    async def main() -> None:
+        record = CallRecord.open(tmp_path)
+        await record.aclose({"turns": turns})
+
+    run(main())
+    assert len(pauses) > 2 * len(turns)
 
 
 def test_a_listener_hears_the_call_live(tmp_path: Path) -> None:
@@ -243,7 +319,7 @@ def test_a_slow_answer_is_told_with_the_hop_to_blame(tmp_path: Path) -> None:
     assert slow.voice_to_voice_ms == pytest.approx(600, abs=20)
     assert slow.hop == "playout"
     (line,) = [line for line in lines(tmp_path) if line["type"] == "call.slow_answer"]
-    jsonschema.validate(line, SCHEMA)
+    SCHEMA.validate(line)
 
 
 KILLED = """

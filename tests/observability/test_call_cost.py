@@ -36,7 +36,9 @@ from crossfade.providers.events import Handover
 from tests.clock import run
 from tests.observability.rendered import text_of
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs/event-log.schema.json").read_text())
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((Path(__file__).parents[2] / "docs/event-log.schema.json").read_text())
+)
 MODEL = "gpt-realtime-2.1"
 SPOKEN = Usage(input_audio_tokens=1000, cached_audio_tokens=500, output_audio_tokens=100)
 SPOKEN_USD = Decimal("0.0226")
@@ -64,7 +66,7 @@ def spoken(response_id: str, model: str = MODEL) -> MetricsFrame:
 def lines(record: CallRecord) -> list[dict[str, Any]]:
     logged = [json.loads(line) for line in (record.directory / EVENTS).read_text().splitlines()]
     for line in logged:
-        jsonschema.validate(line, SCHEMA)
+        SCHEMA.validate(line)
     return logged
 
 

@@ -15,6 +15,7 @@ from crossfade.observability import capture
 from crossfade.observability.call import EVENTS, CallRecord
 from crossfade.observability.capture import CAPTURE, Capture, CapturingTap
 from crossfade.observability.capture_file import CapturedCall, read_capture
+from crossfade.observability.tool_secrets import SecretArguments
 from crossfade.providers.tap import KeylessTap, WireDirection
 from tests.clock import run
 
@@ -80,7 +81,9 @@ def test_it_holds_no_credentials(tmp_path: Path) -> None:
     kept = opened(tmp_path / CAPTURE)
     own_key = "a-key-of-no-known-form"
     line = KeylessTap(CapturingTap(kept, Deaf()).connection("example.com:443"), own_key)
-    kept.secret_arguments = frozenset({"pin"})
+    kept.secret_arguments = SecretArguments(
+        secrets=frozenset({"pin"}), declared=frozenset({"pin", "city"})
+    )
     kept.settings("config", {"instructions": f"Use {SECRETS[0]}.", "api_key": "plain"})
     bodies: list[dict[str, Any]] = [
         {"type": "error", "error": {"message": f"bad key {SECRETS[1]} and {own_key}"}},

@@ -90,3 +90,25 @@ def test_a_program_that_ends_without_closing_loses_nothing(tmp_path: Path) -> No
         [sys.executable, "-c", ENDED, str(path)], timeout=50, check=False, capture_output=True
     )
     assert "StartFrame" in path.read_text()
+
+
+def test_a_long_drain_lets_go_of_the_interpreter_again_and_again_and_so_does_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(disk, "_writer", disk._Writer())
+    monkeypatch.setattr(disk, "sleep", pauses.append)
+    monkeypatch.setattr(disk, "_STEP_S", 0.0)
+    drained = threading.Semaphore(0)
+
+    def drain() -> None:
+        for _ in range(10):
+            thread.breathe()
+        drained.release()
+
+    thread = DiskThread(drain, interval_s=3600)
+    thread.wake()
+    assert drained.acquire(timeout=5)
+    assert len(pauses) >= 10
+    thread.close()
+    assert len(pauses) >= 20

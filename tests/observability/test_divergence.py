@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import pytest
@@ -44,6 +45,21 @@ def test_frames_of_different_lanes_may_change_places() -> None:
     one = call(frame("UserStoppedSpeakingFrame"), frame("BotStoppedSpeakingFrame"))
     other = call(frame("BotStoppedSpeakingFrame"), frame("UserStoppedSpeakingFrame"))
     assert compare(one, other) == []
+
+
+@pytest.mark.parametrize(("lag_ms", "told"), [(0.0, True), (700.0, False)])
+def test_of_a_call_that_was_cut_off_what_its_playout_had_not_come_to_is_not_told(
+    lag_ms: float, told: bool
+) -> None:
+    lag = ("lag", {"lag_ms": lag_ms, "t": 9.0})
+    one = call(lag, frame("BotStartedSpeakingFrame", t=9), frame("SpokenTextFrame", t=10, text="a"))
+    one = dataclasses.replace(one, complete=False)
+    other = call(
+        frame("BotStartedSpeakingFrame", t=9),
+        frame("BotStoppedSpeakingFrame", t=9.5),
+        frame("SpokenTextFrame", t=10, text="a"),
+    )
+    assert bool(compare(one, other)) is told
 
 
 def test_frames_of_one_lane_may_not() -> None:

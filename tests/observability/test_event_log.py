@@ -13,7 +13,9 @@ from crossfade.observability import event_log
 from crossfade.observability.event_log import EventLog
 from crossfade.providers.tap import WireDirection, WireTap
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs/event-log.schema.json").read_text())
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((Path(__file__).parents[2] / "docs/event-log.schema.json").read_text())
+)
 MESSAGES: list[str | bytes] = [
     '{"type":"session.update","session":{"type":"realtime","instructions":"Be kind."}}',
     '{"type":"conversation.item.truncate","item_id":"i","content_index":0,"audio_end_ms":1200}',
@@ -50,6 +52,8 @@ def idle_thread(monkeypatch: pytest.MonkeyPatch) -> None:
             self.close = drain
 
         def wake(self) -> None: ...
+
+        def breathe(self) -> None: ...
 
     monkeypatch.setattr(event_log, "DiskThread", Idle)
 
@@ -109,7 +113,7 @@ def test_audio_messages_that_follow_each_other_stand_in_one_line(tmp_path: Path)
     log.close()
     *lines, _ = read(tmp_path / "log")
     for line in lines:
-        jsonschema.validate(line, SCHEMA)
+        SCHEMA.validate(line)
     told = [(line["dir"], line.get("item_id"), len(line.get("at_ms", [0]))) for line in lines]
     assert told == [
         ("out", None, 13),
@@ -138,7 +142,7 @@ def test_messages_of_every_kind_are_written_as_the_schema_says(
     lines = read(tmp_path / "log")
     assert len(lines) == len(MESSAGES) + 3
     for line in lines:
-        jsonschema.validate(line, SCHEMA)
+        SCHEMA.validate(line)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +158,7 @@ def test_messages_of_every_kind_are_written_as_the_schema_says(
 )
 def test_the_schema_refuses_other_lines(line: dict[str, Any]) -> None:
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(line, SCHEMA)
+        SCHEMA.validate(line)
 
 
 @pytest.mark.usefixtures("idle_thread")

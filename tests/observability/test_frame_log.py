@@ -48,7 +48,9 @@ from crossfade.providers import Profile
 from crossfade.providers.events import Handover
 from tests.clock import run
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs/event-log.schema.json").read_text())
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((Path(__file__).parents[2] / "docs/event-log.schema.json").read_text())
+)
 ORIGIN = SpeechOrigin(item_id="item", response_id="resp")
 
 NOTED: list[tuple[Frame, Fields]] = [
@@ -139,7 +141,7 @@ NOTED: list[tuple[Frame, Fields]] = [
 )
 def test_a_frame_of_note_is_described_as_the_schema_says(frame: Frame, fields: Fields) -> None:
     assert describe(frame) == fields
-    jsonschema.validate({"t": 0, "dir": "frame", "type": type(frame).__name__, **fields}, SCHEMA)
+    SCHEMA.validate({"t": 0, "dir": "frame", "type": type(frame).__name__, **fields})
 
 
 @pytest.mark.parametrize(

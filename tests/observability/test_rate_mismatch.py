@@ -109,3 +109,55 @@ def test_pauses_and_stalls_do_not_fire(pauses: list[tuple[float, float]], lost: 
 def test_a_mismatch_is_found_through_jitter(rates: list[int], delays_s: list[float]) -> None:
     true_hz, declared_hz, *_ = rates
     assert hear(late(live(true_hz, 20), iter(delays_s * 20)), declared_hz)
+
+
+def lossy(arrivals: Arrivals, share: float, chance: random.Random, run: int = 1) -> Arrivals:
+    """The same without some of the pieces, which are lost `run` at a time."""
+    left = 0
+    for arrival in arrivals:
+        if not left and chance.random() < share / run:
+            left = run
+        if left:
+            left -= 1
+        else:
+            yield arrival
+
+
+@pytest.mark.parametrize("run", [1, 3], ids=["single", "in bursts"])
+@pytest.mark.parametrize("jitter_s", [0.0, 0.004, 0.02])
+@pytest.mark.parametrize("share", [0.04, 0.05, 0.06, 0.09, 0.15])
+def test_lost_packets_are_no_wrong_rate(share: float, jitter_s: float, run: int) -> None:
+    """Ten minutes each, of pieces of 20 ms."""
+    chance = random.Random(f"{share} {jitter_s} {run}")
+    arrivals = list(lossy(live(16_000, 600), share, chance, run))
+    delays_s = (chance.expovariate(1 / jitter_s) if jitter_s else 0.0 for _ in arrivals)
+    assert not hear(late(arrivals, delays_s), 16_000)
+
+
+@pytest.mark.parametrize("chunk_s", [0.01, 0.1])
+def test_lost_packets_of_any_length_are_no_wrong_rate(chunk_s: float) -> None:
+    arrivals = lossy(live(48_000, 600, chunk_s), 0.06, random.Random(6))
+    assert not hear(arrivals, 48_000)
+
+
+@pytest.mark.parametrize(("true_hz", "declared_hz"), list(permutations(RATES_HZ, 2)))
+def test_every_pair_of_rates_is_told_apart_on_a_line_that_loses_and_jitters(
+    true_hz: int, declared_hz: int
+) -> None:
+    chance = random.Random(true_hz * declared_hz)
+    arrivals = list(lossy(live(true_hz, 20), 0.05, chance))
+    (found,) = hear(late(arrivals, (chance.expovariate(100) for _ in arrivals)), declared_hz)
+    assert found.measured_hz == pytest.approx(true_hz * 0.95, rel=0.08)
+
+
+@pytest.mark.parametrize(("true_hz", "declared_hz"), [(44_100, 48_000), (11_025, 12_000)])
+@pytest.mark.parametrize("jitter_s", [0.001, 0.003])
+def test_a_rate_that_is_a_little_too_low_is_told_from_losses(
+    true_hz: int, declared_hz: int, jitter_s: float
+) -> None:
+    chance = random.Random(true_hz)
+    arrivals = live(true_hz, 20)
+    (found,) = hear(
+        late(arrivals, (chance.expovariate(1 / jitter_s) for _ in arrivals)), declared_hz
+    )
+    assert found.likely_hz == true_hz

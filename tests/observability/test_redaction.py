@@ -172,3 +172,57 @@ def test_sound_is_kept_where_that_is_wanted() -> None:
         "audio": {"data": "AAAA"},
         "token": REMOVED,
     }
+
+
+DECLARED = {
+    "type": "object",
+    "properties": {
+        "token": {"type": "string", "description": "Of the door.", "default": "planted-default"},
+        "api_key": {"anyOf": [{"type": "string", "enum": ["planted-a", "planted-b"]}]},
+        "secret": {"type": "object", "properties": {"password": {"type": "string"}}},
+        "city": {"type": "string", "default": "Rome"},
+        "any": True,
+    },
+    "required": ["token"],
+}
+
+
+@pytest.mark.parametrize("content", [True, False])
+@pytest.mark.parametrize("key", ["parameters", "input_schema", "inputSchema"])
+def test_an_argument_that_is_named_like_a_secret_is_declared_and_its_values_are_removed(
+    key: str, content: bool
+) -> None:
+    kept = redact({"tools": [{"name": "token", key: DECLARED}]}, content=content)["tools"][0]
+    assert kept["name"] == "token"
+    properties = kept[key]["properties"]
+    assert list(properties) == list(DECLARED["properties"])
+    assert properties["token"]["type"] == "string"
+    assert properties["token"]["default"] == REMOVED
+    assert properties["api_key"]["anyOf"][0]["enum"] == REMOVED
+    assert properties["secret"]["properties"]["password"] == {"type": "string"}
+    assert properties["any"] is True
+    assert kept[key]["required"] == ["token"]
+    assert "planted" not in json.dumps(kept)
+    if content:
+        assert properties["city"] == {"type": "string", "default": "Rome"}
+        assert properties["token"]["description"] == "Of the door."
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"parameters": {"token": "planted"}},
+        {"parameters": {"properties": {"token": "planted"}}},
+        {"parameters": {"properties": {"token": ["planted"]}}},
+        {"parameters": {"properties": {"token": {"type": "string", "token": "planted"}}}},
+        {"result": {"properties": {"token": {"type": "bearer", "value": "planted"}}}},
+        {"parameters": {"api_key": {"default": "planted"}}},
+    ],
+)
+def test_what_only_resembles_a_declaration_keeps_no_value(value: dict[str, Any]) -> None:
+    assert "planted" not in json.dumps(redact(value, content=True))
+
+
+def test_what_a_tool_answers_is_looked_through_where_a_text_model_is_told_it() -> None:
+    told = {"role": "tool", "content": '{"token": "planted", "city": "Rome"}'}
+    assert json.loads(redact(told, content=True)["content"]) == {"token": REMOVED, "city": "Rome"}

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from crossfade.observability.tool_secrets import hide_arguments
+from crossfade.conversation.tools import ToolCall, ToolDeclaration
+from crossfade.observability.tool_secrets import SecretArguments, hide_arguments
 from crossfade.observability.wire import describe_message
 
 SECRETS = frozenset({"pin"})
@@ -38,3 +39,20 @@ def test_what_is_not_secret_stays() -> None:
             "text": "1234",
         }
     }
+
+
+def test_a_secret_that_comes_by_a_name_that_no_tool_has_is_hidden() -> None:
+    cities = {"properties": {"city": {"type": "string"}}}
+    pins = {"properties": {"pin": {"type": "string"}}}
+    tools = [
+        ToolDeclaration(name="weather", description="", parameters=cities),
+        ToolDeclaration(name="open", description="", parameters=pins, secrets=frozenset({"pin"})),
+    ]
+    hidden = hide_arguments(
+        {"args": {"PIN": "1", "pin": "2", "city": "Rome"}}, SecretArguments.of(tools)
+    )
+    assert hidden == {"args": {"PIN": "[removed]", "pin": "[removed]", "city": "Rome"}}
+    assert tools[1].shown(ToolCall(id="c", name="open", arguments={"PIN": "1"})).arguments == {
+        "PIN": "[secret]"
+    }
+    assert not SecretArguments.of(tools[:1])

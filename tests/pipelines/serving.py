@@ -14,7 +14,10 @@ from crossfade.emulators.gemini import GeminiEmulator
 from crossfade.emulators.openai import OpenAIEmulator
 from crossfade.pipelines.endpoint import Endpoint
 from crossfade.pipelines.serve import run_server
+from crossfade.pipelines.serve_headroom import Headroom
+from crossfade.pipelines.serve_nodes import ServedNode
 from crossfade.pipelines.serve_settings import ServeSettings
+from crossfade.processors.tools import Tool
 from crossfade.providers.continuity.route import Endpoint as RouteEndpoint
 from tests.project import ROOT
 
@@ -70,6 +73,10 @@ async def serving(
     *,
     store: str | None = None,
     route: Sequence[RouteEndpoint] = (),
+    others: Sequence[ServedNode] = (),
+    headroom: Headroom | None = None,
+    api_key: str = "emulated",
+    tools: Sequence[Tool] | None = None,
     **options: Any,
 ) -> AsyncIterator[Serving]:
     """Run `crossfade serve` in this loop."""
@@ -77,7 +84,7 @@ async def serving(
     provider = Endpoint(
         spec="gemini:gemini-3.8-live" if gemini else "openai:gpt-realtime-2.1",
         base_url=emulator.url,
-        api_key="emulated",
+        api_key=api_key,
         description="Talking to the test's emulator.",
     )
     loop = asyncio.get_running_loop()
@@ -92,7 +99,16 @@ async def serving(
 
     settings = ServeSettings(port=0, store=store, runs=folder / "runs", **options)
     task = asyncio.create_task(
-        run_server(settings, announce=announce, stop=lambda: stop, provider=provider, route=route)
+        run_server(
+            settings,
+            announce=announce,
+            stop=lambda: stop,
+            provider=provider,
+            route=route,
+            others=others,
+            headroom=headroom,
+            tools=tools,
+        )
     )
     both: set[asyncio.Future[Any]] = {task, listening}
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)

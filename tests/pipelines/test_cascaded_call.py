@@ -106,6 +106,14 @@ def test_the_embedded_services_cost_nothing(made: Made) -> None:
     assert 1 in cost.by_turn
 
 
+def test_each_word_that_is_spoken_is_charged_once(made: Made) -> None:
+    """A line for each clause that the synthesiser was given, with the space behind it."""
+    spoken = [turn["text"] for turn in entries(made, "agent")]
+    used = [line for line in made.log if line["type"] == "call.usage" and line["service"] == "tts"]
+    charged = sum(line["characters"] for line in used)
+    assert charged == sum(len(text.strip()) + 1 for text in spoken)
+
+
 def test_each_answer_is_made_within_the_frameworks_own_15_ms(made: Made) -> None:
     """On the virtual clock only the services take time, and what is scheduled by the chain."""
     at: dict[str, list[float]] = {}

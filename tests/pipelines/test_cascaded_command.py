@@ -40,7 +40,7 @@ def refused(*arguments: str) -> str:
 
 
 def test_exactly_one_of_demo_and_input_is_asked_for() -> None:
-    assert "either --demo or --input" in refused()
+    assert "say who talks, once: --demo, --input FILE" in refused()
 
 
 def test_an_unknown_service_is_told_with_those_that_exist() -> None:
@@ -76,6 +76,22 @@ def test_settings_that_an_embedded_service_cannot_follow_are_refused() -> None:
     assert "takes no model" in refused("--demo", "--llm", "embedded", "--llm-model", "big")
 
 
+def test_a_recogniser_that_cannot_tell_a_turns_end_early_is_not_asked_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CARTESIA_API_KEY", "key")
+    line = refused("--demo", "--stt", "cartesia", "--eager")
+    assert "embedded, cartesia-turns, deepgram-flux" in line
+
+
+def test_a_recogniser_that_can_is_made_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARTESIA_API_KEY", "key")
+    foretells = make_service(Role.STT, Choice(name="cartesia-turns", eager=True))
+    waits = make_service(Role.STT, Choice(name="cartesia-turns"))
+    assert foretells.eager_end_of_turn_enabled
+    assert not waits.eager_end_of_turn_enabled
+
+
 def test_an_address_that_is_none_is_refused() -> None:
     assert "http://" in refused("--demo", "--llm-base-url", "not an address")
 
@@ -95,6 +111,12 @@ def test_a_service_of_ones_own_is_taken_by_its_path(monkeypatch: pytest.MonkeyPa
         make_service(Role.TTS, Choice(name="mine:Other"))
     with pytest.raises(SettingsError, match="cannot be made"):
         make_service(Role.TTS, Choice(name="mine:Mine", url="http://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize("path", [":Mine", "mine:", ".mine:Mine", ":"])
+def test_half_an_import_path_is_refused(path: str) -> None:
+    with pytest.raises(SettingsError, match="MODULE:CLASS"):
+        make_service(Role.TTS, Choice(name=path))
 
 
 def test_the_text_model_is_openai_where_there_is_a_key_or_an_address(

@@ -15,6 +15,9 @@ from crossfade.observability.live_events import (
     LineLost,
     LiveEvent,
     RateMismatched,
+    ToolAnswered,
+    ToolCalled,
+    UserSaid,
 )
 from crossfade.pipelines.console import CallConsole
 
@@ -77,3 +80,20 @@ def test_a_terminal_obeys_nothing_that_others_say() -> None:
     console = CallConsole(Console(file=output, width=200))
     console(Failed(at_s=1.0, message="\x1b]0;a title\x07 and \x9b2J"))
     assert output.getvalue().strip().isprintable()
+
+
+def test_what_tools_are_asked_and_answer_is_shown_without_credentials() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    said = {"token": "planted-token", "paid": "with sk-proj-planted0123456789"}
+    with CallConsole(console) as shown:
+        shown(ToolCalled(at_s=1.0, call_id="c", name="pay", arguments=said))
+        shown(ToolAnswered(at_s=2.0, call_id="c", name="pay", result=said, is_error=False))
+        text = '{"api_key": "planted-key", "city": "Rome"}'
+        shown(ToolAnswered(at_s=2.0, call_id="c", name="pay", result=text, is_error=False))
+        key = "it is ek_planted0123456789"
+        shown(UserSaid(at_s=3.0, item_id="i", text=key, final=True))
+    assert isinstance(console.file, io.StringIO)
+    told = console.file.getvalue()
+    assert "planted" not in told
+    assert "Rome" in told
+    assert told.count("[removed]") >= 6

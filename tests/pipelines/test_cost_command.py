@@ -67,7 +67,8 @@ def test_many_calls_are_told_and_added_up(tmp_path: Path) -> None:
 def test_what_cannot_be_priced_is_one_line(tmp_path: Path) -> None:
     assert "no events.jsonl in it" in cost(str(tmp_path), code=2)
     (tmp_path / "events.jsonl").write_text("")
-    assert "does not say when the call began" in cost(str(tmp_path), code=2)
+    told = cost(str(tmp_path), code=2)
+    assert "events.jsonl: the log does not say when the call began; leave" in told
     broken = folder(tmp_path / "broken", {"service": "dreams"})
     assert "call.usage" in cost(broken, code=2)
     assert "not both" in cost(broken, "--store", "calls.db", code=2)

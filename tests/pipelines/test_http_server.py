@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import logging
 import random
+import runpy
 import socket
+import sys
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -17,16 +20,30 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from crossfade.errors import SettingsError
-from crossfade.pipelines.http_server import ASK_S, LARGEST_HEAD_BYTES, Certificate, listening
+from crossfade.pipelines.http_server import (
+    ASK_S,
+    LARGEST_HEAD_BYTES,
+    READ_S,
+    Certificate,
+    listening,
+)
 from crossfade.transports.client_socket import ClientSocket
 from tests.clock import run
+from tests.project import ROOT
 
 
 async def echo(request: Request) -> PlainTextResponse:
     return PlainTextResponse((await request.body()).decode(errors="replace"))
 
 
-APP = Starlette(routes=[Route("/echo", echo, methods=["POST"])])
+MUCH_BYTES = 20_000_000
+
+
+async def much(_request: Request) -> PlainTextResponse:
+    return PlainTextResponse("x" * MUCH_BYTES)
+
+
+APP = Starlette(routes=[Route("/echo", echo, methods=["POST"]), Route("/much", much)])
 
 
 def line() -> ClientSocket:
@@ -78,13 +95,44 @@ def test_a_head_without_end_is_cut_off() -> None:
     run(scenario())
 
 
-@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost: a\r\nX: "])
-def test_who_does_not_come_to_the_point_is_dropped(begun: bytes) -> None:
+@pytest.mark.parametrize(
+    ("begun", "drop"),
+    [
+        (b"", b""),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: ", b"x"),
+        (b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n", b"x"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nX: ", b"x"),
+    ],
+    ids=["nothing", "head", "body", "second head"],
+)
+def test_who_does_not_come_to_the_point_is_dropped(begun: bytes, drop: bytes) -> None:
     async def scenario() -> None:
         async with listening(APP, line, host="127.0.0.1", port=0) as port:
-            async with asyncio.timeout(ASK_S + 1):
-                with contextlib.suppress(ConnectionResetError):
-                    assert await ask(port, begun) == b""
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(begun)
+            async with asyncio.timeout(2 * ASK_S + 1):
+                with contextlib.suppress(ConnectionError):
+                    while not reader.at_eof():
+                        writer.write(drop)
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(reader.read(1000), 1)
+            writer.transport.abort()
+
+    run(scenario())
+
+
+def test_who_does_not_read_the_answer_is_dropped() -> None:
+    async def scenario() -> None:
+        async with listening(APP, line, host="127.0.0.1", port=0) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+            writer.write(b"GET /much HTTP/1.1\r\nHost: a\r\n\r\n")
+            await asyncio.sleep(READ_S + 1)
+            came = 0
+            with contextlib.suppress(ConnectionResetError):
+                while some := await reader.read(1_000_000):
+                    came += len(some)
+            writer.close()
+            assert came < MUCH_BYTES
 
     run(scenario())
 
@@ -167,3 +215,26 @@ def test_broken_requests_and_frames_do_no_harm() -> None:
         assert told == []
 
     run(scenario())
+
+
+@pytest.mark.parametrize("asked", [b"HEAD /echo", b"POST /echo", b"GET /nothing"])
+def test_a_request_with_a_broken_body_is_refused_without_a_word(
+    asked: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        told: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: told.append(what))
+        head = b" HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        request = asked + head + b"no size\r\n"
+        async with listening(APP, line, host="127.0.0.1", port=0) as port:
+            assert (await ask(port, request)).startswith(b"HTTP/1.1 400")
+        assert told == []
+
+    run(scenario())
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(SettingsError, match=r"\(uvicorn\); install 'crossfade\[serve\]'"):
+        runpy.run_path(str(ROOT / "pipelines" / "http_server.py"))

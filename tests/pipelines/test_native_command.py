@@ -45,8 +45,10 @@ def write(path: Path, samples: np.ndarray) -> str:
 
 
 def test_exactly_one_of_demo_and_input_is_asked_for() -> None:
-    assert "either --demo or --input" in refused("native")
-    assert "either --demo or --input" in refused("native", "--demo", "--input", "x.wav")
+    assert "say who talks, once: --demo, --input FILE" in refused("native")
+    assert "say who talks, once: --demo, --input FILE" in refused(
+        "native", "--demo", "--input", "x.wav"
+    )
 
 
 def test_a_missing_file_is_named() -> None:
@@ -73,7 +75,7 @@ def test_an_unknown_provider_is_told_with_those_that_exist() -> None:
     assert "openai" in line
 
 
-@pytest.mark.parametrize("spec", ["nobody:model", "gemini", "gemini:"])
+@pytest.mark.parametrize("spec", ["nobody:model", "moshi", "gemini:"])
 def test_a_fallback_that_cannot_be_is_named(spec: str) -> None:
     line = refused("native", "--demo", "--fallback", "openai:gpt-realtime", "--fallback", spec)
     assert spec in line

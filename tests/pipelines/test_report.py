@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -171,6 +173,39 @@ def test_the_command_finds_the_latest_call_and_says_what_is_missing(
     bare = CliRunner().invoke(app, ["report", "--runs", str(tmp_path)])
     assert bare.exit_code == 0, bare.output
     assert "There is no recording" in (tmp_path / "call" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("options", [[], ["--no-audio", "--cuts"]])
+def test_a_full_disk_is_told_in_words_and_leaves_what_was_there(
+    planted: Run, tmp_path: Path, options: list[str]
+) -> None:
+    folder = tmp_path / "call"
+    shutil.copytree(planted.folder, folder, ignore=shutil.ignore_patterns("turns"))
+    (folder / "report.html").write_text("an earlier page")
+    arguments = [sys.executable, "-m", "crossfade", "report", str(folder), *options]
+    room_kib = 60 if options else 20
+    told = subprocess.run(
+        ["bash", "-c", f'ulimit -f {room_kib}; exec "$@"', "bash", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 2, told.stderr
+    assert "Traceback" not in told.stderr
+    assert "make room" in told.stderr
+    if not options:
+        assert (folder / "report.html").read_text() == "an earlier page"
+    left = [path for path in folder.rglob("*") if path.suffix == ".part"]
+    assert left == []
+
+
+def test_a_folder_that_nobody_may_write_is_told_in_words(planted: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "call"
+    shutil.copytree(planted.folder, folder)
+    (folder / "report.part").mkdir()
+    result = CliRunner().invoke(app, ["report", str(folder)])
+    assert result.exit_code == 2
+    assert "cannot be written" in result.output
 
 
 def test_worst_comes_with_a_severity(planted: Run) -> None:

@@ -128,6 +128,28 @@ def test_words_keys_and_pictures_reach_the_agent(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_what_no_client_could_keep_is_in_the_record(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            OpenAIEmulator(scripted(tmp_path, SCENARIO)) as emulator,
+            serving(tmp_path, emulator) as server,
+            CallClient([server.url], keep_s=0.5) as c,
+        ):
+            await c.attached()
+            c.urls[:] = ["ws://127.0.0.1:9/ws"]
+            c.cut_line()
+            await asyncio.sleep(3)
+            c.urls[:] = [server.url]
+            await asyncio.sleep(2)
+            await c.hang_up()
+        (folder,) = (tmp_path / "runs").iterdir()
+        (lost,) = json.loads((folder / "summary.json").read_text())["dropped"].values()
+        # Frames of 20 ms.
+        assert 100 < lost < 200
+
+    run(scenario())
+
+
 def test_who_writes_without_end_is_sent_away(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with (

@@ -1,5 +1,6 @@
 """The pages: what they give, to whom, and how strict they are."""
 
+import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
@@ -38,7 +39,7 @@ class Answer:
 
 class Client:
     def __init__(self, port: int) -> None:
-        self._port = port
+        self.port = port
 
     async def ask(
         self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b""
@@ -49,7 +50,7 @@ class Client:
             method=method, target=path, headers=list({**named, **(headers or {})}.items())
         )
         sent = [peer.send(each) or b"" for each in (request, h11.Data(body), h11.EndOfMessage())]
-        peer.receive_data(await ask(self._port, b"".join(sent)))
+        peer.receive_data(await ask(self.port, b"".join(sent)))
         head = peer.next_event()
         assert isinstance(head, h11.Response)
         content = b""
@@ -117,6 +118,20 @@ def test_every_answer_is_strict(path: str) -> None:
             assert "unsafe" not in answer.headers["content-security-policy"]
 
     run(scenario())
+
+
+def test_who_leaves_in_the_middle_of_a_body_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with served() as (client, _):
+            _, writer = await asyncio.open_connection("127.0.0.1", client.port)
+            writer.write(b"POST /echo HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\nhalf")
+            await asyncio.sleep(0.1)
+            writer.close()
+            await writer.wait_closed()
+            await asyncio.sleep(0.1)
+
+    run(scenario())
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("path", ["/__init__.py", "/../page.py", "/%2e%2e/serve.py", "/page/"])

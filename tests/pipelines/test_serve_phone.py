@@ -1,8 +1,10 @@
 """Phone calls: an emulated Twilio, our server, and the emulated model in one loop."""
 
 import asyncio
+import base64
 import contextlib
 import json
+import re
 import urllib.parse
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -12,13 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from crossfade.audio.resample import resample
 from crossfade.emulators.openai import OpenAIEmulator
+from crossfade.emulators.phone import CallStatus
+from crossfade.emulators.phone.webhook import post as send
 from crossfade.emulators.twilio import PhoneCall, TwilioEmulator
-from crossfade.emulators.twilio.phone_call import CallStatus
-from crossfade.emulators.twilio.webhook import post, signature
+from crossfade.emulators.twilio.signature import HEADER, signature
 from crossfade.pipelines.serve_settings import (
     TWILIO_REST_VARIABLE,
     TWILIO_SID_VARIABLE,
@@ -60,6 +63,11 @@ def _account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def webhook(server: Serving) -> str:
     return "http" + server.url.removeprefix("ws").removesuffix("/ws") + "/twilio"
+
+
+async def post(url: str, form: dict[str, str], *, auth_token: str) -> tuple[int, bytes]:
+    headers = {HEADER: signature(url, form, auth_token)}
+    return await send(url, urllib.parse.urlencode(form).encode(), headers)
 
 
 def asked() -> bytes:
@@ -181,6 +189,51 @@ def test_the_agent_puts_the_caller_through(
     run(scenario())
 
 
+def test_a_goodbye_that_takes_its_time_is_waited_for(tmp_path: Path) -> None:
+    slow = """
+turns:
+  - on: speech
+    call: [{name: hang_up, arguments: {}}]
+  - on: tool_results
+    think_ms: 3000
+    say: Goodbye then.
+"""
+
+    async def scenario() -> None:
+        async with calling(tmp_path, slow) as (phone, _):
+            phone.speak(asked())
+            async with asyncio.timeout(30):
+                await phone.over()
+            assert phone.sounds
+            await asyncio.sleep(1)
+        assert "Goodbye then." in transcript(tmp_path)
+
+    run(scenario())
+
+
+def test_a_server_that_ends_keeps_its_promise_to_put_through(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            OpenAIEmulator(scripted(tmp_path, LEAVE % ("transfer", "to: sales"))) as emulator,
+            serving(tmp_path, emulator, transfer_to=("sales=+1 555 0123",)) as server,
+            TwilioEmulator() as twilio,
+            twilio.call(webhook(server)) as phone,
+        ):
+            await phone.connected()
+            phone.speak(asked())
+            async with asyncio.timeout(30):
+                while True:
+                    if any(s.received.of("conversation.item.create") for s in emulator.sessions):
+                        break
+                    await asyncio.sleep(0.02)
+            server.terminate_soon()
+            async with asyncio.timeout(30):
+                await phone.over()
+            assert phone.dialled == ["+15550123"]
+
+    run(scenario())
+
+
 def test_nobody_is_put_through_to_a_number_of_the_models_own(tmp_path: Path) -> None:
     async def scenario() -> None:
         own = LEAVE % ("transfer", 'to: "+19005550100"')
@@ -247,6 +300,46 @@ def test_another_server_takes_the_call(tmp_path: Path) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("by", ["url", "twiml"])
+def test_a_call_update_sends_the_call_to_another_server(tmp_path: Path, by: str) -> None:
+    async def scenario() -> None:
+        store = str(tmp_path / "calls.db")
+        async with (
+            OpenAIEmulator(scripted(tmp_path, TALK)) as emulator,
+            serving(tmp_path, emulator, store=store) as old,
+            serving(tmp_path, emulator, store=store) as new,
+            TwilioEmulator() as twilio,
+            twilio.call(webhook(old)) as phone,
+        ):
+            await phone.connected()
+            phone.speak(asked())
+            await phone.spoken()
+            await hears(phone)
+            await asyncio.sleep(0.5)
+            update = {"Url": webhook(new)}
+            if by == "twiml":
+                update = {"Twiml": (await phone.tell(webhook(new)))[1].decode()}
+            call = f"/2010-04-01/Accounts/{twilio.account.sid}/Calls/{phone.sid}.json"
+            login = f"{twilio.account.sid}:{twilio.account.auth_token}".encode()
+            headers = {"Authorization": "Basic " + base64.b64encode(login).decode()}
+            body = urllib.parse.urlencode(update).encode()
+            assert (await send(twilio.url + call, body, headers))[0] == 200
+            await phone.connected(streams=2)
+            # In mid-answer: the other server answers what was asked.
+            await asyncio.sleep(6)
+            before = len(phone.sounds)
+            phone.speak(asked())
+            await hears(phone, before)
+            await asyncio.sleep(2)
+            assert phone.status is CallStatus.IN_PROGRESS
+            assert len(emulator.sessions) == 2
+            items = emulator.sessions[-1].received.of("conversation.item.create")
+            assert "tell me a story" in str(items)
+            await phone.hang_up()
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("token", ["another-token", ""])
 def test_a_webhook_that_is_not_signed_is_refused(tmp_path: Path, token: str) -> None:
     async def scenario() -> None:
@@ -291,6 +384,51 @@ def test_a_stream_that_is_not_signed_is_refused(tmp_path: Path) -> None:
     run(scenario())
 
 
+ODD = {
+    "host": "[::\r\nX-Twilio-Signature: a",
+    "port": "a:99999999\r\nX-Twilio-Signature: a",
+    "twice": "a\r\nX-Twilio-Signature: b\r\nX-Twilio-Signature: c",
+    "origins": "a\r\nOrigin: http://a\r\nOrigin: http://b",
+    "tokens": "a\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b",
+}
+UPGRADE = (
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
+
+
+@pytest.mark.parametrize("host", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("target", ["/twilio/stream", "/ws", "//[/ws", "/twilio"])
+def test_odd_requests_are_refused_without_an_error_of_the_servers(
+    tmp_path: Path, target: str, host: str
+) -> None:
+    async def scenario() -> None:
+        told: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: told.append(what))
+        async with (
+            OpenAIEmulator(scripted(tmp_path, TALK)) as emulator,
+            serving(tmp_path, emulator) as server,
+        ):
+            port = int(server.url.split(":")[2].split("/")[0])
+            head = f"GET {target} HTTP/1.1\r\nHost: {host}\r\n{UPGRADE}\r\n\x88\x80\0\0\0\0"
+            if target == "/twilio":
+                head = (
+                    f"POST {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+                    "Content-Length: 0\r\n\r\n"
+                )
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head.encode("latin-1"))
+            answer = await reader.read()
+            writer.close()
+            # Who is no browser may have any name for the server.
+            named = target == "/ws" and not re.search("Origin|Authorization", host)
+            assert int(answer.split()[1]) in ((101,) if named else (400, 403))
+            assert not emulator.sessions
+        assert told == []
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("ticket", [None, "", "1.9999999999.00", "x", "1..", "ü"])
 def test_a_stream_is_for_the_call_of_its_webhook(tmp_path: Path, ticket: str | None) -> None:
     async def scenario() -> None:
@@ -310,6 +448,31 @@ def test_a_stream_is_for_the_call_of_its_webhook(tmp_path: Path, ticket: str | N
                 await socket.send(json.dumps({"event": "start", "start": start}))
                 await socket.wait_closed()
             assert not emulator.sessions
+
+    run(scenario())
+
+
+def test_a_call_that_is_over_does_not_begin_again_by_its_ticket(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            OpenAIEmulator(scripted(tmp_path, TALK)) as emulator,
+            serving(tmp_path, emulator) as server,
+        ):
+            _, document = await post(webhook(server), FORM, auth_token=TOKEN)
+            ticket = document.decode().split('name="ticket" value="')[1].split('"')[0]
+            url = server.url.removesuffix("/ws") + "/twilio/stream"
+            signed = {"X-Twilio-Signature": signature(url, {}, TOKEN)}
+            start = {"streamSid": "MZ1", "callSid": "CA1", "customParameters": {"ticket": ticket}}
+            for _ in range(2):
+                async with connect(url, proxy=None, additional_headers=signed) as socket:
+                    await socket.send(json.dumps({"event": "start", "start": start}))
+                    await asyncio.sleep(1)
+                    # Who hangs up tells it; somebody else may come with the ticket later.
+                    with contextlib.suppress(ConnectionClosed):
+                        await socket.send(json.dumps({"event": "stop"}))
+                    await socket.wait_closed()
+                await asyncio.sleep(5)
+            assert len(emulator.sessions) == 1
 
     run(scenario())
 

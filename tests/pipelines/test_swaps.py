@@ -26,6 +26,7 @@ from crossfade.pipelines.demo import demo_script
 from crossfade.pipelines.native_call import native_call
 from crossfade.pipelines.settings import NativeSettings
 from crossfade.pipelines.switched_call import switched_call
+from crossfade.processors.node_slot import MakeNode
 from crossfade.processors.node_switch import NodeSwitch, When
 from crossfade.processors.switch_policy import CostRule, SwitchPolicy
 from crossfade.providers import SessionConfig
@@ -95,7 +96,8 @@ def test_a_call_outlives_both_providers_and_the_first_one_knows_the_whole_of_it_
                 api_key="emulated",
                 route=[Endpoint(spec=GEMINI, base_url=gemini.url, api_key="emulated")],
             )
-            nodes = {"native": native, CASCADE: maker(Kind.EMBEDDED, ["I am here."], (), ledger)}
+            embedded = maker(Kind.EMBEDDED, ["I am here."], (), ledger)
+            nodes: dict[str, MakeNode] = {"native": native, CASCADE: embedded}
             switch = NodeSwitch(nodes, route=("native", CASCADE), spare=CASCADE)
             async with in_chain(switch, Kind.EMBEDDED, ledger) as talking:
                 for _ in range(3):

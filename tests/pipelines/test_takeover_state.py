@@ -16,6 +16,7 @@ STATES = st.builds(
     start_sample=st.integers(0, 2**40),
     attachments=st.integers(0, 1000),
     speech=st.dictionaries(st.text(max_size=20), POSITIONS, max_size=3),
+    node=st.sampled_from(["", "cascade", "gemini:gemini-3.8-live"]),
 )
 
 

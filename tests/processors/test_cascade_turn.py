@@ -123,6 +123,126 @@ def test_late_words_of_an_answered_turn_go_to_the_next() -> None:
     assert said(turns.ended()) == [("user_2", "about Rome please", True)]
 
 
+def test_the_late_end_of_what_was_said_before_does_not_settle_the_next_turn() -> None:
+    turns = HeardTurns()
+    turns.began()
+    turns.heard("tell me", final=False)
+    turns.fell_silent()
+    turns.ended()
+    assert said(turns.late()) == [("user_1", "tell me", True)]
+    turns.onset()
+    turns.began()
+    assert turns.heard("Tell me, please.", final=True, finalized=True) == [
+        Partial(item_id="user_2", text="please.")
+    ]
+    turns.fell_silent()
+    assert turns.ended() == []
+    assert said(turns.heard("now", final=True, finalized=True)) == [("user_2", "please. now", True)]
+
+
+def test_the_words_of_an_overtaken_turn_do_not_settle_the_one_that_overtook_it() -> None:
+    turns = HeardTurns()
+    turns.began()
+    turns.fell_silent()
+    turns.ended()
+    turns.onset()
+    assert said(turns.began()) == [("user_1", "", False)]
+    turns.fell_silent()
+    assert turns.ended() == []
+    assert turns.heard("tell me", final=True, finalized=True) == []
+    assert said(turns.heard("about Rome", final=True)) == [("user_2", "tell me about Rome", True)]
+
+
+def test_words_that_were_owed_and_never_come_hold_up_one_turn_and_no_more() -> None:
+    turns = HeardTurns()
+    turns.began()
+    turns.heard("hell", final=False)
+    turns.fell_silent()
+    turns.ended()
+    turns.late()
+    for number, told in enumerate(("late", "at once"), 2):
+        turns.onset()
+        turns.began()
+        turns.fell_silent()
+        turns.heard("hello", final=True, finalized=True)
+        assert bool(turns.ended()) is (told == "at once")
+        if told == "late":
+            assert said(turns.late()) == [(f"user_{number}", "hello", True)]
+
+
+def test_the_same_words_said_again_are_not_taken_for_those_of_before() -> None:
+    turns = HeardTurns()
+    turns.began()
+    turns.heard("yes", final=False)
+    turns.fell_silent()
+    turns.ended()
+    assert said(turns.late()) == [("user_1", "yes", True)]
+    turns.onset()
+    turns.began()
+    turns.fell_silent()
+    turns.heard("yes", final=True, finalized=True)
+    turns.ended()
+    assert said(turns.late()) == [("user_2", "yes", True)]
+
+
+def test_a_recogniser_of_segments_gives_one_transcript_for_each() -> None:
+    turns = HeardTurns(segments=True)
+    turns.onset()
+    turns.began()
+    turns.fell_silent()
+    turns.onset()
+    turns.fell_silent()
+    assert turns.ended() == []
+    assert said(turns.heard("what is", final=True, finalized=True)) == []
+    assert turns.waiting
+    assert said(turns.heard("the weather", final=True, finalized=True)) == [
+        ("user_1", "what is the weather", True)
+    ]
+
+
+def test_a_turn_is_told_while_somebody_may_be_speaking_again() -> None:
+    turns = HeardTurns(segments=True)
+    turns.onset()
+    turns.began()
+    turns.fell_silent()
+    turns.ended()
+    turns.onset()
+    assert said(turns.heard("hello", final=True, finalized=True)) == [("user_1", "hello", True)]
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3)), min_size=1, max_size=6))
+def test_however_late_segments_are_a_turn_is_not_told_before_its_last(
+    spoken: list[tuple[int, int]],
+) -> None:
+    turns, number = HeardTurns(segments=True), 0
+    waiting: list[str] = []
+    last: dict[str, str] = {}
+    told: list[tuple[str, str, bool]] = []
+
+    def deliver(count: int) -> None:
+        for word in waiting[:count]:
+            told.extend(said(turns.heard(word, final=True, finalized=True)))
+        del waiting[:count]
+
+    for turn, (segments, delivered) in enumerate(spoken, 1):
+        for segment in range(segments):
+            turns.onset()
+            if segment == 0:
+                told += said(turns.began())
+            turns.fell_silent()
+            number += 1
+            waiting.append(f"w{number}")
+            if segment % 2:
+                deliver(delivered)
+        last[f"user_{turn}"] = f"w{number}"
+        told += said(turns.ended())
+        deliver(delivered)
+    deliver(len(waiting))
+    answered = [(item_id, text) for item_id, text, answer in told if answer]
+    assert all(text.split()[-1] == last[item_id] for item_id, text in answered)
+    assert answered[-1][0] == f"user_{len(spoken)}"
+
+
 def test_an_early_end_is_told_once_with_all_the_words() -> None:
     turns = HeardTurns()
     assert turns.foreseen("too early") == []

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ def _all_of(kind: type[Processor]) -> Iterator[type[Processor]]:
 def _declared() -> list[type[Processor]]:
     for package in (crossfade.processors, crossfade.transports):
         for path in Path(package.__path__[0]).glob("*.py"):
-            if "    hears = " in path.read_text(encoding="utf-8"):
+            if re.search(r"^    hears\b.* = ", path.read_text(encoding="utf-8"), re.MULTILINE):
                 importlib.import_module(f"{package.__name__}.{path.stem}")
     known = {one for one in _all_of(Processor) if one.__module__.startswith("crossfade.")}
     declared = (one for one in known if one.hears is not None)

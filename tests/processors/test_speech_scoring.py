@@ -142,7 +142,7 @@ def test_a_call_that_left_is_told_nothing_more() -> None:
         scoring = SpeechScoring(SileroBank(model))
         told: list[SpeechEvent] = []
         leaving = scoring.join(VoiceDetector(start_ms=32), told.append)
-        leaving.hear(LOUD * 5)
+        leaving.hear(LOUD * LIMIT_WINDOWS)
         leaving.leave()
         leaving.leave()
         leaving.hear(LOUD)

@@ -331,7 +331,9 @@ def test_an_argument_that_holds_a_secret_is_secret_under_all_its_names(
 ) -> None:
     call = ToolCall(id="c", name="unlock", arguments={"door": "front", **given})
     shown = unlock.declaration.shown(call).arguments
-    assert shown == {"door": "front", **dict.fromkeys(given, "[secret]")}
+    # What is not declared may be a secret by a wrong name.
+    door = "front" if "door" in unlock.declaration.parameters["properties"] else "[secret]"
+    assert shown == {"door": door, **dict.fromkeys(given, "[secret]")}
     assert unlock.name in ("unlock", "print")
 
 

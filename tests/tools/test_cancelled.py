@@ -9,10 +9,12 @@ from crossfade.emulators.gemini.faults import CallCancellation
 from crossfade.frames.control import InterruptionFrame
 from crossfade.processors.tools import OnInterruption, tool
 from tests.clock import run
-from tests.tools.test_each_wire import BLOCKING, GEMINI, OPENAI, each_wire, later, sleeper
+from tests.tools.test_each_wire import BLOCKING, CASCADE, GEMINI, OPENAI, each_wire, later, sleeper
 from tests.tools.wires import ASK, Told, Wire, call, script, talk
 
 INTERRUPTED = {"error": "The user interrupted it."}
+WHY = Told("result", "The user interrupted it.")
+"""The same, as a cascade's model has it."""
 
 
 @pytest.mark.parametrize("wire", [GEMINI, BLOCKING], ids=lambda wire: wire.name)
@@ -63,6 +65,7 @@ def test_an_interruption_cancels_what_is_of_no_use_then_and_the_rest_goes_on(wir
                     BLOCKING: [
                         *(Told("result", why), Told("result", "useful runs"), Told("text", words))
                     ],
+                    CASCADE: [WHY, *later("useful", "done")[CASCADE]],
                 }[wire]
             )
             assert [turn["is_error"] for turn in made.turns("tool")] == [True, False]
@@ -107,6 +110,7 @@ def test_what_the_others_gave_is_spoken_of_when_the_last_call_is_interrupted(wir
                         Told("result", INTERRUPTED, "WHEN_IDLE"),
                     ],
                     BLOCKING: [Told("result", "q"), Told("result", INTERRUPTED)],
+                    CASCADE: [WHY, Told("result", "q"), ASK],
                 }[wire]
             )
             assert made.spoken() == ["It is q."]
@@ -146,6 +150,7 @@ def test_a_call_that_is_cancelled_behind_its_placeholder_is_told_of(wire: Wire) 
                         Told("result", "useless runs"),
                         Told("text", f"{words}\nAre you there?"),
                     ],
+                    CASCADE: [WHY, Told("text", "Are you there?"), ASK],
                 }[wire]
             )
 

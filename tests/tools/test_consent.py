@@ -6,7 +6,7 @@ from dataclasses import replace
 from crossfade.emulators.backends.backend import Trigger
 from crossfade.processors.tools import Tool, tool
 from tests.clock import run
-from tests.tools.test_each_wire import each_wire
+from tests.tools.test_each_wire import each_provider
 from tests.tools.wires import Talk, Wire, call, script, talk
 
 SCRIPT = script([call("pay")], "Shall I pay?", [call("pay")], "Done.", "Well.")
@@ -34,7 +34,7 @@ def results(made: Talk) -> list[bool]:
     return [each == "paid" for each in told]
 
 
-@each_wire
+@each_provider
 def test_a_call_that_needs_consent_runs_once_when_the_caller_has_said_something(
     wire: Wire,
 ) -> None:
@@ -53,7 +53,7 @@ def test_a_call_that_needs_consent_runs_once_when_the_caller_has_said_something(
     run(main())
 
 
-@each_wire
+@each_provider
 def test_what_is_written_is_no_consent(wire: Wire) -> None:
     """An application may have written it."""
 

@@ -12,10 +12,11 @@ from crossfade.frames.control import BotStartedSpeakingFrame
 from crossfade.processors.tools import OnDuplicate, Tool, tool
 from crossfade.providers import SessionConfig, connect
 from tests.clock import run
-from tests.tools.wires import ASK, Told, Wire, call, script, talk
+from tests.tools.wires import ASK, PROVIDERS, Told, Wire, call, script, talk
 
-OPENAI, GEMINI, BLOCKING = Wire.OPENAI, Wire.GEMINI, Wire.BLOCKING
+OPENAI, GEMINI, BLOCKING, CASCADE = Wire
 each_wire = pytest.mark.parametrize("wire", Wire, ids=lambda wire: wire.name)
+each_provider = pytest.mark.parametrize("wire", PROVIDERS, ids=lambda wire: wire.name)
 Expected = Mapping[Wire, Sequence[Told]]
 
 
@@ -37,6 +38,7 @@ def answered(output: Any) -> Expected:
         OPENAI: [Told("result", output), ASK],
         GEMINI: [Told("result", output, "WHEN_IDLE")],
         BLOCKING: [Told("result", output)],
+        CASCADE: [Told("result", output), ASK],
     }
 
 
@@ -48,6 +50,8 @@ def later(name: str, output: str, placeholder: str | None = None) -> Expected:
         OPENAI: [Told("part", placeholder), Told("result", output), ASK],
         GEMINI: [Told("part", placeholder, "SILENT"), Told("result", output, "WHEN_IDLE")],
         BLOCKING: [Told("result", placeholder), Told("text", words)],
+        # Nobody asks it to speak of the placeholder.
+        CASCADE: [Told("result", output), ASK],
     }
 
 
@@ -98,12 +102,15 @@ def test_a_hanging_tool_holds_nobody_up_and_is_given_up_at_its_deadline(wire: Wi
             await asyncio.sleep(5)
             why = "hang gave no answer within 8 seconds."
             words = f"[The tool call hang({{}}) of before failed: {why}]"
+            # A cascade's model is told of the placeholder with the next request.
+            more = {OPENAI: 2, CASCADE: 3}.get(wire, 1)
             assert (
-                made.told[before + (2 if wire is OPENAI else 1) :]
+                made.told[before + more :]
                 == {
                     OPENAI: [Told("result", {"error": why}), ASK],
                     GEMINI: [Told("result", {"error": why}, "WHEN_IDLE")],
                     BLOCKING: [Told("text", words)],
+                    CASCADE: [Told("result", {"error": why}), ASK],
                 }[wire]
             )
 
@@ -161,7 +168,9 @@ def test_a_duplicate_shares_runs_or_is_refused(
     both = [call("find", what="key"), call("find", what="key")]
     got = run(told(wire, [find], *both))
     first: Any = "found 1"
-    ordered = [second, first] if rule is OnDuplicate.REJECT else [first, second]
+    # A cascade's model is told results in the order of their calls.
+    sooner = rule is OnDuplicate.REJECT and wire is not CASCADE
+    ordered = [second, first] if sooner else [first, second]
     assert begun == runs
     assert got == two_answers(wire, *ordered)
 
@@ -172,6 +181,7 @@ def two_answers(wire: Wire, one: Any, other: Any) -> list[Told]:
         OPENAI: [Told("result", one), Told("result", other), ASK],
         GEMINI: [Told("result", one, "SILENT"), Told("result", other, "WHEN_IDLE")],
         BLOCKING: [Told("result", one), Told("result", other)],
+        CASCADE: [Told("result", one), Told("result", other), ASK],
     }[wire]
 
 
@@ -184,7 +194,8 @@ def test_parallel_calls_run_at_once_and_are_answered_with_one_response(wire: Wir
         async with talk(wire, tools, script(calls, "Both.")) as made:
             await made.say()
             await asyncio.sleep(2.5)
-            assert made.told == two_answers(wire, "q", "s")
+            ordered = ("s", "q") if wire is CASCADE else ("q", "s")
+            assert made.told == two_answers(wire, *ordered)
             assert made.spoken() == ["Both."]
 
     run(main())
@@ -209,6 +220,10 @@ def test_a_slow_call_holds_the_others_of_its_response_up_no_longer_than_its_time
                 Told("result", "q"),
                 Told("result", "slow runs"),
                 Told("text", "[The tool call slow({}) of before has its result now: s]"),
+            ],
+            CASCADE: [
+                *(Told("result", "slow runs"), Told("result", "q"), ASK),
+                *(Told("result", "s"), ASK),
             ],
         }[wire]
     )
@@ -247,6 +262,9 @@ def test_parts_of_a_result_are_coalesced_and_the_last_is_the_result(wire: Wire) 
                         Told("text", f"{now}is at this now, and runs on: 4]"),
                         Told("text", f"{now}has its result now: 5]"),
                     ],
+                    CASCADE: [
+                        one for number in (1, 3, 4, 5) for one in (Told("result", number), ASK)
+                    ],
                 }[wire]
             )
 
@@ -270,6 +288,7 @@ def test_a_result_whose_last_part_was_spoken_of_ends_the_call_without_a_word(wir
                 Told("result", "two flights", "SILENT"),
             ],
             BLOCKING: [Told("result", "two flights")],
+            CASCADE: [Told("result", "two flights"), ASK],
         }[wire]
     )
 
@@ -331,6 +350,11 @@ def test_a_late_result_waits_until_the_model_does_not_speak(wire: Wire, speed: f
             assert made.spoken()[:2] == [long, "It is done."]
             assert not [turn for turn in made.turns("agent") if turn["interrupted"]]
             assert [turn["result"] for turn in made.turns("tool")] == ["done"]
+            if wire is CASCADE:
+                # It is told last of what still runs.
+                at_hand = [Told("text", "And meanwhile?"), Told("result", "look runs"), ASK]
+                assert made.told == [*at_hand, *later("look", "done")[wire]]
+                return
             first, *others = later("look", "done")[wire]
             meanwhile = [] if wire is BLOCKING else [Told("text", "And meanwhile?")]
             asked = [ASK] if wire is OPENAI else []
@@ -339,7 +363,7 @@ def test_a_late_result_waits_until_the_model_does_not_speak(wire: Wire, speed: f
     run(main())
 
 
-@each_wire
+@each_provider
 @pytest.mark.parametrize(
     ("takes_s", "speaks_at_s", "late"), [(0.9, 0.5, False), (1.6, 0.5, True), (3.4, 3.0, True)]
 )
@@ -372,7 +396,7 @@ def test_a_result_during_the_users_speech_is_told_and_nothing_of_the_speech_is_l
     run(main())
 
 
-@each_wire
+@each_provider
 def test_a_result_with_half_a_character_is_told_and_holds_nobody_up(wire: Wire) -> None:
     async def main() -> None:
         tools = [sleeper("look", 0.1, {"half": "a\ud800b"})]

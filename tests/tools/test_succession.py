@@ -17,9 +17,10 @@ from crossfade.processors.tools import OnInterruption, Tool, tool
 from crossfade.providers.continuity.settings import Continuity
 from crossfade.providers.events import Handover
 from tests.clock import run
-from tests.tools.wires import THINK_MS, Talk, Told, Wire, call, swapping, talk
+from tests.tools.wires import PROVIDERS, THINK_MS, Talk, Told, Wire, call, swapping, talk
 
-each_wire = pytest.mark.parametrize("wire", Wire, ids=lambda wire: wire.name)
+each_wire = pytest.mark.parametrize("wire", PROVIDERS, ids=lambda wire: wire.name)
+CASCADE = Wire.CASCADE
 DIES = Reset(at=State.TOOL_PENDING, after_ms=300)
 # So much earlier than the provider's limit the session looks for a quiet moment, and forces one.
 SOON = Continuity(rotate_before_s=11, force_before_s=9.5)
@@ -34,6 +35,14 @@ FALLBACK = {
     Wire.GEMINI: Wire.OPENAI,
     Wire.BLOCKING: Wire.OPENAI,
 }
+SWAPS = [
+    *FALLBACK.items(),
+    *((wire, CASCADE) for wire in PROVIDERS),
+    *((CASCADE, wire) for wire in PROVIDERS),
+]
+each_swap = pytest.mark.parametrize(
+    ("wire", "other"), SWAPS, ids=[f"{one.name}-{other.name}" for one, other in SWAPS]
+)
 # What the results are, placeholders included, is read out as often as the model is asked.
 TELL = Turn(on=Trigger.TOOL_RESULTS, think_ms=THINK_MS, say=("{results}",))
 SCRIPT = Scenario(
@@ -69,7 +78,7 @@ def results(told: Sequence[Told]) -> list[Told]:
 def in_its_form(wire: Wire) -> Told:
     """The result as a session takes it that was told of the open call as a call, or in words."""
     words = "[The tool call look({}) of before has its result now: seen]"
-    return Told("result", "seen") if wire is Wire.OPENAI else Told("text", words)
+    return Told("result", "seen") if wire in (Wire.OPENAI, CASCADE) else Told("text", words)
 
 
 def seeded(wire: Wire) -> Told:
@@ -232,13 +241,11 @@ def test_a_rotation_that_can_wait_waits_for_the_tool_and_its_answer(wire: Wire) 
     run(main())
 
 
-@each_wire
+@each_swap
 @pytest.mark.parametrize("takes_s", [0.9, 3.0])
 def test_a_call_that_runs_when_the_node_is_swapped_gives_its_result_once(
-    wire: Wire, takes_s: float
+    wire: Wire, other: Wire, takes_s: float
 ) -> None:
-    other = FALLBACK[wire]
-
     async def main() -> None:
         looker = Looker(takes_s)
         async with swapping([wire, other], [looker.tool], SCRIPT) as made:
@@ -253,12 +260,10 @@ def test_a_call_that_runs_when_the_node_is_swapped_gives_its_result_once(
     run(main())
 
 
-@each_wire
+@each_swap
 def test_a_call_that_runs_while_the_node_is_swapped_twice_gives_its_result_to_the_last(
-    wire: Wire,
+    wire: Wire, other: Wire
 ) -> None:
-    other = FALLBACK[wire]
-
     async def main() -> None:
         looker = Looker(4.0)
         async with swapping([wire, other, wire], [looker.tool], SCRIPT) as made:
@@ -272,5 +277,25 @@ def test_a_call_that_runs_while_the_node_is_swapped_twice_gives_its_result_to_th
             assert len(made.chain.last.frames(NodeSwitchedFrame)) == 2
             assert not results(made.successors[0])
             check_told_once(made, looker, in_its_form(wire))
+
+    run(main())
+
+
+@each_wire
+@pytest.mark.parametrize("takes_s", [0.9, 3.0])
+def test_a_call_that_runs_when_the_provider_is_lost_gives_its_result_to_the_cascade_once(
+    wire: Wire, takes_s: float
+) -> None:
+    faults: list[Fault] = [DIES, *(RefuseHandshake(session=n) for n in range(2, 20))]
+
+    async def main() -> None:
+        looker = Looker(takes_s)
+        nodes = [wire, CASCADE]
+        async with swapping(nodes, [looker.tool], SCRIPT, faults=faults, route="01") as made:
+            await made.say()
+            await asyncio.sleep(takes_s + 12)
+            (switched,) = made.chain.last.frames(NodeSwitchedFrame)
+            assert switched.node == "1"
+            check_told_once(made, looker, in_its_form(CASCADE))
 
     run(main())

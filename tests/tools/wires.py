@@ -22,12 +22,16 @@ from crossfade.emulators.received import Entry, Received
 from crossfade.frames.text import InputTextRawFrame
 from crossfade.pipelines.call_nodes import native_node
 from crossfade.pipelines.demo import demo_line
+from crossfade.processors.base import Processor
 from crossfade.processors.conversation_tap import ConversationTap, TapSide
+from crossfade.processors.node_slot import MakeNode
 from crossfade.processors.node_switch import NodeSwitch
 from crossfade.processors.playout import Playout
 from crossfade.processors.playout_queue import PlayoutQueue
 from crossfade.processors.playout_tracker import PlayoutTracker
+from crossfade.processors.speech_node import SpeechNode
 from crossfade.processors.speech_to_speech import SpeechToSpeech
+from crossfade.processors.tool_actions import ToolWire
 from crossfade.processors.tool_answers import tool_wire
 from crossfade.processors.tool_dispatcher import ToolDispatcher
 from crossfade.processors.tools import Tool
@@ -40,6 +44,10 @@ from crossfade.transports.paced_output import PacedOutput
 from crossfade.transports.script import AfterSilence
 from tests.processors.chain import Chain, running
 
+from .cascades import ScriptedModel, cascade, news
+
+Model = OpenAIEmulator | GeminiEmulator | ScriptedModel
+
 
 class Wire(Enum):
     """The kinds of models that take tools differently."""
@@ -47,6 +55,11 @@ class Wire(Enum):
     OPENAI = "openai:gpt-realtime-2.1"
     GEMINI = "gemini:gemini-3.8-live"
     BLOCKING = "gemini:gemini-3.1-flash-live-preview"
+    CASCADE = "a cascade"
+    """Its model is told the whole conversation with each request; what is new in it counts."""
+
+
+PROVIDERS = (Wire.OPENAI, Wire.GEMINI, Wire.BLOCKING)
 
 
 class Told(NamedTuple):
@@ -89,7 +102,7 @@ class Talk:
 
     chain: Chain
     ledger: Conversation
-    emulators: Sequence[OpenAIEmulator | GeminiEmulator]
+    emulators: Sequence[Model]
     session: RealtimeSession | None
     wire: Wire
     switch: NodeSwitch | None = None
@@ -97,16 +110,14 @@ class Talk:
     @property
     def received(self) -> Received:
         """What the first session got."""
-        return self.emulators[0].sessions[0].line.received
+        first = self.emulators[0]
+        assert not isinstance(first, ScriptedModel)
+        return first.sessions[0].line.received
 
     @property
     def successors(self) -> list[list[Told]]:
-        """What each later session was told, in order."""
-        sessions = [session for emulator in self.emulators for session in emulator.sessions]
-        return [
-            [one for entry in session.line.received for one in told_by(entry) or seeded_by(entry)]
-            for session in sessions[1:]
-        ]
+        """What each later session, or a cascade, was told, in order."""
+        return [told for model in self.emulators for told in _told_to(model)][1:]
 
     async def say(self, text: str = "Do it.") -> None:
         """The user writes something."""
@@ -134,6 +145,9 @@ class Talk:
     @property
     def told(self) -> list[Told]:
         """What the model was told, and asked, in order, but for the first thing that was typed."""
+        first = self.emulators[0]
+        if isinstance(first, ScriptedModel):
+            return told_by_requests(first)[2:]
         return [one for _, one in self.told_at]
 
     @property
@@ -148,6 +162,25 @@ class Talk:
 
     def turns(self, role: str) -> list[Mapping[str, Any]]:
         return [turn for turn in self.ledger.to_dict()["turns"] if turn["role"] == role]
+
+
+def _told_to(model: Model) -> list[list[Told]]:
+    """What each session of a model was told."""
+    if isinstance(model, ScriptedModel):
+        return [told_by_requests(model)]
+    return [
+        [one for entry in session.line.received for one in told_by(entry) or seeded_by(entry)]
+        for session in model.sessions
+    ]
+
+
+def told_by_requests(model: ScriptedModel) -> list[Told]:
+    """What a cascade's model was told; a result, a part of it and a placeholder look alike."""
+    return [
+        one
+        for new in news(model.asked)
+        for one in [*(Told(kind, _read(what)) for kind, what in new), ASK]
+    ]
 
 
 def told_by(entry: Entry) -> list[Told]:
@@ -219,9 +252,15 @@ async def talk(
         speed: How many times faster than it is heard the model generates its speech.
     """
     known = tools if declared is None else declared
+    if wire is Wire.CASCADE:
+        async with _cascaded(tools, known, scenario, speed) as made:
+            yield made
+        return
     config = SessionConfig(tools=[tool.declaration for tool in known])
     async with contextlib.AsyncExitStack() as stack:
-        emulators = [emulator(wire, scenario, faults, lasts_s, speed)]
+        emulators: list[OpenAIEmulator | GeminiEmulator] = [
+            emulator(wire, scenario, faults, lasts_s, speed)
+        ]
         await stack.enter_async_context(emulators[0])
         route = []
         if fallback is not None:
@@ -259,45 +298,108 @@ async def talk(
 
 
 @contextlib.asynccontextmanager
+async def _cascaded(
+    tools: Sequence[Tool], known: Sequence[Tool], scenario: Scenario, speed: float
+) -> AsyncIterator[Talk]:
+    ledger = Conversation(started_at_s=asyncio.get_running_loop().time())
+    async with ScriptedModel(scenario).serving() as model:
+        assert isinstance(model, ScriptedModel)
+        node = cascade(model, ledger, list(known), speed)
+        async with _around(node, tools, ToolWire.PARTS, ledger) as chain:
+            yield Talk(chain, ledger, [model], None, Wire.CASCADE)
+
+
+@contextlib.asynccontextmanager
 async def swapping(
-    wires: Sequence[Wire], tools: Sequence[Tool], scenario: Scenario
+    wires: Sequence[Wire],
+    tools: Sequence[Tool],
+    scenario: Scenario,
+    *,
+    faults: Sequence[Fault] = (),
+    route: Sequence[str] = (),
 ) -> AsyncIterator[Talk]:
     """Talk with models that can take each other's place, named by their position: they follow the
-    same script."""
+    same script.
+
+    Args:
+        wires: Which models.
+        tools: What there is.
+        scenario: What they say and call.
+        faults: What goes wrong at the first.
+        route: Who serves when one fails.
+    """
     ledger = Conversation(started_at_s=asyncio.get_running_loop().time())
     async with contextlib.AsyncExitStack() as stack:
-        emulators = [emulator(wire, scenario) for wire in wires]
-        for each in emulators:
-            await stack.enter_async_context(each)
-        nodes = {
-            str(n): native_node(
-                wire.value,
-                conversation=ledger,
-                config=SessionConfig(),
-                tools=tools,
-                tool_instruction=False,
-                base_url=emulators[n].url,
-                api_key="emulated",
-            )
-            for n, wire in enumerate(wires)
-        }
-        switch = NodeSwitch(nodes)
+        models: list[Model] = []
+        nodes: dict[str, MakeNode] = {}
+        for n, wire in enumerate(wires):
+            model, nodes[str(n)] = _swappable(wire, tools, scenario, ledger, [] if n else faults)
+            await stack.enter_async_context(_serving(model))
+            models.append(model)
+        switch = NodeSwitch(nodes, route=route)
         profile = (await switch.prepare()).profile
-        assert profile is not None
-        playout = Playout(rate_hz=24000)
-        chain = await stack.enter_async_context(
-            running(
-                TurnTaking(TurnOwner.LOCAL),
-                ConversationTap(ledger, TapSide.USER),
-                switch,
-                ToolDispatcher(tools, wire=tool_wire(profile)),
-                ConversationTap(ledger, TapSide.AGENT),
-                PlayoutQueue(playout),
-                PacedOutput(rate_hz=24000),
-                PlayoutTracker(playout),
-            )
-        )
-        yield Talk(chain, ledger, emulators, None, wires[0], switch)
+        takes = ToolWire.PARTS if profile is None else tool_wire(profile)
+        chain = await stack.enter_async_context(_around(switch, tools, takes, ledger))
+        yield Talk(chain, ledger, models, None, wires[0], switch)
+
+
+def _swappable(
+    wire: Wire,
+    tools: Sequence[Tool],
+    scenario: Scenario,
+    ledger: Conversation,
+    faults: Sequence[Fault],
+) -> tuple[Model, MakeNode]:
+    if wire is Wire.CASCADE:
+        model = ScriptedModel(scenario)
+
+        @contextlib.asynccontextmanager
+        async def make() -> AsyncIterator[SpeechNode]:
+            yield cascade(model, ledger, list(tools), 20)
+
+        return model, make
+    service = emulator(wire, scenario, faults)
+
+    @contextlib.asynccontextmanager
+    async def make_native() -> AsyncIterator[SpeechNode]:
+        # Its address is known once it serves.
+        async with native_node(
+            wire.value,
+            conversation=ledger,
+            config=SessionConfig(),
+            tools=tools,
+            tool_instruction=False,
+            base_url=service.url,
+            api_key="emulated",
+        )() as node:
+            yield node
+
+    return service, make_native
+
+
+@contextlib.asynccontextmanager
+async def _serving(model: Model) -> AsyncIterator[None]:
+    async with model.serving() if isinstance(model, ScriptedModel) else model:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _around(
+    node: Processor, tools: Sequence[Tool], wire: ToolWire, ledger: Conversation
+) -> AsyncIterator[Chain]:
+    """A node whose user's turns are ours, in its chain."""
+    playout = Playout(rate_hz=24000)
+    async with running(
+        TurnTaking(TurnOwner.LOCAL),
+        ConversationTap(ledger, TapSide.USER),
+        node,
+        ToolDispatcher(tools, wire=wire),
+        ConversationTap(ledger, TapSide.AGENT),
+        PlayoutQueue(playout),
+        PacedOutput(rate_hz=24000),
+        PlayoutTracker(playout),
+    ) as chain:
+        yield chain
 
 
 def emulator(

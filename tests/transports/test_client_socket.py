@@ -122,6 +122,36 @@ def test_the_line_of_a_client_that_does_not_read_is_cut() -> None:
     run(scenario())
 
 
+def test_who_asks_for_signs_of_life_and_reads_none_is_cut() -> None:
+    async def scenario() -> None:
+        async with lines() as (client, server):
+            client.transport.pause_reading()
+            ping = b"\x89\xfd" + bytes(4) + b"x" * 125
+            for _ in range(100):
+                client.transport.write(ping * 2000)
+                await asyncio.sleep(0.01)
+                if not server.is_open:
+                    break
+            assert not server.is_open
+            client.transport.abort()
+
+    run(scenario())
+
+
+def test_what_is_kept_for_another_process_is_bounded() -> None:
+    async def scenario() -> None:
+        async with lines() as (client, server):
+            for _ in range(3 * MOST_UNREAD_BYTES // 200_000):
+                await client.send(b"x" * 200_000)
+                assert await server.first(1) is not None
+            assert len(server._so_far or b"") <= MOST_UNREAD_BYTES
+            assert server.give_away() is None
+            await client.send("still here")
+            assert await server.first(1) == (b"still here", True)
+
+    run(scenario())
+
+
 def test_a_request_is_refused_before_the_line_opens() -> None:
     async def handle(socket: ClientSocket) -> None:
         raise AssertionError("nobody comes in")
@@ -147,6 +177,20 @@ def test_an_error_of_the_server_ends_the_line_and_is_told() -> None:
         async with server_of(handle) as url, connect(url, proxy=None) as client:
             await client.wait_closed()
             assert client.close_code == 1011
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("letter", ["x", "ü", "😀"])
+def test_a_reason_that_is_too_long_is_cut(letter: str) -> None:
+    async def scenario() -> None:
+        reason = letter * 1000
+        async with lines() as (client, server):
+            await server.close(CloseCode.MALFORMED, reason)
+            await client.wait_closed()
+            assert client.close_code == CloseCode.MALFORMED
+            assert client.close_reason
+            assert reason.startswith(client.close_reason)
 
     run(scenario())
 
@@ -210,5 +254,46 @@ def test_what_is_no_handshake_is_answered_or_dropped(request_bytes: bytes) -> No
                     answer = await reader.read()
                     assert not answer or answer.startswith(b"HTTP/1.1 4")
             writer.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("text", ["hello", "h" * 70_000])
+def test_a_line_is_given_to_another_process_and_goes_on_there(text: str) -> None:
+    """Here to another socket of the same loop; the client notices nothing."""
+
+    async def scenario() -> None:
+        loop, here = asyncio.get_running_loop(), list[ClientSocket]()
+        arrived = asyncio.Event()
+
+        async def given(client: ClientSocket) -> None:
+            first = await client.first(5)
+            assert first == (text.encode(), True)
+            passed = client.give_away()
+            assert passed is not None
+            there = ClientSocket(taken)
+            there.replay(passed[1])
+            assert there.given
+            here.append(there)
+            await loop.connect_accepted_socket(lambda: there, passed[0])
+            arrived.set()
+
+        async def taken(client: ClientSocket) -> None:
+            first = await client.first(5)
+            assert first == (text.encode(), True)
+            client.deliver_to(lambda message, is_text: client.write(message, text=is_text))
+            # A call has its messages by now: it is nobody else's.
+            assert client.give_away() is None
+            await client.wait_closed()
+
+        async with server_of(given) as url, connect(url, compression=None, proxy=None) as client:
+            await client.send(text)
+            await arrived.wait()
+            await client.send(b"\x01\x02")
+            assert await client.recv() == b"\x01\x02"
+            await client.ping()
+            await client.send("more")
+            assert await client.recv() == "more"
+        await here[0].wait_closed()
 
     run(scenario())

@@ -14,9 +14,9 @@ from crossfade.frames.control import (
 )
 from crossfade.frames.text import SpokenTextFrame, TextType, UserTranscriptFrame
 from crossfade.processors.voice_activity import VoiceActivity
+from crossfade.transports.websocket import WebSocketTransport
 from crossfade.transports.websocket_client import CallClient
 from crossfade.transports.websocket_messages import CloseCode, write_message
-from crossfade.transports.websocket_turns import FRAMES_A_TURN
 from tests.clock import run
 from tests.pipelines.serving import question
 from tests.transports.websocket_line import MS, Line, line
@@ -137,11 +137,11 @@ def test_seconds_of_sound_at_once_are_heard_in_order_and_bit_by_bit() -> None:
             transport._input.take(sound)
             # The store knows of what was heard, the client of what need not be sent again.
             assert transport.taken_samples == 320_000
-            assert transport.received_samples == FRAMES_A_TURN * 320
+            assert transport.received_samples == 320
             loop.call_soon(count)
             await asyncio.sleep(0.5)
             assert transport.received_samples == 320_000
-            assert max(b - a for a, b in pairwise(heard_in_turn)) <= FRAMES_A_TURN * 320
+            assert max(b - a for a, b in pairwise(heard_in_turn)) == 320
             assert served.microphone == sound
 
     run(scenario())
@@ -155,6 +155,37 @@ def test_a_minute_of_sound_that_waits_is_the_most() -> None:
                 served.transport._input.take(tone(20_000))
             with pytest.raises(CallerError, match="faster"):
                 served.transport._input.take(tone(20_000))
+
+    run(scenario())
+
+
+def test_who_comes_back_while_a_minute_is_heard_again_is_not_sent_away() -> None:
+    async def scenario() -> None:
+        transport = WebSocketTransport(received_samples=2_000_000, heard_again=tone(70_000))
+        heard: list[bytes] = []
+        transport._input.hear = lambda pcm: heard.append(pcm)  # type: ignore[method-assign]
+        transport.hear_again()
+        transport._input.take(tone(10_000))
+        with pytest.raises(CallerError, match="faster"):
+            transport._input.take(tone(52_000))
+        await asyncio.sleep(5)
+        assert b"".join(heard)[: 60 * 32_000] == tone(70_000)[-60 * 32_000 :]
+        assert transport.received_samples >= 2_000_000 + 10 * 16_000
+
+    run(scenario())
+
+
+def test_a_client_learns_whether_the_line_lives() -> None:
+    async def scenario() -> None:
+        told: list[str] = []
+        async with (
+            line() as served,
+            CallClient([served.url], on_message=lambda m: told.append(m["type"])) as client,
+        ):
+            await client.attached()
+            await client.send_raw('{"type": "ping"}')
+            await asyncio.sleep(0.5)
+            assert told[-1] == "pong"
 
     run(scenario())
 

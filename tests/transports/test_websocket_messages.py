@@ -15,6 +15,7 @@ from crossfade.transports.websocket_messages import (
     HeardSpeech,
     Hello,
     Microphone,
+    Ping,
     Played,
     Pressed,
     Shown,
@@ -51,7 +52,9 @@ from crossfade.transports.websocket_messages import (
         ({"type": "microphone", "from_sample": 320}, Microphone(from_sample=320)),
         ({"type": "played", "stream": 1, "samples": 480}, Played(stream=1, samples=480)),
         ({"type": "bye"}, Goodbye()),
+        ({"type": "ping"}, Ping()),
         ({"type": "hello", "access": "a", "details": True}, Hello(access="a", details=True)),
+        ({"type": "hello", "caller": "ada"}, Hello(caller="ada")),
         ({"type": "text", "text": "hi"}, Written(text="hi")),
         (
             {"type": "image", "mime": "image/png", "data": "iVBORw0KGgo="},
@@ -106,7 +109,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 KINDS = st.sampled_from(
-    ["hello", "microphone", "played", "bye", "text", "image", "key", "node", "other"]
+    ["hello", "microphone", "played", "bye", "ping", "text", "image", "key", "node", "other"]
 )
 FIELDS = st.sampled_from(
     ["stream", "samples", "heard", "token", "text", "mime", "data", "key", "name"]

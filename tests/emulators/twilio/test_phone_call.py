@@ -7,8 +7,8 @@ import urllib.request
 import pytest
 
 from crossfade.audio.g711 import decode_mu_law
+from crossfade.emulators.phone import CallStatus
 from crossfade.emulators.twilio import TwilioEmulator
-from crossfade.emulators.twilio.phone_call import CallStatus
 from crossfade.transports.twilio_signature import is_signed
 from tests.clock import run
 from tests.emulators.twilio.application import Stream, application

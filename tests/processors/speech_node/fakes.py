@@ -10,6 +10,8 @@ from crossfade.offline.responder import Reply, ToolRequest
 from crossfade.offline.tone_voice import ToneVoice
 
 HEARD = "what is the weather in tokyo"
+FAILS = "(out of order)"
+"""A brain that comes to this line fails."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ class Brain:
 
     def _next(self) -> Reply:
         line = self._lines.pop(0) if self._lines else "Well."
+        if line == FAILS:
+            raise RuntimeError("It is out of order.")
         if isinstance(line, str):
             return Reply(text=line)
         return Reply(tool_calls=tuple(ToolRequest(n, dict(a)) for n, a in line.calls))

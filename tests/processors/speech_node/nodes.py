@@ -251,6 +251,7 @@ def cascade(
     tools: Sequence[Tool] = (),
     recogniser: Recogniser | None = None,
     voice: PacedVoice | None = None,
+    unfinished: bytes = b"",
 ) -> Cascade:
     return Cascade(
         stt=EmbeddedSTT(recogniser or Recogniser()),
@@ -259,6 +260,7 @@ def cascade(
         conversation=ledger,
         instructions=INSTRUCTIONS,
         tools=[tool.declaration for tool in tools],
+        unfinished=unfinished,
     )
 
 

@@ -1,17 +1,30 @@
 """What only a cascade does: the context that its model gets, late words, services that fail."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 from pipecat.processors.frame_processor import FrameProcessorSetup
 from pipecat.services.openai.llm import OpenAILLMService
+from pipecat.services.settings import TTSSettings
+from pipecat.services.tts_service import TTSService
 
 from crossfade.conversation.ledger import Conversation
-from crossfade.frames.audio import SpeechFrame
-from crossfade.frames.control import InterruptionFrame, ResponseEndFrame, ResponseStartFrame
+from crossfade.frames.audio import SpeechFrame, TTSAudioRawFrame
+from crossfade.frames.control import (
+    Frame,
+    InterruptionFrame,
+    ResponseEndFrame,
+    ResponseStartFrame,
+)
 from crossfade.frames.images import UserImageFrame
-from crossfade.frames.text import InputTextRawFrame, SpokenTextFrame, UserTranscriptFrame
+from crossfade.frames.text import (
+    InputTextRawFrame,
+    SpokenTextFrame,
+    UserTranscriptFrame,
+    WordTimingsFrame,
+)
 from crossfade.frames.tools import AcknowledgeFrame
 from crossfade.processors.cascade import Cascade
 from crossfade.processors.embedded_llm import EmbeddedLLM
@@ -182,6 +195,22 @@ def test_words_that_take_far_too_long_are_answered_nevertheless() -> None:
     run(scenario())
 
 
+def test_a_turn_is_answered_with_its_own_words_also_if_those_before_it_come_late() -> None:
+    async def scenario() -> None:
+        ledger, brain = new_ledger(), Brain(["It is fine."])
+        recogniser = Recogniser("what is", "the weather", finish_s=1)
+        node = cascade(EmbeddedLLM(made_by(brain)), ledger, recogniser=recogniser)
+        async with in_chain(node, Kind.EMBEDDED, ledger) as talking:
+            await talking.speak()
+            await talking.speak()
+            await asyncio.sleep(5)
+            said = [frame.text for frame in talking.above.up(UserTranscriptFrame)]
+            assert said[-1] == "what is the weather"
+            assert [text for text, _ in brain.asked] == ["what is the weather"]
+
+    run(scenario())
+
+
 def test_a_service_that_cannot_be_set_up_is_told_once_and_is_not_usable() -> None:
     class Broken(EmbeddedTTS):
         async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
@@ -218,6 +247,29 @@ def test_a_call_that_ends_before_the_words_are_there_leaves_nothing_behind() -> 
     run(scenario())
 
 
+@pytest.mark.parametrize("named", ["elsewhere_1", ""])
+def test_what_the_user_said_elsewhere_is_heard_first_and_answered(named: str) -> None:
+    async def scenario() -> None:
+        ledger, recogniser = new_ledger(), Recogniser("what is the weather")
+        if named:
+            ledger.user_transcript(named, "what is", final=False)
+        said = b"\x10\x20" * 16000 * 3
+        llm = EmbeddedLLM(made_by(Brain(["Sunny."])))
+        node = cascade(llm, ledger, recogniser=recogniser, unfinished=said)
+        async with in_chain(node, Kind.EMBEDDED, ledger) as talking:
+            await asyncio.sleep(3)
+            (utterance,) = recogniser.utterances
+            assert utterance.heard == said
+            (transcript,) = talking.above.up(UserTranscriptFrame)
+            assert transcript.text == "what is the weather"
+            assert not named or transcript.item_id == named
+            assert talking.texts("user") == ["what is the weather"]
+            assert talking.texts("agent") == ["Sunny."]
+            assert node.unfinished_audio() == b""
+
+    run(scenario())
+
+
 def test_an_interruption_by_the_application_leaves_the_node_ready() -> None:
     async def scenario() -> None:
         ledger, brain = new_ledger(), Brain([LONG, "Yes."])
@@ -247,6 +299,58 @@ def test_a_picture_is_in_the_next_request() -> None:
             (request,) = server.asked
             parts = [m["content"] for m in request["messages"] if isinstance(m["content"], list)]
             assert parts[0][0]["type"] == "image_url"
+
+    run(scenario())
+
+
+class TimedTTS(TTSService):
+    """Tells when each of its words begins, as services do that know: 0.2 s apart."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            settings=TTSSettings(model="timed", voice=None, language=None),
+            sample_rate=24000,
+            push_text_frames=False,
+            push_start_frame=True,
+            push_stop_frames=True,
+        )
+
+    async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
+        words = text.split()
+        times = [(word, 0.2 * number) for number, word in enumerate(words)]
+        await self.add_word_timestamps(times, context_id)
+        for _ in words:
+            yield TTSAudioRawFrame(
+                audio=b"\x10\x10" * 4800, sample_rate=24000, num_channels=1, context_id=context_id
+            )
+
+
+def test_the_words_own_times_tell_what_was_heard_of_an_interrupted_answer() -> None:
+    text = "Unquestionably no. I am a very slow speaker indeed today."
+
+    async def scenario() -> None:
+        ledger = new_ledger()
+        node = Cascade(
+            stt=EmbeddedSTT(Recogniser()),
+            llm=EmbeddedLLM(made_by(Brain([text]))),
+            tts=TimedTTS(),
+            conversation=ledger,
+        )
+        async with in_chain(node, Kind.EMBEDDED, ledger) as talking:
+            await talking.speak()
+            await asyncio.sleep(0.9)
+            await talking.chain.down(InterruptionFrame())
+            await asyncio.sleep(1)
+        told = [each for frame in talking.below.down(WordTimingsFrame) for each in frame.timings]
+        assert [text[: each.end_character].split()[-1] for each in told] == text.split()
+        ends_ms = [each.end_ms for each in told]
+        assert ends_ms == pytest.approx([200.0 * (n + 1) for n in range(len(told))], abs=30)
+        (turn,) = [t for t in ledger.to_dict()["turns"] if t["role"] == "agent"]
+        played_ms = talking.ledger.entries[-1].items[0].played_ms  # type: ignore[union-attr]
+        assert played_ms is not None
+        heard = [text[: each.end_character] for each in told if each.end_ms <= played_ms]
+        assert turn["heard"] == heard[-1]
+        assert 3 <= len(turn["heard"].split()) <= 5
 
     run(scenario())
 

@@ -29,7 +29,7 @@ from crossfade.processors.switch_policy import CostRule, LatencyRule, SwitchPoli
 from crossfade.processors.tools import Tool, tool
 from tests.clock import run
 
-from .fakes import HEARD, Calls, Line
+from .fakes import FAILS, HEARD, Calls, Line
 from .nodes import Kind, Talk, Watch, in_chain, maker
 
 LONG = "Once upon a time there was a very long answer. " * 8
@@ -343,6 +343,38 @@ def test_a_node_that_is_lost_is_replaced_along_the_route_and_taken_again_when_it
             assert made.switch.serving == "a"
             assert made.switched[-1].why == "a is well again"
             assert not made.talking.chain.errors
+
+    run(scenario())
+
+
+def test_a_node_that_cannot_answer_is_replaced_and_nothing_is_left_unanswered() -> None:
+    async def scenario() -> None:
+        kinds = {"a": Kind.EMBEDDED, "b": Kind.LOOPBACK}
+        lines: Lines = {"a": ["From a.", FAILS, FAILS], "b": ["From b."]}
+        settings = SwitchSettings(return_after_s=20)
+        async with swapping(kinds, lines, route=("a", "b"), settings=settings) as made:
+            for _ in range(3):
+                await made.talking.speak()
+                await asyncio.sleep(4)
+            assert made.ends() == ["completed", "failed", "cut", "completed"]
+            assert made.talking.texts("agent") == ["From a.", "From b."]
+            (failed,) = made.below.down(NodeFailedFrame)
+            assert failed.served
+            assert "twice" in failed.message
+            assert made.switch.serving == "b"
+
+    run(scenario())
+
+
+def test_a_node_that_cannot_answer_and_has_no_other_behind_it_goes_on() -> None:
+    async def scenario() -> None:
+        lines: Lines = {"a": [FAILS, FAILS, FAILS, "From a."]}
+        async with swapping({"a": Kind.EMBEDDED}, lines) as made:
+            for _ in range(4):
+                await made.talking.speak()
+                await asyncio.sleep(4)
+            assert made.ends() == [*["failed"] * 3, "completed"]
+            assert not made.below.down(NodeFailedFrame)
 
     run(scenario())
 

@@ -116,6 +116,25 @@ def test_a_line_that_falls_silent_is_left(spec: str, fault: type[HalfOpen | Stal
 
 
 @pytest.mark.parametrize("spec", WIRES)
+def test_a_silent_line_ends_its_session_when_no_other_is_had(spec: str) -> None:
+    """Who stands behind the session would wait for ever else."""
+
+    async def main() -> None:
+        faults: list[Fault] = [
+            Stall(at=State.THINKING, after_ms=50),
+            *(RefuseHandshake(session=number) for number in range(2, 20)),
+        ]
+        emulator = emulator_of(spec, faults=faults, think_ms=300)
+        continuity = Continuity(attempts=2)
+        async with emulator, calling(spec, emulator, continuity=continuity) as caller:
+            await caller.say(1200)
+            with pytest.raises((ConnectionLost, ProviderFault)):
+                await caller.until_answered()
+
+    run(main())
+
+
+@pytest.mark.parametrize("spec", WIRES)
 def test_an_answer_that_stops_in_the_middle_is_gone_on_with(spec: str) -> None:
     async def main() -> None:
         emulator = emulator_of(spec, faults=[HalfOpen(at=State.SPEAKING, after_ms=400)])

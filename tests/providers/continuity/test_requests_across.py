@@ -79,7 +79,6 @@ def test_a_tool_that_runs_is_spoken_of_by_the_next_session(spec: str, answer_fir
             await caller.until(ResponseDone)
             if answer_first:
                 await asyncio.sleep(0.51)
-                assert not caller.of(SessionContinued)
             else:
                 await caller.until(SessionContinued)
             await caller.session.send_tool_response(call.id, {"found": "treasure"})

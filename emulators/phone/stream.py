@@ -1,61 +1,71 @@
-"""One Media Stream: the call's sound over a WebSocket of the application, 20 ms a message.
-
-Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages
-"""
+"""One stream: the call's sound over a WebSocket of the application, 20 ms a message."""
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import itertools
 import json
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from .playback import FRAME_BYTES, Playback
-from .webhook import signature
 
 FRAME_S = 0.02
 SILENCE = b"\xff" * FRAME_BYTES
 _OPEN_S = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamNames:
-    """What a stream is called."""
+Content = dict[str, Any]
+"""A message."""
 
-    account_sid: str
-    call_sid: str
-    stream_sid: str
+
+class Wire(Protocol):
+    """A company's messages."""
+
+    def begin(self) -> list[Content]:
+        """What the application is told first."""
+
+    def media(self, number: int, at_ms: int, sound: bytes) -> Content:
+        """The caller's sound, µ-law."""
+
+    def key(self, digit: str) -> Content:
+        """The caller pressed a key."""
+
+    def played(self, name: str) -> Content:
+        """A mark was passed."""
+
+    def stop(self) -> Content | None:
+        """The stream ends; None where nothing is told."""
+
+    def numbered(self, content: Content, number: int) -> Content:
+        """A message with its number in the stream."""
+
+    def take(self, content: Content, playback: Playback) -> list[Content]:
+        """Do what a message of the application says, and answer it."""
 
 
 class MediaStream:
     """Runs until one of the two ends it.
 
     Args:
-        names: Of the call and the stream.
-        parameters: Of the TwiML.
+        wire: How its messages look.
         microphone: Gives the caller's next 20 ms, µ-law.
         loudspeaker: Takes what the caller hears, with the loop's time.
     """
 
     def __init__(
         self,
-        names: StreamNames,
-        parameters: Mapping[str, str],
+        wire: Wire,
         *,
         microphone: Callable[[], bytes],
         loudspeaker: Callable[[float, bytes], None],
     ) -> None:
-        self.names = names
+        self._wire = wire
         self.received: list[str] = []
         """The events that the application sent, in order, one after the other of a kind as one."""
-        self._parameters = parameters
         self._microphone = microphone
         self._loudspeaker = loudspeaker
         self._playback = Playback()
@@ -67,7 +77,7 @@ class MediaStream:
         self,
         url: str,
         *,
-        auth_token: str,
+        headers: Mapping[str, str],
         tls: ssl.SSLContext | None,
         opened: Callable[[], None],
     ) -> None:
@@ -79,15 +89,15 @@ class MediaStream:
                     url,
                     compression=None,
                     ssl=tls if url.startswith("wss:") else None,
-                    additional_headers={"x-twilio-signature": signature(url, {}, auth_token)},
-                    user_agent_header="TwilioMediaGateway",
+                    additional_headers=dict(headers),
+                    proxy=None,
                 ) as socket,
             ):
                 opening.reschedule(None)
                 self._socket = socket
                 await self._serve(socket, opened)
         except (OSError, TimeoutError, WebSocketException):
-            # Twilio goes on with the call's TwiML, whatever became of the stream.
+            # The company goes on with the call, whatever became of the stream.
             return
         finally:
             self._socket = None
@@ -103,32 +113,19 @@ class MediaStream:
 
     async def press(self, digit: str) -> None:
         """A key of the phone."""
-        await self._send("dtmf", dtmf={"track": "inbound_track", "digit": digit})
+        await self._send(self._wire.key(digit))
 
     async def _serve(self, socket: ClientConnection, opened: Callable[[], None]) -> None:
-        await socket.send(
-            json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"})
-        )
-        await self._send(
-            "start",
-            start={
-                "accountSid": self.names.account_sid,
-                "streamSid": self.names.stream_sid,
-                "callSid": self.names.call_sid,
-                "tracks": ["inbound"],
-                "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
-                "customParameters": dict(self._parameters),
-            },
-        )
+        for content in self._wire.begin():
+            await self._send(content)
         opened()
         pieces = asyncio.create_task(self._pace())
         heard = asyncio.create_task(self._receive(socket))
         stopped = asyncio.create_task(self._stopped.wait())
         try:
             await asyncio.wait([pieces, heard, stopped], return_when=asyncio.FIRST_COMPLETED)
-            if self._stopped.is_set():
-                names = {"accountSid": self.names.account_sid, "callSid": self.names.call_sid}
-                await self._send("stop", stop=names)
+            if self._stopped.is_set() and (last := self._wire.stop()) is not None:
+                await self._send(last)
         finally:
             for task in (pieces, heard, stopped):
                 task.cancel()
@@ -143,60 +140,35 @@ class MediaStream:
         began_s = loop.time()
         for count in itertools.count(1):
             sound = self._microphone() or SILENCE
-            await self._send(
-                "media",
-                media={
-                    "track": "inbound",
-                    "chunk": str(count),
-                    "timestamp": str(round((count - 1) * FRAME_S * 1000)),
-                    "payload": base64.b64encode(sound).decode(),
-                },
-            )
+            at_ms = round((count - 1) * FRAME_S * 1000)
+            await self._send(self._wire.media(count, at_ms, sound))
             played, passed = self._playback.play()
             if played:
                 self._loudspeaker(loop.time(), played)
             for name in passed:
-                await self._send("mark", mark={"name": name})
+                await self._send(self._wire.played(name))
             await asyncio.sleep(max(0.0, began_s + count * FRAME_S - loop.time()))
 
     async def _receive(self, socket: ClientConnection) -> None:
         async for message in socket:
             with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
-                # Twilio passes over what it does not understand, with a warning in its console.
+                # What is not understood is passed over.
                 await self._take(json.loads(message))
 
     async def _take(self, content: Any) -> None:
         event = content["event"]
-        if content["streamSid"] != self.names.stream_sid:
-            return
+        answers = self._wire.take(content, self._playback)
         if not self.received or self.received[-1] != event:
             self.received.append(event)
-        match event:
-            case "media":
-                try:
-                    self._playback.add(base64.b64decode(content["media"]["payload"], validate=True))
-                except binascii.Error:
-                    return
-            case "mark":
-                self._playback.mark(content["mark"]["name"])
-            case "clear":
-                for name in self._playback.clear():
-                    await self._send("mark", mark={"name": name})
+        for answer in answers:
+            await self._send(answer)
 
-    async def _send(self, event: str, **fields: object) -> None:
+    async def _send(self, content: Content) -> None:
         if self._socket is None:
             return
+        numbered = self._wire.numbered(content, next(self._numbers))
         with contextlib.suppress(ConnectionClosed):
-            await self._socket.send(
-                json.dumps(
-                    {
-                        "event": event,
-                        "sequenceNumber": str(next(self._numbers)),
-                        "streamSid": self.names.stream_sid,
-                        **fields,
-                    }
-                )
-            )
+            await self._socket.send(json.dumps(numbered))
 
 
-__all__ = ["MediaStream", "StreamNames"]
+__all__ = ["SILENCE", "Content", "MediaStream", "Wire"]

@@ -1,4 +1,4 @@
-"""A phone attached to a call, by Twilio's Media Streams."""
+"""A phone attached to a call, by the stream of its company."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,23 +6,24 @@ from collections.abc import Callable
 from crossfade.errors import CallerError
 
 from .client_socket import ClientSocket
-from .twilio_messages import StreamStart, TwilioDialect
+from .phone_messages import PhoneDialect, StreamStart
 from .websocket_messages import CloseCode
 
 
-class TwilioSocket:
+class PhoneSocket:
     """The line of a phone, as the call knows the lines of its clients.
 
     Args:
-        socket: Twilio's WebSocket.
+        socket: The company's WebSocket.
+        dialect: Its language.
     """
 
-    def __init__(self, socket: ClientSocket) -> None:
+    def __init__(self, socket: ClientSocket, dialect: PhoneDialect) -> None:
         self._socket = socket
-        self._dialect = TwilioDialect()
+        self._dialect = dialect
 
     async def started(self, timeout_s: float) -> StreamStart | None:
-        """Who calls; None if Twilio does not tell in time, or the line died.
+        """Who calls; None if the company does not tell in time, or the line died.
 
         Raises:
             CallerError: Something else came.
@@ -38,9 +39,14 @@ class TwilioSocket:
             return None
         return self._dialect.start
 
-    def hello(self, *, token: str | None, call_id: str | None) -> bytes:
+    def hello(self, *, call_id: str) -> bytes:
         """What the phone says first, in our protocol."""
-        return self._dialect.hello(token=token, call_id=call_id)
+        return self._dialect.hello(call_id=call_id)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the company told the stream's end."""
+        return self._dialect.stopped
 
     @property
     def is_open(self) -> bool:
@@ -60,15 +66,18 @@ class TwilioSocket:
                 return
             if received is not None and deliver is not None:
                 deliver(*received)
+            if self._dialect.stopped:
+                self._socket.deliver_to(None)
+                self.close_soon(CloseCode.OVER)
 
         self._socket.deliver_to(None if deliver is None else receive)
 
     def close_soon(self, code: int, reason: str = "") -> None:
-        """Close the stream; Twilio then goes on with the call's TwiML, whatever the code."""
+        """Close the stream; the company then asks what comes next, whatever the code."""
         self._socket.close_soon(code, reason)
 
     def abort(self) -> None:
         self._socket.abort()
 
 
-__all__ = ["TwilioSocket"]
+__all__ = ["PhoneSocket"]

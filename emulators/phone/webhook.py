@@ -1,12 +1,9 @@
-"""Requests of Twilio to the application, signed."""
+"""Requests of a phone company to the application."""
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import ssl
 from collections.abc import Mapping
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import h11
 
@@ -16,33 +13,23 @@ LARGEST_ANSWER_BYTES = 256 * 1024
 TIMEOUT_S = 15.0
 
 
-def signature(url: str, form: Mapping[str, str], auth_token: str) -> str:
-    """Twilio's own: the address and the form's fields by name, under the account's secret.
-
-    Source: https://www.twilio.com/docs/usage/security#validating-requests
-    """
-    told = url + "".join(f"{name}{form[name]}" for name in sorted(form))
-    mac = hmac.new(auth_token.encode(), told.encode(), hashlib.sha1)
-    return base64.b64encode(mac.digest()).decode("ascii")
-
-
 async def post(
-    url: str, form: Mapping[str, str], *, auth_token: str, tls: ssl.SSLContext | None = None
+    url: str, body: bytes, headers: Mapping[str, str], *, tls: ssl.SSLContext | None = None
 ) -> tuple[int, bytes]:
-    """Ask the application what to do; gives the status and the body.
+    """Ask the application what to do by a form; gives the status and the body.
 
     Raises:
         ConnectionLost: It does not answer, or not with HTTP.
     """
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            return await _post(url, form, auth_token, tls)
+            return await _post(url, body, headers, tls)
     except (OSError, TimeoutError, h11.ProtocolError) as error:
         raise ConnectionLost(f"{url} does not answer a webhook: {error!r}") from error
 
 
 async def _post(
-    url: str, form: Mapping[str, str], auth_token: str, tls: ssl.SSLContext | None
+    url: str, body: bytes, headers: Mapping[str, str], tls: ssl.SSLContext | None
 ) -> tuple[int, bytes]:
     parts = urlsplit(url)
     secure = parts.scheme == "https"
@@ -53,7 +40,6 @@ async def _post(
     )
     try:
         peer = h11.Connection(h11.CLIENT)
-        body = urlencode(form).encode()
         head = h11.Request(
             method="POST",
             target=parts.path + (f"?{parts.query}" if parts.query else "") or "/",
@@ -61,7 +47,7 @@ async def _post(
                 ("Host", parts.netloc),
                 ("Content-Type", "application/x-www-form-urlencoded"),
                 ("Content-Length", str(len(body))),
-                ("X-Twilio-Signature", signature(url, form, auth_token)),
+                *headers.items(),
                 ("Connection", "close"),
             ],
         )
@@ -89,4 +75,4 @@ async def _answer(peer: h11.Connection, reader: asyncio.StreamReader) -> tuple[i
                 return status, bytes(body)
 
 
-__all__ = ["post", "signature"]
+__all__ = ["post"]

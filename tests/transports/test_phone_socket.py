@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from websockets.asyncio.client import ClientConnection, connect
 
 from crossfade.transports.client_socket import ClientSocket
-from crossfade.transports.twilio_socket import TwilioSocket
+from crossfade.transports.phone_socket import PhoneSocket
+from crossfade.transports.twilio_messages import TwilioDialect
 from crossfade.transports.websocket_messages import CloseCode, write_message
 from tests.clock import run
 from tests.transports.test_client_socket import server_of
@@ -16,11 +17,11 @@ from tests.transports.test_twilio_messages import START, TWENTY_MS
 
 
 @contextlib.asynccontextmanager
-async def phone() -> AsyncIterator[tuple[ClientConnection, TwilioSocket]]:
-    made: asyncio.Future[TwilioSocket] = asyncio.get_running_loop().create_future()
+async def phone() -> AsyncIterator[tuple[ClientConnection, PhoneSocket]]:
+    made: asyncio.Future[PhoneSocket] = asyncio.get_running_loop().create_future()
 
     async def handle(socket: ClientSocket) -> None:
-        made.set_result(TwilioSocket(socket))
+        made.set_result(PhoneSocket(socket, TwilioDialect()))
         await socket.wait_closed()
 
     async with server_of(handle) as url, connect(url, proxy=None) as twilio:
@@ -35,7 +36,7 @@ def test_a_stream_is_a_clients_line() -> None:
             await twilio.send(json.dumps(START))
             start = await line.started(1)
             assert start is not None
-            assert start.call_sid == "CA1"
+            assert start.call_id == "CA1"
             line.deliver_to(lambda message, text: got.append((message, text)))
             line.write(write_message("ready", stream=3), text=True)
             for _ in range(5):
@@ -45,9 +46,10 @@ def test_a_stream_is_a_clients_line() -> None:
             await twilio.send(json.dumps({"event": "mark", "mark": {"name": "3.800"}}))
             await twilio.send(json.dumps({"event": "stop", "stop": {}}))
             await asyncio.sleep(0.1)
-            assert [json.loads(message)["type"] for message, _ in got] == ["played", "bye"]
-            line.close_soon(CloseCode.OVER)
+            assert [json.loads(message)["type"] for message, _ in got] == ["played"]
+            assert line.stopped
             await twilio.wait_closed()
+            assert twilio.close_code == CloseCode.OVER
 
     run(scenario())
 

@@ -1,20 +1,20 @@
-"""A phone call as Twilio runs it: asks the application for TwiML, and does what it says."""
+"""A phone call as its company runs it: asks the application what to do, and does it."""
 
 import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
+from urllib.parse import urlencode
 
 from crossfade.audio.g711 import decode_mu_law, encode_mu_law
 from crossfade.errors import CallerError, ConnectionLost
 
 from .playback import FRAME_BYTES
-from .stream import SILENCE, MediaStream, StreamNames
-from .twiml import ConnectStream, Dial, Hangup, Pause, Redirect, Say, Verb, read_twiml
+from .stream import SILENCE, MediaStream, Wire
+from .verbs import ConnectStream, Dial, Hangup, Pause, Redirect, Say, Verb
 from .webhook import post
 
 _MOST_DOCUMENTS = 100
@@ -23,26 +23,37 @@ KEY_S = 0.1
 
 
 class CallStatus(Enum):
-    """Twilio's names."""
+    """As the companies name it."""
 
     IN_PROGRESS = "in-progress"
     COMPLETED = "completed"
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Company(Protocol):
     """Whose phone it is."""
 
-    sid: str
-    auth_token: str
+    def form(self, phone: "PhoneCall") -> Mapping[str, str]:
+        """What a webhook says of a call."""
+
+    def sign(self, url: str, form: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        """The headers of a webhook."""
+
+    def sign_stream(self, url: str) -> Mapping[str, str]:
+        """The headers of a stream."""
+
+    def read(self, document: str | bytes) -> Sequence[Verb]:
+        """The verbs of a document."""
+
+    def wire(self, call_id: str, number: int, parameters: Mapping[str, str]) -> Wire:
+        """The messages of a stream."""
 
 
 class PhoneCall:
     """A caller on the phone. Enter it to dial; leave it to hang up.
 
     Args:
-        account: Whose number is called.
+        company: Whose number is called.
         sid: The call's.
         url: The webhook of the number.
         fallback_url: Asked when that fails; empty ends the call.
@@ -53,7 +64,7 @@ class PhoneCall:
 
     def __init__(
         self,
-        account: Account,
+        company: Company,
         *,
         sid: str,
         url: str,
@@ -67,17 +78,18 @@ class PhoneCall:
         self.dialled: list[str] = []
         """Whom the caller was put through to."""
         self.said: list[str] = []
-        """What Twilio was told to say itself."""
+        """What the company was told to say itself."""
         self.streams: list[MediaStream] = []
         """In order; the last one may run."""
         self.sounds: list[tuple[float, bytes]] = []
         """What the caller heard, s16le at 8 kHz, and when by the loop's clock."""
         self.problem = ""
         """Why it failed."""
-        self._account = account
-        self._url = url
+        self._company = company
+        self.url = url
+        """The webhook of the number."""
         self._fallback_url = fallback_url
-        self._names = {"From": caller, "To": called, "Direction": "inbound"}
+        self.caller, self.called = caller, called
         self._tls = tls
         self._speech = bytearray()
         self._update: list[Verb] | None = None
@@ -146,34 +158,44 @@ class PhoneCall:
 
     # The application
 
-    def update(self, twiml: str) -> None:
+    async def tell(self, url: str) -> tuple[int, bytes]:
+        """Ask a webhook of the application, whatever becomes of the answer.
+
+        Raises:
+            ConnectionLost: It does not answer.
+        """
+        form = self._company.form(self)
+        body = urlencode(form).encode()
+        return await post(url, body, self._company.sign(url, form, body), tls=self._tls)
+
+    def update(self, document: str) -> None:
         """Do this from now on, whatever runs.
 
         Raises:
-            CallerError: It is no TwiML, or the call is over.
+            CallerError: It is no document, or the call is over.
         """
         if self.status is not CallStatus.IN_PROGRESS:
             raise CallerError("Call is not in-progress. Cannot redirect.")
-        self._replace(read_twiml(twiml))
+        self._replace(self._company.read(document))
 
     # What runs
 
-    def _replace(self, verbs: list[Verb]) -> None:
-        self._update = verbs
+    def _replace(self, verbs: Sequence[Verb]) -> None:
+        self._update = list(verbs)
         self._wake.set()
         if self._stream is not None:
             self._stream.stop()
 
     async def _run(self) -> None:
         try:
-            verbs: Sequence[Verb] = await self._ask(self._url)
+            verbs: Sequence[Verb] = await self._ask(self.url)
             for _ in range(_MOST_DOCUMENTS):
                 following = await self._do(verbs)
                 if following is None:
                     self.status = CallStatus.COMPLETED
                     return
                 verbs = following
-            raise CallerError("the TwiML redirects in a circle")
+            raise CallerError("the documents redirect in a circle")
         except (CallerError, ConnectionLost) as error:
             self.status, self.problem = CallStatus.FAILED, str(error)
         finally:
@@ -216,19 +238,17 @@ class PhoneCall:
 
     async def _talk(self, verb: ConnectStream) -> None:
         stream = self._stream = MediaStream(
-            StreamNames(
-                account_sid=self._account.sid,
-                call_sid=self.sid,
-                stream_sid=f"MZ{self.sid[2:]}{len(self.streams)}",
-            ),
-            verb.parameters,
+            self._company.wire(self.sid, len(self.streams), verb.parameters),
             microphone=self._microphone,
             loudspeaker=self._loudspeaker,
         )
         self.streams.append(stream)
         running = asyncio.create_task(
             stream.run(
-                verb.url, auth_token=self._account.auth_token, tls=self._tls, opened=self._opened
+                verb.url,
+                headers=self._company.sign_stream(verb.url),
+                tls=self._tls,
+                opened=self._opened,
             )
         )
         # An order that came while the application was asked ends it at once.
@@ -243,25 +263,18 @@ class PhoneCall:
             self._tell()
 
     async def _ask(self, url: str) -> Sequence[Verb]:
-        form = {
-            "CallSid": self.sid,
-            "AccountSid": self._account.sid,
-            "CallStatus": self.status.value,
-            "ApiVersion": "2010-04-01",
-            **self._names,
-        }
         try:
-            return await self._document(url, form)
+            return await self._document(url)
         except ConnectionLost:
             if not self._fallback_url:
                 raise
-        return await self._document(self._fallback_url, form)
+        return await self._document(self._fallback_url)
 
-    async def _document(self, url: str, form: Mapping[str, str]) -> Sequence[Verb]:
-        status, body = await post(url, form, auth_token=self._account.auth_token, tls=self._tls)
+    async def _document(self, url: str) -> Sequence[Verb]:
+        status, body = await self.tell(url)
         if status != 200:
             raise ConnectionLost(f"{url} answers a webhook with {status}")
-        return read_twiml(body)
+        return self._company.read(body)
 
     def _microphone(self) -> bytes:
         sound = bytes(self._speech[:FRAME_BYTES])
@@ -286,4 +299,4 @@ class PhoneCall:
             await self._changed.wait()
 
 
-__all__ = ["Account", "CallStatus", "PhoneCall"]
+__all__ = ["CallStatus", "Company", "PhoneCall"]
