@@ -6,6 +6,7 @@ exact in a double: the output is the same to the last bit however the input was 
 order the machine adds in.
 """
 
+import threading
 from functools import lru_cache
 from math import gcd
 
@@ -31,8 +32,10 @@ _STEPS = 256
 # Above 4 · 2**16 multiplications OpenBLAS wakes threads of its own, which spin on a busy core.
 _PRODUCT_LIMIT = 2**18
 _SAMPLES = np.dtype("<i2")
+_MOST_SHAPES = 16
 
 Doubles = NDArray[np.float64]
+Samples = NDArray[np.int16]
 _LOWEST: Doubles = np.array(-32768.0)
 _HIGHEST: Doubles = np.array(32767.0)
 
@@ -153,11 +156,34 @@ class StreamResampler:
         return result.astype(_SAMPLES).tobytes()
 
 
+class _Workbench(threading.local):
+    """Arrays of a thread for the pieces that it filters, by periods, inputs and outputs of each."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[tuple[int, int, int], tuple[Doubles, Doubles, Samples]] = {}
+
+    def make(self, periods: int, span: int, outs: int) -> tuple[Doubles, Doubles, Samples]:
+        """The rows that are filtered, what becomes of them, and that as samples."""
+        made = (
+            np.empty((periods, span)),
+            np.empty((periods, outs)),
+            np.empty((periods, outs), _SAMPLES),
+        )
+        if len(self.arrays) >= _MOST_SHAPES:
+            self.arrays.clear()
+        self.arrays[periods, span, outs] = made
+        return made
+
+
+_workbench = _Workbench()
+
+
 class _Steady:
     """Filters pieces of one length, of which each holds so many whole periods.
 
     All arrays are made once: fifty times a second for each call, making them costs more than
-    filtering does.
+    filtering does. What need not last from one piece to the next is shared by all streams of a
+    thread, and so stays where the processor has it at hand.
 
     Args:
         recent: The input before the first piece that its output needs.
@@ -177,9 +203,7 @@ class _Steady:
         self._left = self._input[self.ins :]
         self._left[:] = recent
         self._overlapping = _rows(self._input, periods, span, step=ins)
-        self._rows: Doubles = np.empty((periods, span))
-        self._filtered: Doubles = np.empty((periods, outs))
-        self._samples = np.empty((periods, outs), _SAMPLES)
+        self._shape = (periods, span, outs)
 
     @property
     def recent(self) -> Doubles:
@@ -187,16 +211,18 @@ class _Steady:
         return self._left.copy()
 
     def filter(self, pcm: bytes) -> bytes:
-        filtered = self._filtered
+        rows, filtered, samples = _workbench.arrays.get(self._shape) or _workbench.make(
+            *self._shape
+        )
         self._old[:] = self._left
         self._new[:] = np.frombuffer(pcm, _SAMPLES)
-        self._rows[:] = self._overlapping
-        np.dot(self._rows, self._matrix, out=filtered)
+        rows[:] = self._overlapping
+        np.dot(rows, self._matrix, out=filtered)
         np.rint(filtered, out=filtered)
         np.maximum(filtered, _LOWEST, out=filtered)
         np.minimum(filtered, _HIGHEST, out=filtered)
-        self._samples[:] = filtered
-        return self._samples.tobytes()
+        samples[:] = filtered
+        return samples.tobytes()
 
 
 def resample(pcm: bytes, in_rate_hz: int, out_rate_hz: int) -> bytes:

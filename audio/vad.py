@@ -161,6 +161,9 @@ class VoiceDetector:
         """
         check_mono(pcm)
         waiting = self._waiting + pcm
+        if len(waiting) < WINDOW_BYTES:
+            self._waiting = waiting
+            return []
         whole = len(waiting) - len(waiting) % WINDOW_BYTES
         self._waiting = waiting[whole:]
         return [waiting[at : at + WINDOW_BYTES] for at in range(0, whole, WINDOW_BYTES)]

@@ -19,6 +19,8 @@ from typing import Any
 
 import orjson
 
+from crossfade.pipelines.serve_garbage import leave_rounds_to_us
+
 from .call_script import CYCLES, FRAME_BYTES, FRAME_MS, Cycle, microphone, offset_ms
 from .call_side import Caller, Ear, Side
 from .starvation import Starvation
@@ -93,8 +95,11 @@ async def talk(side: Side, order: dict[str, Any]) -> dict[str, Any]:
         ears.append(ear)
         callers.append(caller)
     await asyncio.sleep(order["warm_up_s"])
-    gc.collect()
-    gc.freeze()
+    if order["side"] == "crossfade":
+        leave_rounds_to_us()
+    else:
+        gc.collect()
+        gc.freeze()
     # That was a stall of its own, and what waited meanwhile is not measured.
     await asyncio.sleep(_CATCH_UP_S)
     starvation = Starvation(order["core"])

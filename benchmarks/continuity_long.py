@@ -34,6 +34,7 @@ from crossfade.emulators.faults import (
 )
 from crossfade.errors import CrossfadeError
 from crossfade.observability.call import EVENTS, CallRecord
+from crossfade.observability.call_sound import Placed
 from crossfade.observability.cost_meter import CostMeter
 from crossfade.observability.event_log import EventLog
 from crossfade.observability.prices_file import standard_prices
@@ -364,10 +365,7 @@ class _NoRecorder(Recorder):
         self.dropped_ms = 0.0
         self.failure = None
 
-    def caller_audio(self, pcm: bytes, rate_hz: int, at_s: float) -> None:
-        pass
-
-    def agent_audio(self, pcm: bytes, rate_hz: int, at_s: float) -> None:
+    def take(self, placed: Placed, now_s: float) -> None:
         pass
 
     def close(self) -> None:

@@ -3,17 +3,17 @@
 from importlib.util import find_spec
 
 _MODULES = {
-    "pipecat": "pipecat.services.openai.realtime",
-    "livekit": "livekit.plugins.openai",
-    "google-genai": "google.genai",
-    "uvloop": "uvloop",
+    "pipecat": ("pipecat.services.openai.realtime",),
+    "livekit": ("livekit.plugins.openai", "livekit.plugins.silero"),
+    "google-genai": ("google.genai",),
+    "uvloop": ("uvloop",),
 }
 
 
 def installed(peer: str) -> bool:
     """Whether it can be measured here."""
     try:
-        return find_spec(_MODULES[peer]) is not None
+        return all(find_spec(module) is not None for module in _MODULES[peer])
     except ImportError:
         return False
 

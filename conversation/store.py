@@ -116,8 +116,9 @@ class CallStore:
         Returns:
             Calls of which nothing was written, and why.
         """
-        async with self._database.transaction() as connection:
-            return await write_batch(connection, batch, owner=owner, lease_s=lease_s)
+        return await self._database.at_once(
+            lambda statements: write_batch(statements, batch, owner=owner, lease_s=lease_s)
+        )
 
     async def begin(
         self, call: NewCall, owner: str, ttl_s: float, *, over: str | None = None

@@ -4,14 +4,14 @@ from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, delete, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crossfade.conversation.store_records import Lease
 from crossfade.conversation.store_schema import calls, leases, now_s
+from crossfade.conversation.store_thread import Statements
 
 
 async def acquire(
-    connection: AsyncConnection, call_id: str, owner: str, ttl_s: float, *, by_force: bool
+    connection: Statements, call_id: str, owner: str, ttl_s: float, *, by_force: bool
 ) -> Lease | None:
     """Give the owner the lease, if it is free, theirs already, or `by_force`."""
     if by_force:
@@ -33,7 +33,7 @@ async def acquire(
 
 
 async def renew(
-    connection: AsyncConnection, call_ids: Collection[str], owner: str, ttl_s: float
+    connection: Statements, call_ids: Collection[str], owner: str, ttl_s: float
 ) -> frozenset[str]:
     """Prolong the owner's leases, and lock them until the transaction ends."""
     statement = (
@@ -45,13 +45,13 @@ async def renew(
     return frozenset((await connection.execute(statement)).scalars())
 
 
-async def release(connection: AsyncConnection, call_id: str, owner: str) -> bool:
+async def release(connection: Statements, call_id: str, owner: str) -> bool:
     """Give the lease back; whether it was the owner's."""
     mine = (leases.c.call_id == call_id) & (leases.c.owner == owner)
     return bool((await connection.execute(delete(leases).where(mine))).rowcount)
 
 
-async def holder(connection: AsyncConnection, call_id: str) -> Lease | None:
+async def holder(connection: Statements, call_id: str) -> Lease | None:
     """The lease that holds now."""
     held = (leases.c.call_id == call_id) & (leases.c.until > now_s())
     row = (await connection.execute(select(leases).where(held))).one_or_none()

@@ -1,6 +1,6 @@
 """Writes the changes of many calls in one transaction, in statements that are short.
 
-The event loop waits between statements and not within them, so that none takes many rows.
+The event loop may have the interpreter between statements, so that none takes many rows.
 """
 
 import json
@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy import Executable, Table, and_, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crossfade.conversation import store_leases
 from crossfade.conversation import store_schema as t
 from crossfade.conversation.store_records import CallChanges, CallStatus, LeftOut, NewCall
+from crossfade.conversation.store_thread import Statements
 
 _ROWS = 32
 """Of one statement."""
@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 
 
 async def write_batch(
-    connection: AsyncConnection,
+    connection: Statements,
     batch: Sequence[CallChanges],
     *,
     owner: str | None,
@@ -58,7 +58,7 @@ async def write_batch(
 
 
 async def begin_call(
-    connection: AsyncConnection,
+    connection: Statements,
     call: NewCall,
     *,
     owner: str | None,
@@ -80,14 +80,14 @@ async def begin_call(
     return True
 
 
-async def withdraw_call(connection: AsyncConnection, call_id: str, owner: str) -> bool:
+async def withdraw_call(connection: Statements, call_id: str, owner: str) -> bool:
     """Delete a call, unless another than its owner serves it; whether that was done."""
     of_others = select(t.leases.c.call_id).where(t.leases.c.owner != owner)
     mine = and_(t.calls.c.id == call_id, t.calls.c.id.not_in(of_others))
     return bool((await connection.execute(delete(t.calls).where(mine))).rowcount)
 
 
-async def end_abandoned(connection: AsyncConnection, after_s: float) -> frozenset[str]:
+async def end_abandoned(connection: Statements, after_s: float) -> frozenset[str]:
     """End calls that run and nobody serves, as `CallStore.end_abandoned` tells; gives them."""
     served = select(t.leases.c.call_id).where(t.leases.c.until > t.now_s())
     abandoned = and_(
@@ -112,7 +112,7 @@ async def end_abandoned(connection: AsyncConnection, after_s: float) -> frozense
     return ended
 
 
-async def _touch(connection: AsyncConnection, ids: Collection[str]) -> frozenset[str]:
+async def _touch(connection: Statements, ids: Collection[str]) -> frozenset[str]:
     """Note that the calls live; gives those that there are."""
     statement = (
         update(t.calls)
@@ -123,7 +123,7 @@ async def _touch(connection: AsyncConnection, ids: Collection[str]) -> frozenset
     return frozenset((await connection.execute(statement)).scalars())
 
 
-async def _write_models(connection: AsyncConnection, batch: Iterable[CallChanges]) -> None:
+async def _write_models(connection: Statements, batch: Iterable[CallChanges]) -> None:
     changed = [
         {"of_id": one.call_id, "to_spec": one.changed.spec, "to_rate": one.changed.audio_rate_hz}
         for one in batch
@@ -134,13 +134,13 @@ async def _write_models(connection: AsyncConnection, batch: Iterable[CallChanges
     await _each(connection, statement, changed)
 
 
-async def _write_states(connection: AsyncConnection, batch: Iterable[CallChanges]) -> None:
+async def _write_states(connection: Statements, batch: Iterable[CallChanges]) -> None:
     changed = [{"of_id": one.call_id, "now": one.state} for one in batch if one.state is not None]
     statement = update(t.calls).where(t.calls.c.id == bindparam("of_id"))
     await _each(connection, statement.values(state=bindparam("now")), changed)
 
 
-async def _write_entries(connection: AsyncConnection, batch: Iterable[CallChanges]) -> None:
+async def _write_entries(connection: Statements, batch: Iterable[CallChanges]) -> None:
     rows: list[Row] = []
     tools: list[Row] = []
     for changes in batch:
@@ -162,7 +162,7 @@ async def _write_entries(connection: AsyncConnection, batch: Iterable[CallChange
     await _put(connection, t.tool_calls, tools)
 
 
-async def _write_audio(connection: AsyncConnection, batch: Sequence[CallChanges]) -> None:
+async def _write_audio(connection: Statements, batch: Sequence[CallChanges]) -> None:
     changed = [(one.call_id, one.audio) for one in batch if one.audio is not None]
     await _drop(connection, t.unfinished_audio, [call_id for call_id, a in changed if a.anew])
     chunks = [
@@ -173,7 +173,7 @@ async def _write_audio(connection: AsyncConnection, batch: Sequence[CallChanges]
     await _put(connection, t.unfinished_audio, chunks)
 
 
-async def _write_handles(connection: AsyncConnection, batch: Sequence[CallChanges]) -> None:
+async def _write_handles(connection: Statements, batch: Sequence[CallChanges]) -> None:
     await _drop(connection, t.handles, [one.call_id for one in batch if one.forget_handle])
     rows = [
         {"call_id": one.call_id, "spec": one.handle.spec, "value": one.handle.value}
@@ -183,7 +183,7 @@ async def _write_handles(connection: AsyncConnection, batch: Sequence[CallChange
     await _put(connection, t.handles, rows)
 
 
-async def _write_folders(connection: AsyncConnection, batch: Iterable[CallChanges]) -> None:
+async def _write_folders(connection: Statements, batch: Iterable[CallChanges]) -> None:
     rows = [
         {
             "call_id": one.call_id,
@@ -197,7 +197,7 @@ async def _write_folders(connection: AsyncConnection, batch: Iterable[CallChange
     await _put(connection, t.folders, rows)
 
 
-async def _end(connection: AsyncConnection, ended: Sequence[CallChanges]) -> None:
+async def _end(connection: Statements, ended: Sequence[CallChanges]) -> None:
     if not ended:
         return
     statement = (
@@ -232,7 +232,7 @@ def _call(call: NewCall) -> Row:
     }
 
 
-async def _put(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+async def _put(connection: Statements, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows, or replace those that are there."""
     await _each(connection, _insertion(connection.dialect.name, table, replace=True), rows)
 
@@ -247,12 +247,12 @@ def _insertion(dialect: str, table: Table, *, replace: bool) -> sqlite.Insert | 
     return statement.on_conflict_do_update(index_elements=keys, set_=values)
 
 
-async def _each(connection: AsyncConnection, statement: Executable, rows: Sequence[Row]) -> None:
+async def _each(connection: Statements, statement: Executable, rows: Sequence[Row]) -> None:
     for start in range(0, len(rows), _ROWS):
         await connection.execute(statement, list(rows[start : start + _ROWS]))
 
 
-async def _drop(connection: AsyncConnection, table: Table, call_ids: Collection[str]) -> None:
+async def _drop(connection: Statements, table: Table, call_ids: Collection[str]) -> None:
     if call_ids:
         await connection.execute(delete(table).where(table.c.call_id.in_(sorted(call_ids))))
 

@@ -1,6 +1,9 @@
 """Sound that flows through the chain."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from pipecat.frames.frames import (
     AudioRawFrame,
@@ -11,6 +14,9 @@ from pipecat.frames.frames import (
     TTSStartedFrame,
     TTSStoppedFrame,
 )
+from pipecat.utils.utils import obj_count, obj_id
+
+from crossfade.audio.pcm import SAMPLE_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +29,34 @@ class SpeechOrigin:
     """Spoken by us outside the conversation, such as an acknowledgement."""
 
 
+_late: Callable[[Callable[[Any], Any]], Any] = cached_property
+
+
+class _NamedLate(AudioRawFrame):
+    """Sound that gets its number and its name when somebody asks for them.
+
+    Fifty times a second each way for each call nobody does, and they cost more than all else of a
+    frame.
+    """
+
+    id: int = _late(lambda _: obj_id())
+    name: str = _late(lambda frame: f"{type(frame).__name__}#{obj_count(frame)}")
+    metadata: dict[str, Any] = _late(lambda _: {})
+    pts: int | None = None
+    broadcast_sibling_id: int | None = None
+    transport_source: str | None = None
+    transport_destination: str | None = None
+
+    def __post_init__(self) -> None:
+        self.num_frames = len(self.audio) // (SAMPLE_BYTES * self.num_channels)
+
+
+class CallerAudioFrame(_NamedLate, InputAudioRawFrame):
+    """A piece of the caller's sound, s16le mono."""
+
+
 @dataclass
-class SpeechFrame(TTSAudioRawFrame):
+class SpeechFrame(_NamedLate, TTSAudioRawFrame):
     """A chunk of the agent's speech, s16le, with its origin.
 
     Transports cut and rebuild audio frames, so the origin is lost behind the transport's output;
@@ -65,6 +97,7 @@ class SpeechPlayedFrame(SystemFrame):
 
 __all__ = [
     "AudioRawFrame",
+    "CallerAudioFrame",
     "InputAudioRawFrame",
     "OutputAudioRawFrame",
     "PlayedSpeech",

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from pipecat.observers.base_observer import BaseObserver
 
-from crossfade.audio.pcm import duration_ms
+from crossfade.audio.pcm import SAMPLE_BYTES, duration_ms
 from crossfade.errors import SettingsError
 from crossfade.frames.continuity import NodeSwitchedFrame, SessionContinuedFrame
 from crossfade.frames.control import Frame, MetricsFrame
@@ -20,6 +20,7 @@ from crossfade.providers.tap import WireDirection, WireTap
 
 from .alignment import Heard, PlayedItems
 from .call_files import CallFiles
+from .call_sound import CallSound, Placed
 from .call_summary import CallSummary, summarise
 from .capture import CAPTURE, Capture, CapturingTap
 from .cost import CallCost
@@ -39,10 +40,11 @@ from .live_events import (
 )
 from .prices import PriceBook
 from .prices_file import standard_prices
-from .rate_mismatch import RateWatch
+from .rate_mismatch import RateMismatch, RateWatch
 from .recorder import Recorder
 from .summary_file import SUMMARY, summary_json
 from .tally import Tally
+from .timeline import Side
 from .tool_secrets import SecretArguments
 from .turns import Answer, TurnMeter
 
@@ -117,6 +119,7 @@ class CallRecord:
         self._recorder = recorder
         self._files = CallFiles(directory, content=content)
         self._tally = Tally()
+        self._sound = CallSound(self._placed)
         self._meter = TurnMeter(self._answer_heard)
         self._listeners: list[Listener] = []
         self._at_end: list[Callable[[CallSummary], None]] = []
@@ -125,7 +128,7 @@ class CallRecord:
         self._summary: CallSummary | None = None
         """Once all is told."""
         self._played = PlayedItems()
-        self._caller_level, self._agent_level = Level(), Level()
+        self._levels = {side: Level() for side in Side}
         self._latency = LatencyWatch(latency)
         self._rates = RateWatch() if live else None
         self.tap = _Tap(log, self._tally, self._latency)
@@ -205,25 +208,25 @@ class CallRecord:
         if self.capture is not None:
             self.capture.caller_audio(pcm, rate_hz)
         now_s = self._log.now_s
-        at_s = max(0.0, now_s - duration_ms(pcm, rate_hz) / 1000)
-        self._caller_level.note(pcm, at_s)
-        self._recorder.caller_audio(pcm, rate_hz, at_s)
-        self._meter.caller_audio(pcm, rate_hz, at_s)
-        if self._rates is not None:
-            self._check_rate(self._rates, len(pcm), rate_hz, now_s)
-        if at_s >= self._cost_due_s:
-            self._cost_due_s = at_s + COST_EVERY_S
-            # Who is told may change the chain, which is no thing to do on the audio path.
-            asyncio.get_running_loop().call_soon(self._watch_cost)
+        self._sound.add(Side.CALLER, pcm, rate_hz, _begun_s(pcm, rate_hz, now_s))
+        if self._rates is not None and (found := self._rates.hear(len(pcm), rate_hz, now_s)):
+            self._rate_mismatched(found)
 
     def agent_audio(self, pcm: bytes, rate_hz: int) -> None:
         """Note what the caller heard: s16le mono whose last sample was played just now."""
         if self.capture is not None:
             self.capture.agent_audio(duration_ms(pcm, rate_hz))
-        at_s = max(0.0, self._log.now_s - duration_ms(pcm, rate_hz) / 1000)
-        self._agent_level.note(pcm, at_s)
-        self._recorder.agent_audio(pcm, rate_hz, at_s)
-        self._meter.agent_audio(pcm, rate_hz, at_s)
+        self._sound.add(Side.AGENT, pcm, rate_hz, _begun_s(pcm, rate_hz, self._log.now_s))
+
+    def _placed(self, placed: Placed, now_s: float) -> None:
+        self._recorder.take(placed, now_s)
+        self._meter.take(placed)
+        for side, piece in placed:
+            self._levels[side].note(piece.pcm, now_s)
+        if now_s >= self._cost_due_s and self._ended_s is None:
+            self._cost_due_s = now_s + COST_EVERY_S
+            # Who is told may change the chain, which is no thing to do on the audio path.
+            asyncio.get_running_loop().call_soon(self._watch_cost)
 
     def subscribe(self, listener: Listener) -> None:
         """Have `listener` told what happens, on the loop. One that raises is told nothing more."""
@@ -277,8 +280,9 @@ class CallRecord:
     @property
     def levels_dbfs(self) -> tuple[float, float]:
         """How loud the caller and the agent are now."""
+        self._sound.hand_on()
         now_s = self._log.now_s
-        return self._caller_level.dbfs(now_s), self._agent_level.dbfs(now_s)
+        return self._levels[Side.CALLER].dbfs(now_s), self._levels[Side.AGENT].dbfs(now_s)
 
     @property
     def cost(self) -> CallCost:
@@ -328,6 +332,7 @@ class CallRecord:
         if self._ended_s is not None:
             return False
         self._ended_s = self._log.now_s
+        self._sound.finish()
         self._meter.flush()
         self.serves("")
         return True
@@ -374,7 +379,10 @@ class CallRecord:
         """What the call came to, so far or in the end."""
         if self._summary is not None:
             return self._summary
-        return self._summarise(self._log.now_s if self._ended_s is None else self._ended_s)
+        if self._ended_s is not None:
+            return self._summarise(self._ended_s)
+        self._sound.hand_on()
+        return self._summarise(self._log.now_s)
 
     def _summarise(self, duration_s: float) -> CallSummary:
         return summarise(
@@ -439,10 +447,7 @@ class CallRecord:
             self._log.call("call.slow_answer", _fields_of(event))
             self._tell(event)
 
-    def _check_rate(self, rates: RateWatch, length_bytes: int, rate_hz: int, now_s: float) -> None:
-        found = rates.hear(length_bytes, rate_hz, now_s)
-        if found is None:
-            return
+    def _rate_mismatched(self, found: RateMismatch) -> None:
         event = RateMismatched(
             at_s=found.at_s, declared_hz=found.declared_hz, likely_hz=found.likely_hz
         )
@@ -457,6 +462,11 @@ class CallRecord:
             except Exception as error:
                 self._listeners.remove(listener)
                 self.error(f"a listener of the call failed and hears no more: {error!r}")
+
+
+def _begun_s(pcm: bytes, rate_hz: int, now_s: float) -> float:
+    """When s16le mono began whose last sample came now."""
+    return max(0.0, now_s - len(pcm) / (SAMPLE_BYTES * rate_hz))
 
 
 def _fields_of(event: AnswerSlow | RateMismatched) -> dict[str, Any]:

@@ -52,7 +52,6 @@ class DiskThread:
         self._due_s = time.monotonic() + interval_s
         self._woken = False
         self._closing = False
-        self._breath = Breath()
         self._over = threading.Event()
         _writer.join(self)
 
@@ -69,7 +68,7 @@ class DiskThread:
 
     def breathe(self) -> None:
         """Called by `drain` after each small piece of work."""
-        self._breath.take()
+        _writer.breath.take()
 
     def due_in_s(self) -> float:
         """Seconds until it wants to be served."""
@@ -79,7 +78,6 @@ class DiskThread:
         """Drain; whether it wants to be served again."""
         self._woken = False
         last = self._closing
-        self._breath.begin()
         try:
             self._drain()
         except BaseException:
@@ -95,6 +93,7 @@ class _Writer:
     """The one thread, and whom it serves."""
 
     def __init__(self) -> None:
+        self.breath = Breath()
         self._lock = threading.Lock()
         self._served: dict[DiskThread, None] = {}
         self._woken = threading.Event()
@@ -130,14 +129,14 @@ class _Writer:
                 everyone = tuple(self._served)
             self._woken.wait(max(0.0, min(one.due_in_s() for one in everyone)))
             self._woken.clear()
+            self.breath.begin()
             for one in everyone:
                 if one.due_in_s() > _TOGETHER_S:
                     continue
                 if not self._served_again(one):
                     with self._lock:
                         del self._served[one]
-                # An event loop that waits for the interpreter has it before the next.
-                sleep(_PAUSE_S)
+                self.breath.take()
 
     def _served_again(self, one: DiskThread) -> bool:
         try:

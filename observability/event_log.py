@@ -225,7 +225,9 @@ def _describe_run(run: _Run) -> dict[str, Any]:
     sums = {"bytes": run.message_bytes, "audio_bytes": run.audio_bytes}
     fields = describe_audio(run.about) | sums
     if len(run.at_s) > 1:
-        fields["at_ms"] = [round((at_s - run.at_s[0]) * 1000, 1) for at_s in run.at_s]
+        began_s = run.at_s[0]
+        # Rounded to whole numbers first, which is quicker.
+        fields["at_ms"] = [round((at_s - began_s) * 10_000) / 10 for at_s in run.at_s]
     return fields
 
 

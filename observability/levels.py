@@ -16,7 +16,7 @@ class Level:
         self._pieces: deque[tuple[float, bytes]] = deque(maxlen=_MOST_PIECES)
 
     def note(self, pcm: bytes, at_s: float) -> None:
-        """Note s16le mono that begins at this time."""
+        """Note s16le mono that came at this time."""
         self._pieces.append((at_s, pcm))
 
     def dbfs(self, now_s: float) -> float:

@@ -7,10 +7,11 @@ from crossfade.audio.flac_file import FlacWriter
 from crossfade.audio.pcm import duration_ms
 from crossfade.audio.sound_file import WavWriter
 
+from .call_sound import Placed
 from .disk import DiskThread
-from .timeline import Side, StereoTimeline
+from .timeline import Piece, StereoTimeline
 
-_Chunk = tuple[Side, bytes, int, float]
+_Taken = tuple[Placed, int, float]
 
 # A minute of both sides at 48 kHz on a disk that does not answer.
 _QUEUE_BYTES = 60 * 2 * 96_000
@@ -19,10 +20,10 @@ _QUEUE_BYTES = 60 * 2 * 96_000
 class Recorder:
     """Streams a stereo file of 16 bits to disk: FLAC if the path says so, else WAV.
 
-    Chunks wait in a bounded queue for one thread, which places, resamples and writes them every
+    Pieces wait in a bounded queue for one thread, which lays, resamples and writes them every
     second; after each time the file on disk is whole, so that a killed process leaves a
-    playable recording (of FLAC, but for its last 4096 frames). When the queue is full, the newest
-    chunk is refused and counted.
+    playable recording (of FLAC, but for its last 4096 frames). When the queue is full, what is
+    newest is refused and counted.
 
     Args:
         path: The file, replaced if it exists.
@@ -37,7 +38,7 @@ class Recorder:
         writer = FlacWriter if path.suffix == ".flac" else WavWriter
         self._file = writer(path, rate_hz, channels=2)
         self._timeline = StereoTimeline(rate_hz)
-        self._queue: deque[_Chunk] = deque()
+        self._queue: deque[_Taken] = deque()
         # One thread counts what it puts, the other one what it takes: neither waits for a lock.
         self._put_bytes = self._taken_bytes = 0
         self._closed = False
@@ -47,13 +48,19 @@ class Recorder:
         """What the disk answered when the recording had to be given up."""
         self._thread = DiskThread(self._drain)
 
-    def caller_audio(self, pcm: bytes, rate_hz: int, at_s: float) -> None:
-        """Record what the caller said: s16le mono that came `at_s` seconds into the call."""
-        self._put((Side.CALLER, pcm, rate_hz, at_s))
-
-    def agent_audio(self, pcm: bytes, rate_hz: int, at_s: float) -> None:
-        """Record what the agent was heard to say: s16le mono played from `at_s` on."""
-        self._put((Side.AGENT, pcm, rate_hz, at_s))
+    def take(self, placed: Placed, now_s: float) -> None:
+        """Record all that was placed since the last time, up to `now_s` seconds into the call."""
+        if self._closed:
+            return
+        length_bytes = sum(len(piece.pcm) for _, piece in placed)
+        queued_bytes = self._put_bytes - self._taken_bytes + length_bytes
+        if queued_bytes > _QUEUE_BYTES:
+            self.dropped_ms += sum(_duration_ms(piece) for _, piece in placed)
+            return
+        self._queue.append((placed, length_bytes, now_s))
+        self._put_bytes += length_bytes
+        if queued_bytes > _QUEUE_BYTES // 8:
+            self._thread.wake()
 
     def close(self) -> None:
         """Write what waits and close the file. Blocks for the disk."""
@@ -67,27 +74,15 @@ class Recorder:
         except OSError as error:
             self.failure = self.failure or error
 
-    def _put(self, chunk: _Chunk) -> None:
-        if self._closed:
-            return
-        length_bytes = len(chunk[1])
-        queued_bytes = self._put_bytes - self._taken_bytes + length_bytes
-        if queued_bytes > _QUEUE_BYTES:
-            self.dropped_ms += duration_ms(chunk[1], chunk[2])
-            return
-        self._queue.append(chunk)
-        self._put_bytes += length_bytes
-        if queued_bytes > _QUEUE_BYTES // 8:
-            self._thread.wake()
-
     def _drain(self) -> None:
-        """Place, resample and write all that waits. Runs in the writing thread."""
+        """Lay, resample and write all that waits. Runs in the writing thread."""
         waiting = len(self._queue)
         for _ in range(waiting):
-            side, pcm, rate_hz, at_s = self._queue.popleft()
-            self._taken_bytes += len(pcm)
-            if not self._timeline.add(side, pcm, rate_hz, at_s):
-                self.dropped_ms += duration_ms(pcm, rate_hz)
+            placed, length_bytes, now_s = self._queue.popleft()
+            self._taken_bytes += length_bytes
+            for side, piece in placed:
+                if not self._timeline.lay(side, piece, now_s):
+                    self.dropped_ms += _duration_ms(piece)
             self._thread.breathe()
         if waiting:
             frames = self._timeline.take()
@@ -102,3 +97,7 @@ class Recorder:
             self._file.flush()
         except OSError as error:
             self.failure = error
+
+
+def _duration_ms(piece: Piece) -> float:
+    return duration_ms(piece.pcm, piece.rate_hz)

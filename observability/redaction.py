@@ -97,7 +97,9 @@ _MAY_BE_JSON = _TOOL_KEYS | {"content"}
 
 def without_secrets(text: str) -> str:
     """The text without anything that looks like a credential."""
-    return _NAMED_HEX.sub(rf"\1{REMOVED}", _SECRET_TEXT.sub(REMOVED, text))
+    kept = _SECRET_TEXT.sub(REMOVED, text)
+    # Most have no such number, which is seen sooner than what it is called.
+    return _NAMED_HEX.sub(rf"\1{REMOVED}", kept) if _HEX.search(kept) else kept
 
 
 def redact(value: Any, *, content: bool, sound: bool = False, key: str = "", depth: int = 0) -> Any:

@@ -34,7 +34,7 @@ class SoundSpans:
 
     Args:
         join_s: Gaps of up to this length do not end a stretch.
-        batch_ms: So much sound is judged at once, to spare the audio path.
+        batch_ms: At least so much sound is judged at once, to spare the audio path.
         heard_batch_ms: So much, once there was sound and until the stream pauses; as before if
             None.
         late_s: As for `Placement`.
@@ -67,15 +67,16 @@ class SoundSpans:
     def add(self, pcm: bytes, rate_hz: int, at_s: float) -> None:
         """Take s16le mono that came at `at_s`. It is judged with its batch."""
         for piece in self._placement.place(pcm, rate_hz, at_s):
-            self._take(piece)
+            self.take(piece)
 
     def flush(self) -> None:
         """Judge all that came, a last short frame included."""
         for piece in self._placement.settle():
-            self._take(piece)
+            self.take(piece)
         self._judge_rest()
 
-    def _take(self, piece: Piece) -> None:
+    def take(self, piece: Piece) -> None:
+        """Take the next piece of sound that is placed already."""
         rate_hz = piece.rate_hz
         if not piece.contiguous or rate_hz != self._rate_hz:
             self._judge_rest()

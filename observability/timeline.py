@@ -19,7 +19,9 @@ LATE_S = 0.5
 SETTLE_S = 0.04
 """So long after a gap it is seen whether it was a pause or a stall."""
 
-# More than a resampler withholds, and than chunks are held.
+# By so much pieces that follow each other may be apart in figures.
+_SAME_S = 0.001
+# More than a resampler withholds, and than `Placement` holds chunks.
 _MARGIN_S = 0.06
 
 
@@ -62,19 +64,13 @@ class Placement:
         self._held_s = 0.0
         self._first_s = self._start_s = 0.0
 
-    @property
-    def reach_s(self) -> float:
-        """Where all sound ends that came, as far as is known."""
-        return max(self.end_s, self._start_s + self._held_s) if self._held else self.end_s
-
     def place(self, pcm: bytes, rate_hz: int, at_s: float) -> Sequence[Piece]:
         """Take a chunk of s16le mono that came at `at_s`; what is placed now, in order."""
         duration_s = len(pcm) / SAMPLE_BYTES / rate_hz
         if self._held:
             self._start_s = min(self._start_s, at_s - self._held_s)
-        elif at_s <= self.end_s + JITTER_S:
-            start_s, self.end_s = self.end_s, self.end_s + duration_s
-            return (Piece(pcm, rate_hz, start_s, True),)
+        elif self.goes_on(len(pcm), rate_hz, at_s):
+            return (Piece(pcm, rate_hz, self.end_s - duration_s, True),)
         elif not self._late_s or self.end_s < 0:
             self.end_s = at_s + duration_s
             return (Piece(pcm, rate_hz, at_s, False),)
@@ -83,6 +79,18 @@ class Placement:
         self._held.append((pcm, rate_hz, duration_s))
         self._held_s += duration_s
         return self.settle(at_s)
+
+    def goes_on(self, length_bytes: int, rate_hz: int, at_s: float) -> bool:
+        """Place a chunk if it follows the one before without a gap."""
+        if self._held or at_s > self.end_s + JITTER_S:
+            return False
+        self.end_s += length_bytes / SAMPLE_BYTES / rate_hz
+        return True
+
+    @property
+    def holds(self) -> bool:
+        """Whether chunks are held."""
+        return bool(self._held)
 
     def settle(self, now_s: float = float("inf")) -> Sequence[Piece]:
         """Place what is held, if it was for long enough."""
@@ -105,35 +113,24 @@ class Track:
 
     Args:
         rate_hz: Rate of the s16le mono samples that come out.
-        late_s: As for `Placement`.
     """
 
-    def __init__(self, rate_hz: int, late_s: float = 0.0) -> None:
+    def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
-        self._placement = Placement(late_s)
+        self.end_s = 0.0
+        """Where the sound ends that came so far."""
         self._resampler: StreamResampler | None = None
         # Of the present run, not converted yet: many chunks at once cost little more than one.
         self._unconverted = bytearray()
         self._taken = 0
         self._waiting = bytearray()
 
-    @property
-    def end_s(self) -> float:
-        """Where the sound ends that came so far; 0 before any."""
-        return max(0.0, self._placement.reach_s)
-
-    def add(self, pcm: bytes, rate_hz: int, at_s: float) -> None:
-        """Lay a chunk of s16le mono on the track."""
-        for piece in self._placement.place(pcm, rate_hz, at_s):
-            self._lay(piece)
-
-    def settle(self, now_s: float = float("inf")) -> None:
-        """Lay down what was held for long enough."""
-        for piece in self._placement.settle(now_s):
-            self._lay(piece)
-
-    def _lay(self, piece: Piece) -> None:
-        if not piece.contiguous:
+    def lay(self, piece: Piece) -> None:
+        """Lay the next piece on the track."""
+        # Some in between may have found no room.
+        follows = piece.contiguous and piece.start_s <= self.end_s + _SAME_S
+        self.end_s = piece.start_s + len(piece.pcm) / SAMPLE_BYTES / piece.rate_hz
+        if not follows:
             self._end_run()
             start = max(0, round(piece.start_s * self._rate_hz) - self._taken)
             self._pad(start * SAMPLE_BYTES)
@@ -178,30 +175,24 @@ class StereoTimeline:
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
-        # What the agent says late is heard late; the caller was heard in time.
-        self._caller, self._agent = Track(rate_hz, LATE_S), Track(rate_hz)
+        self._caller, self._agent = Track(rate_hz), Track(rate_hz)
         self._now_s = 0.0
 
-    def add(self, side: Side, pcm: bytes, rate_hz: int, at_s: float) -> bool:
-        """Lay a chunk of s16le mono on one side.
+    def lay(self, side: Side, piece: Piece, now_s: float) -> bool:
+        """Lay the next piece of one side.
 
         Args:
             side: Whose sound it is.
-            pcm: The samples.
-            rate_hz: Their rate.
-            at_s: When it came, in seconds from the start; never less than for the chunk before,
-                of either side.
+            piece: The sound and its place.
+            now_s: All that came until then is laid, but for what a `Placement` holds.
 
         Returns:
-            False if it was refused, because the side is `LIMIT_S` ahead of time.
+            False if it was refused, because it lies `LIMIT_S` ahead of time.
         """
-        if at_s > self._now_s:
-            self._now_s = at_s
-            self._caller.settle(at_s)
-        track = self._caller if side is Side.CALLER else self._agent
-        if track.end_s > self._now_s + LIMIT_S:
+        self._now_s = max(self._now_s, now_s)
+        if piece.start_s > self._now_s + LIMIT_S:
             return False
-        track.add(pcm, rate_hz, at_s)
+        (self._caller if side is Side.CALLER else self._agent).lay(piece)
         return True
 
     def take(self) -> bytes:
@@ -211,7 +202,6 @@ class StereoTimeline:
 
     def finish(self) -> bytes:
         """All the rest."""
-        self._caller.settle()
         end_s = max(self._caller.end_s, self._agent.end_s)
         return self._interleave(round(end_s * self._rate_hz))
 

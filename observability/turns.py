@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from crossfade.errors import SettingsError
 
-from .sound_spans import SoundSpans, Span
-from .timeline import LATE_S
+from .call_sound import Placed
+from .sound_spans import FRAME_MS, SoundSpans, Span
+from .timeline import LATE_S, Side
 
 CALLER_JOIN_S = 0.2
 AGENT_JOIN_S = 0.5
@@ -116,7 +117,7 @@ class TurnMeter:
         # The caller's sound is always there, and judged when the agent becomes audible.
         self.caller = SoundSpans(join_s=CALLER_JOIN_S, batch_ms=1000, late_s=LATE_S)
         # That an answer has begun is told at once, where it goes on is not.
-        self.agent = SoundSpans(join_s=AGENT_JOIN_S, heard_batch_ms=1000)
+        self.agent = SoundSpans(join_s=AGENT_JOIN_S, batch_ms=FRAME_MS, heard_batch_ms=1000)
         self._on_answer = on_answer
         self._speech_start_s: float | None = None
 
@@ -127,6 +128,15 @@ class TurnMeter:
     def agent_audio(self, pcm: bytes, rate_hz: int, at_s: float) -> None:
         """Hear the agent: s16le mono played from `at_s` on."""
         self.agent.add(pcm, rate_hz, at_s)
+        self._look_for_answer()
+
+    def take(self, placed: Placed) -> None:
+        """Hear both, whose sound is placed already."""
+        for side, piece in placed:
+            (self.caller if side is Side.CALLER else self.agent).take(piece)
+        self._look_for_answer()
+
+    def _look_for_answer(self) -> None:
         spans = self.agent.spans
         if spans and spans[-1].start_s != self._speech_start_s:
             self._speech_start_s = spans[-1].start_s

@@ -62,12 +62,13 @@ def audio_message(message: str | bytes) -> AudioMessage | None:
 
 
 class _Shape(NamedTuple):
-    """What the messages of one item have in common."""
+    """What the messages of one item have in common: all but their own id and their sound."""
 
-    marks: tuple[bytes, bytes, bytes]
-    """Type and ids, as they are written."""
-    field: bytes
-    """Ends where the sound begins."""
+    before: bytes
+    """Up to the message's id."""
+    behind: bytes
+    """From there to where the sound begins."""
+    behind_at: int
     type: str
     response_id: str
     item_id: str
@@ -86,45 +87,42 @@ class AudioReader:
     def read(self, message: str | bytes) -> AudioMessage | None:
         """As `audio_message` does."""
         shape = self._shape
-        if shape is None or isinstance(message, str):
+        if (
+            shape is None
+            or isinstance(message, str)
+            or not message.startswith(shape.behind, shape.behind_at)
+            or not message.startswith(shape.before)
+        ):
             return self._read_anew(message)
-        head = message[:_HEAD_BYTES]
-        kind, response, item = shape.marks
-        start = head.find(shape.field) + len(shape.field)
-        known = start >= len(shape.field) and item in head and response in head and kind in head
-        if not known:
-            return self._read_anew(message)
+        start = shape.behind_at + len(shape.behind)
         end = message.find(b'"', start)
         padding = message.count(b"=", max(start, end - 2), end)
-        return AudioMessage(
-            shape.type,
-            shape.response_id,
-            shape.item_id,
-            (end - start) * 3 // 4 - padding,
-            len(message),
-        )
+        audio_bytes = (end - start) * 3 // 4 - padding
+        return AudioMessage(shape.type, shape.response_id, shape.item_id, audio_bytes, len(message))
 
     def _read_anew(self, message: str | bytes) -> AudioMessage | None:
         audio = audio_message(message)
-        if audio is not None and audio.response_id and audio.item_id:
+        if audio is not None and audio.item_id and isinstance(message, bytes):
             self._shape = _shape(message, audio)
         return audio
 
 
-def _shape(message: str | bytes, audio: AudioMessage) -> _Shape | None:
-    head = message[:_HEAD_BYTES]
-    if isinstance(head, str):
-        return None
-    kind, response, item = (
-        _written(head, name) for name in (b'"type"', b'"response_id"', b'"item_id"')
-    )
+def _shape(message: bytes, audio: AudioMessage) -> _Shape | None:
     quoted = b'"%b"' % _AUDIO_FIELDS[audio.type].encode()
-    at = head.find(quoted)
-    start = head.find(b'"', at + len(quoted)) + 1
-    if at < 0 or not start or not (kind and response and item):
+    start = message.find(b'"', message.find(quoted) + len(quoted)) + 1
+    own_id = _written(message[:start], b'"event_id"')
+    # What stands behind the sound is not looked at.
+    names = (b'"type"', b'"response_id"', b'"item_id"')
+    if not all(_written(message[:start], name) for name in names):
         return None
+    behind_at = message.find(own_id) + len(own_id)
     return _Shape(
-        (kind, response, item), head[at:start], audio.type, audio.response_id, audio.item_id
+        message[: behind_at - len(own_id)],
+        message[behind_at:start],
+        behind_at,
+        audio.type,
+        audio.response_id,
+        audio.item_id,
     )
 
 

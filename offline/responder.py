@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from .slots import words_of
+from .slots import Said, said, words_of
 from .small_talk import NOT_UNDERSTOOD, TOPICS, remark, topic_of
 from .spoken_results import spoken_result
 from .tool_rules import ToolRules
@@ -64,12 +64,12 @@ class Responder:
         """
         if self._phrase:
             return Reply(text=self._phrase)
-        words = words_of(user_text)
+        heard = said(user_text)
         return (
-            self._answer_to_question(words, history)
-            or self._tool_reply(words)
-            or self._follow_up(words, history)
-            or self._remark(words, history)
+            self._answer_to_question(heard, history)
+            or self._tool_reply(heard)
+            or self._follow_up(heard, history)
+            or self._remark(heard.words, history)
             or Reply(text=NOT_UNDERSTOOD)
         )
 
@@ -92,41 +92,39 @@ class Responder:
         found = _SAY_EXACTLY.search(instructions)
         return next(group.strip() for group in found.groups() if group) if found else None
 
-    def _answer_to_question(
-        self, words: Sequence[str], history: Sequence[tuple[str, str]]
-    ) -> Reply | None:
+    def _answer_to_question(self, heard: Said, history: Sequence[tuple[str, str]]) -> Reply | None:
         """If the agent has just asked for a value, and this is one: the call."""
         asked = _last(history, "assistant")
         for tool in self._tools:
             for parameter, question in tool.questions().items():
-                if question != asked or topic_of(words):
+                if question != asked or topic_of(heard.words):
                     continue
                 before = _since_request(tool, history)
-                if answered := tool.answered(parameter, words, before):
+                if answered := tool.answered(parameter, heard, before):
                     arguments, missing = answered
                     if missing:
                         return Reply(text=tool.questions()[missing])
                     return Reply(tool_calls=(ToolRequest(tool.name, arguments),))
         return None
 
-    def _tool_reply(self, words: Sequence[str]) -> Reply | None:
+    def _tool_reply(self, heard: Said) -> Reply | None:
         """Call the tool that fits best, or ask for what it lacks."""
-        tool = max(self._tools, key=lambda each: each.score(words), default=None)
-        if not tool or not tool.score(words):
+        tool = max(self._tools, key=lambda each: each.score(heard.words), default=None)
+        if not tool or not tool.score(heard.words):
             return None
-        calls, missing = tool.calls(words)
+        calls, missing = tool.calls(heard)
         if missing:
             return Reply(text=tool.questions()[missing])
         return Reply(tool_calls=tuple(ToolRequest(tool.name, each) for each in calls))
 
-    def _follow_up(self, words: Sequence[str], history: Sequence[tuple[str, str]]) -> Reply | None:
+    def _follow_up(self, heard: Said, history: Sequence[tuple[str, str]]) -> Reply | None:
         """ "What about Rome?": the last question about a tool once more, with another value."""
-        tools = [tool for tool in self._tools if tool.follows_up(words)]
+        tools = [tool for tool in self._tools if tool.follows_up(heard.words)]
         for role, text in reversed(history):
             before = words_of(text)
             for tool in tools:
                 if role == "user" and tool.score(before):
-                    calls, missing = tool.calls(words)
+                    calls, missing = tool.calls(heard)
                     if not missing:
                         return Reply(tool_calls=tuple(ToolRequest(tool.name, c) for c in calls))
         return None
@@ -146,16 +144,15 @@ def _last(history: Sequence[tuple[str, str]], role: str) -> str | None:
     return next((text for who, text in reversed(history) if who == role), None)
 
 
-def _since_request(tool: ToolRules, history: Sequence[tuple[str, str]]) -> list[str]:
+def _since_request(tool: ToolRules, history: Sequence[tuple[str, str]]) -> Said:
     """All that the user said from the last request for this tool on."""
-    said: list[str] = []
+    texts: list[str] = []
     for role, text in reversed(history):
         if role == "user":
-            words = words_of(text)
-            said = words + said
-            if tool.score(words):
+            texts.insert(0, text)
+            if tool.score(words_of(text)):
                 break
-    return said
+    return said(". ".join(texts))
 
 
 def _ability(tool: ToolRules) -> str:

@@ -3,7 +3,8 @@
 import itertools
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -42,9 +43,31 @@ EMPTY_WORDS = {
     "what", "when", "where", "which", "with", "you", "your",
 }  # fmt: skip
 # What a recogniser hears instead of a name, and what is none.
-_NO_NAMES = EMPTY_WORDS.union(NUMBERS, string.ascii_lowercase)
+_NO_NAMES = EMPTY_WORDS.union(NUMBERS, string.ascii_lowercase, DAYS) | {
+    "don't", "hello", "hi", "hm", "know", "midnight", "no", "none", "noon", "not", "nothing", "oh",
+    "ok", "okay", "really", "right", "sorry", "sure", "thank", "thanks", "there", "uh", "um",
+    "well", "yeah", "yes",
+    "january", "february", "march", "april", "may", "june", "july", "august", "september",
+    "october", "november", "december",
+}  # fmt: skip
+_PLACE_PREPOSITIONS = ("in", "at", "of", "for")
+_WRITTEN_NAME = r"[^\W\d_a-zß-öø-ÿ][^\W\d_]*(?:['’-][^\W\d_]+)*"
+# Up to three words behind a preposition, as names of places are written.
+_PLACE = re.compile(
+    rf"\b(?:{'|'.join(_PLACE_PREPOSITIONS)})\s+"
+    rf"({_WRITTEN_NAME}(?:\s+(?:(?:de|da|do|la|upon)\s+)?{_WRITTEN_NAME}){{0,2}})"
+)
+# Behind what one of several things is named, if not behind a word of the tool.
+_BEFORE_A_CHOICE = {
+    "a", "about", "an", "and", "as", "at", "be", "by", "for", "from", "in", "into", "is", "it",
+    "me", "my", "of", "on", "or", "our", "please", "some", "that", "the", "this", "to", "us",
+    "with", "your",
+}  # fmt: skip
+_LONGEST_NAME = 3
 # Words after a name that do not belong to it.
 _AFTER_A_NAME = {"please", "now", "right", "like", "then", "and", "or", *DAYS}
+# In front of what one of several things is named.
+_AFTER_A_CHOICE = {*EMPTY_WORDS, *NUMBERS, *_AFTER_A_NAME, "thank", "thanks", "too", "with"}
 
 
 class Kind(Enum):
@@ -74,34 +97,111 @@ def kind_of(name: str, schema: Mapping[str, Any]) -> Kind:
     return Kind.TEXT
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What somebody said."""
+
+    words: Sequence[str]
+    """As `words_of` gives them."""
+    place: str | None
+    """A place in no list, as `place_written` finds it."""
+
+
+def said(text: str) -> Said:
+    """What a text says."""
+    return Said(words=words_of(text), place=place_written(text))
+
+
 def words_of(text: str) -> list[str]:
     """Lower-case words without punctuation; `get_weather` and `getWeather` are two words."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).replace("’", "'")
     return re.findall(r"[^\W_]+(?:'[^\W_]+)*", apart.lower())
 
 
-def find_values(kind: Kind, schema: Mapping[str, Any], words: Sequence[str]) -> list[Any]:
-    """All values of the kind in what was said, in order; none for free text."""
+def place_written(text: str) -> str | None:
+    """The first place in a text that is written as a name: `the weather in Saint-Malo, please`.
+
+    A recogniser's lower-case words are as likely a place that was misheard, and are none; nor are
+    words in a text that is all in capitals.
+    """
+    if text.isupper():
+        return None
+    names = (found[1] for found in _PLACE.finditer(text))
+    return next((name for name in names if is_name(words_of(name))), None)
+
+
+def is_name(words: Sequence[str]) -> bool:
+    """Whether these may be the name of something, and not what else people say."""
+    return bool(words) and _NO_NAMES.isdisjoint(words)
+
+
+def name_answered(words: Sequence[str]) -> str | None:
+    """The name of a place in a short answer to the question for one: "in timbuktu please"."""
+    name = list(words)
+    while name and name[0] in {*_PLACE_PREPOSITIONS, "to"}:
+        del name[0]
+    while name and name[-1] in _AFTER_A_NAME:
+        del name[-1]
+    return " ".join(name).title() if is_name(name) and len(name) <= _LONGEST_NAME else None
+
+
+def find_values(
+    kind: Kind,
+    schema: Mapping[str, Any],
+    words: Sequence[str],
+    own: Collection[str] | None = None,
+) -> list[Any]:
+    """All values of the kind in what was said, in order; none for free text.
+
+    Args:
+        kind: What is looked for.
+        schema: Of the parameter.
+        words: What was said.
+        own: The tool's own words. One of several choices is then found only where it is named as
+            such: between these, articles, prepositions, the beginning and the end.
+    """
     match kind:
         case Kind.CITY:
-            return find_names(CITIES, words) or _name_after(words, "in", "at", "of")
+            return find_names(CITIES, words)
         case Kind.DAY:
             return find_names(DAYS, words)
         case Kind.NUMBER:
             return _numbers(words)
         case Kind.CHOICE:
-            return find_names(schema["enum"], words)
+            return find_names(schema["enum"], words, own)
         case Kind.FLAG:
             return [True]
         case Kind.TEXT:
             return []
 
 
-def find_names(names: Sequence[Any], words: Sequence[str]) -> list[Any]:
-    """Those names that occur in the words, in the order in which they were said."""
-    said = f" {' '.join(words)} "
-    found = {name: said.find(f" {' '.join(words_of(str(name)))} ") for name in names}
+def find_names(
+    names: Sequence[Any], words: Sequence[str], own: Collection[str] | None = None
+) -> list[Any]:
+    """Those names that occur in the words, in the order in which they were said.
+
+    Args:
+        names: What is looked for.
+        words: What was said.
+        own: As in `find_values`; None finds them anywhere.
+    """
+    found = {name: _first(words_of(str(name)), words, own) for name in names}
     return sorted((name for name in names if found[name] >= 0), key=lambda name: found[name])
+
+
+def _first(name: list[str], words: Sequence[str], own: Collection[str] | None) -> int:
+    """Where the name occurs first; -1 if nowhere."""
+    for at in range(len(words) - len(name) + 1):
+        end = at + len(name)
+        if list(words[at:end]) != name:
+            continue
+        before, after = words[max(0, at - 1) : at], words[end : end + 1]
+        if own is None or (
+            all(word in own or word in _BEFORE_A_CHOICE for word in before)
+            and all(word in own or word in _AFTER_A_CHOICE for word in after)
+        ):
+            return at
+    return -1
 
 
 def examples(kind: Kind, schema: Mapping[str, Any]) -> list[str]:
@@ -117,17 +217,6 @@ def examples(kind: Kind, schema: Mapping[str, Any]) -> list[str]:
             return [" ".join(words_of(str(choice))) for choice in schema["enum"]]
         case _:
             return []
-
-
-def _name_after(words: Sequence[str], *prepositions: str) -> list[str]:
-    """A name that is in no list: up to three words behind the last preposition."""
-    for at in range(len(words) - 1, -1, -1):
-        if words[at] in prepositions:
-            name = words[at + 1 : at + 4]
-            end = next((i for i, word in enumerate(name) if word in _AFTER_A_NAME), len(name))
-            plausible = end and _NO_NAMES.isdisjoint(name[:end])
-            return [" ".join(name[:end]).title()] if plausible else []
-    return []
 
 
 def _numbers(words: Sequence[str]) -> list[int]:

@@ -3,7 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .slots import EMPTY_WORDS, Kind, examples, find_names, find_values, kind_of, words_of
+from .slots import (
+    EMPTY_WORDS,
+    Kind,
+    Said,
+    examples,
+    find_names,
+    find_values,
+    kind_of,
+    name_answered,
+    words_of,
+)
 from .ways_to_ask import FOLLOW_UPS, Asked, ways_to_ask
 
 _WEATHER_WORDS = {
@@ -40,20 +50,24 @@ class ToolRules:
         score = _NAME_WEIGHT * len(said & self._name_words) + len(said & self._words)
         return score if score >= _MATCH_FROM else 0
 
-    def calls(self, words: Sequence[str]) -> tuple[list[dict[str, Any]], str | None]:
-        """The arguments of each call that the words ask for.
+    def calls(self, said: Said) -> tuple[list[dict[str, Any]], str | None]:
+        """The arguments of each call that is asked for.
 
-        Several cities make several calls, with all else alike.
+        Several cities make several calls, with all else alike. A place in no list counts if it is
+        written as a name, and none of the tool's own words is in it.
 
         Returns:
             The calls' arguments, and the first required parameter that was not said, if any.
         """
         arguments: dict[str, Any] = {}
         cities: tuple[str, list[str]] | None = None
+        own = self._name_words | self._words
         for name, kind in self._kinds.items():
-            values = find_values(kind, self._schemas[name], words)
+            values = find_values(kind, self._schemas[name], said.words, own)
+            if kind is Kind.CITY and not values:
+                values = self._unlisted(said)
             if kind is Kind.TEXT and name in self._required:
-                values = self._free_text(words)
+                values = self._free_text(said.words)
             if kind is Kind.FLAG and name not in self._required:
                 continue
             if kind is Kind.CITY and len(values) > 1 and not cities:
@@ -66,25 +80,27 @@ class ToolRules:
         return [arguments], missing
 
     def answered(
-        self, parameter: str, words: Sequence[str], before: Sequence[str]
+        self, parameter: str, said: Said, before: Said
     ) -> tuple[dict[str, Any], str | None] | None:
-        """What the call is now, if the words answer the question for the parameter.
+        """What the call is now, if the question for the parameter was answered.
 
         Args:
             parameter: What was asked for.
-            words: What was said to it.
+            said: What was said to it.
             before: What was said from the request up to the question.
 
         Returns:
             The arguments, and the next required parameter that was not said, if any.
         """
         kind = self._kinds[parameter]
-        values = find_values(kind, self._schemas[parameter], words)
-        if not values and (kind is Kind.TEXT or (kind is Kind.CITY and len(words) <= 3)):
-            values = [" ".join(words)] if kind is Kind.TEXT else [" ".join(words).title()]
+        values = find_values(kind, self._schemas[parameter], said.words)
+        if not values and kind is Kind.TEXT:
+            values = [" ".join(said.words)]
+        if not values and kind is Kind.CITY:
+            values = [name] if (name := said.place or name_answered(said.words)) else []
         if not values:
             return None
-        arguments = {**self.calls(words)[0][0], **self.calls(before)[0][0], parameter: values[0]}
+        arguments = {**self.calls(said)[0][0], **self.calls(before)[0][0], parameter: values[0]}
         return arguments, self._missing(arguments)
 
     def questions(self) -> dict[str, str]:
@@ -115,6 +131,11 @@ class ToolRules:
 
     def _missing(self, arguments: Mapping[str, Any]) -> str | None:
         return next((name for name in self._required if name not in arguments), None)
+
+    def _unlisted(self, said: Said) -> list[str]:
+        if said.place is None or self._name_words.intersection(words_of(said.place)):
+            return []
+        return [said.place]
 
     def _free_text(self, words: Sequence[str]) -> list[str]:
         """What was said behind the last word that belongs to the tool."""

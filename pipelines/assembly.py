@@ -35,6 +35,7 @@ from crossfade.processors.tool_dispatcher import ToolDispatcher
 from crossfade.processors.tools import Tool
 from crossfade.processors.turn_taking import TurnCounts, TurnOwner, TurnTaking
 from crossfade.processors.voice_activity import VoiceActivity
+from crossfade.processors.written_turns import WrittenTurns
 from crossfade.providers.continuity.serving import Serving
 
 from .budgets import keep_budgets
@@ -137,6 +138,7 @@ class Call:
             *_hearing(in_rate_hz, turn_owner, end_of_turn, detector),
             self._turn_taking,
             *entry,
+            WrittenTurns(),
             ConversationTap(self.conversation, TapSide.USER),
             *custom,
             node,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipecat.services.ai_service import AIService
 from pipecat.services.llm_service import LLMService
@@ -129,6 +130,11 @@ def make_service(role: Role, choice: Choice) -> Any:
             raise SettingsError(
                 f"the {role.value} {choice.name!r} is no import path; it is written MODULE:CLASS"
             )
+        if module in _TABLE[role]:
+            raise SettingsError(
+                f"the {role.value} {choice.name!r} is no import path; the model of {module} is "
+                f"named with --{role.value}-model {name}"
+            )
         made = _load(role, choice, module, name, extra=None)
         own: dict[str, Any] = {} if choice.url is None else {"base_url": choice.url}
         return _make(role, choice, made, own | ({EAGER: True} if choice.eager else {}))
@@ -160,9 +166,10 @@ def check_embedded(role: Role, choice: Choice) -> None:
 def _options(role: Role, choice: Choice, known: Known) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if choice.url is not None:
-        if not choice.url.startswith(("http://", "https://")):
+        if not _is_address(choice.url):
             raise SettingsError(
-                f"the address of the {role.value} must begin with http:// or https://"
+                f"the address of the {role.value} must be a whole one with http:// or https://, "
+                "such as http://localhost:11434/v1"
             )
         if known.url is None:
             raise SettingsError(f"the {role.value} {choice.name} takes no other address")
@@ -187,6 +194,14 @@ def _options(role: Role, choice: Choice, known: Known) -> dict[str, Any]:
     return options
 
 
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _load(role: Role, choice: Choice, module: str, name: str, *, extra: str | None) -> type[Any]:
     try:
         made = getattr(importlib.import_module(module), name)
@@ -197,6 +212,11 @@ def _load(role: Role, choice: Choice, module: str, name: str, *, extra: str | No
         ) from error
     except AttributeError:
         raise SettingsError(f"the module {module} has no {name}") from None
+    except Exception as error:
+        raise SettingsError(
+            f"the {role.value} {choice.name} cannot be loaded: its module fails with "
+            f"{type(error).__name__}: {error}"
+        ) from error
     if not (isinstance(made, type) and issubclass(made, _BASES[role])):
         raise SettingsError(f"{choice.name} is no {_BASES[role].__name__} of pipecat's")
     return made

@@ -25,6 +25,12 @@ def prepare() -> None:
     logger.add(sys.stderr, level="CRITICAL")
 
 
+def announce(line: str) -> None:
+    """Print a line, if anybody can still read it: whoever serves calls goes on without."""
+    with contextlib.suppress(OSError):
+        typer.echo(line)
+
+
 @contextlib.contextmanager
 def errors_in_one_line() -> Iterator[None]:
     """Turn our errors into one line and exit code 2, and Ctrl-C into exit code 130."""

@@ -168,7 +168,8 @@ def _continuity(event: LineLost | Continued | AudioLost) -> Text:
     """How the call went on, in plain words."""
     match event:
         case LineLost():
-            lost = f"the line to the provider is lost ({event.message}); looking for another"
+            why = event.message.removesuffix(".")
+            lost = f"the line to the provider is lost ({why}); looking for another"
             return Text(lost, "yellow")
         case AudioLost():
             lost = f"{event.lost_ms / 1000:.1f} s of what the caller said could not be kept"

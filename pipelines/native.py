@@ -19,13 +19,21 @@ import typer
 
 from crossfade.errors import SettingsError
 from crossfade.pipelines.call_options import (
+    ArmsOption,
+    BaseUrlOption,
+    BudgetOption,
     CaptureOption,
     DemoOption,
+    FallbackOption,
     FlacOption,
     InputOption,
     InstructionsOption,
+    ModelOption,
     OutputOption,
+    ProviderOption,
     RunsOption,
+    UplinkOption,
+    VoiceOption,
 )
 from crossfade.pipelines.command_line import errors_in_one_line, prepare
 from crossfade.pipelines.live_options import (
@@ -59,47 +67,24 @@ def native(
     room: RoomOption = None,
     daily: DailyOption = None,
     output: OutputOption = None,
-    provider: Annotated[
-        str | None,
-        typer.Option(help="openai or emulator. By default openai with a key, else emulator."),
-    ] = None,
-    model: Annotated[str, typer.Option(help="The provider's model.")] = "gpt-realtime-2.1",
-    fallback: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Who takes over when the provider fails, as PROVIDER:MODEL; may be repeated. The "
-            "last may be cascade: the embedded recogniser, rules and voice."
-        ),
-    ] = None,
-    voice: Annotated[
-        str | None, typer.Option(help="warm, bright, calm, deep, or the provider's own name.")
-    ] = None,
+    provider: ProviderOption = None,
+    model: ModelOption = "gpt-realtime-2.1",
+    fallback: FallbackOption = None,
+    voice: VoiceOption = None,
     instructions: InstructionsOption = INSTRUCTIONS,
-    base_url: Annotated[
-        str | None, typer.Option(help="The whole endpoint, such as ws://127.0.0.1:9000/v1/realtime")
-    ] = None,
+    base_url: BaseUrlOption = None,
     faults: Annotated[
         Path | None,
         typer.Option(help="YAML file of what goes wrong at the built-in emulator, and when."),
     ] = None,
     runs: RunsOption = Path("runs"),
     flac: FlacOption = False,
-    arms: Annotated[
-        Path | None, typer.Option(help="YAML file of arms: one of them gives the model.")
-    ] = None,
+    arms: ArmsOption = None,
     caller: Annotated[
         str | None, typer.Option(help="With --arms: whose call it is, the key of the choice.")
     ] = None,
-    uplink_ms: Annotated[
-        int,
-        typer.Option(
-            min=0, max=1000, help="Sound of the caller in one message to the model, at least."
-        ),
-    ] = 20,
-    budget: Annotated[
-        float | None,
-        typer.Option(min=0.0001, help="End the call when it has cost more US dollars than this."),
-    ] = None,
+    uplink_ms: UplinkOption = 20,
+    budget: BudgetOption = None,
     capture: CaptureOption = None,
 ) -> None:
     """Talk with a speech-to-speech model. Without a key it is the built-in emulator."""

@@ -12,7 +12,7 @@ from pipecat.processors.frame_processor import (
     FrameProcessorSetup,
 )
 
-from crossfade.errors import SettingsError
+from crossfade.errors import CrossfadeError, SettingsError
 from crossfade.frames.audio import InputAudioRawFrame
 from crossfade.frames.control import ErrorFrame, Frame, InterruptionFrame
 
@@ -87,7 +87,9 @@ class ReplayedService(FrameProcessor):
         elif body["type"] == ErrorFrame.__name__:
             if body["ends"]:
                 await self.set_usable(False)
-            error = ErrorFrame(error=body["error"], processor=self)
+            # As the chain was told of it: nothing is to be added.
+            cause = CrossfadeError(body["error"])
+            error = ErrorFrame(error=body["error"], processor=self, exception=cause)
             await self.push_frame(error, FrameDirection.UPSTREAM)
         elif (frame := frame_of(body)) is not None:
             await self.push_frame(frame)

@@ -36,11 +36,18 @@ def route(
     """Which arm a call is given, and why; or how an arms file deals many callers."""
     with errors_in_one_line():
         prepare()
-        from crossfade.pipelines.route_file import read_route
+        from crossfade.pipelines.route_file import check_nodes, read_route
         from crossfade.pipelines.routing import CallRequest, Choice, Modality, Urgency, choose
         from crossfade.providers.continuity.breaker import BreakerState
 
         found = read_route(arms)
+        check_nodes(found)
+        nodes = list(dict.fromkeys(arm.node for arm in found.arms))
+        if unknown := [node for node in failing or () if node not in nodes]:
+            raise SettingsError(
+                f"no arm has the node {', '.join(unknown)}, which is to fail; the nodes of {arms} "
+                f"are {', '.join(nodes)}"
+            )
         health = dict.fromkeys(failing or (), BreakerState.OPEN)
         try:
             wanted = frozenset(Modality(each) for each in sends or ["audio"])
@@ -48,6 +55,10 @@ def route(
             at_most = None if ceiling is None else Decimal(ceiling)
         except (ValueError, InvalidOperation) as error:
             raise SettingsError(f"that cannot be asked for: {error}; see --help") from error
+        if at_most is not None and not (at_most.is_finite() and at_most >= 0):
+            raise SettingsError(
+                f"the ceiling {ceiling} is no amount; give US dollars, such as 0.05"
+            )
 
         def chosen(key: str) -> Choice:
             request = CallRequest(

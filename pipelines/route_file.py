@@ -23,6 +23,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from crossfade.errors import SettingsError
 
 from .routing import Arm, Modality, Urgency, check_names
+from .settings import CASCADE, USUAL_MODELS, node_named
+
+_OF_PYTHON = "moshi"
+"""A provider that a call may have from its beginning to its end only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,4 +82,26 @@ def read_route(path: Path) -> Route:
     return Route(arms=arms, experiment=found.experiment)
 
 
-__all__ = ["Route", "read_route"]
+def check_nodes(route: Route) -> None:
+    """See to it that the node of each arm is one that Crossfade itself can make.
+
+    An application may have arms with nodes of its own, which only it knows.
+
+    Raises:
+        SettingsError: One is not.
+    """
+    for arm in route.arms:
+        provider, colon, model = arm.node.partition(":")
+        if provider == _OF_PYTHON and bool(colon) == bool(model):
+            continue
+        try:
+            node_named(arm.node)
+        except SettingsError:
+            providers = ", ".join((*USUAL_MODELS, _OF_PYTHON))
+            raise SettingsError(
+                f"the arm {arm.name} has the node {arm.node!r}, which is not known here; there "
+                f"are {CASCADE}, and PROVIDER:MODEL with one of the providers {providers}"
+            ) from None
+
+
+__all__ = ["Route", "check_nodes", "read_route"]

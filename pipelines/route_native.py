@@ -24,7 +24,8 @@ def routed(settings: NativeSettings) -> tuple[NativeSettings, Choice | None]:
     if provider != _PROVIDER or not model:
         raise SettingsError(
             f"the arm {choice.arm.name} has the node {choice.arm.node}, but this command speaks "
-            "with OpenAI's models alone (openai:MODEL); route others in Python"
+            "with OpenAI's models alone (openai:MODEL); `crossfade serve --arms` and your own "
+            "program can route others"
         )
     return settings.model_copy(update={"model": model}), choice
 

@@ -9,16 +9,51 @@ import webbrowser
 from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
-
-import typer
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from crossfade.errors import SettingsError
+from crossfade.pipelines.call_options import (
+    ArmsOption,
+    BaseUrlOption,
+    BudgetOption,
+    FallbackOption,
+    FlacOption,
+    InstructionsOption,
+    ModelOption,
+    ProviderOption,
+    RunsOption,
+    UplinkOption,
+    VoiceOption,
+)
 from crossfade.pipelines.calls_place import store_url
-from crossfade.pipelines.command_line import errors_in_one_line, prepare
+from crossfade.pipelines.command_line import announce, errors_in_one_line, prepare
+from crossfade.pipelines.serve_options import (
+    BusyAtOption,
+    CaptureAllOption,
+    ClientCallsOption,
+    DayCallsOption,
+    DayUsdOption,
+    DetachedOption,
+    DetailsOption,
+    DrainOption,
+    HostOption,
+    IceServerOption,
+    LongestCallOption,
+    MetricsOption,
+    MostCallsOption,
+    NodeOption,
+    OpenOption,
+    OverBudgetOption,
+    PortOption,
+    PublicUrlOption,
+    StoreOption,
+    TlsCertOption,
+    TlsKeyOption,
+    TransferToOption,
+    UnfinishedAudioOption,
+    WebRtcOption,
+    WorkersOption,
+)
 from crossfade.pipelines.settings import INSTRUCTIONS
 
 if TYPE_CHECKING:
@@ -39,134 +74,42 @@ if TYPE_CHECKING:
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port; 0 is any free one.")] = 7860,
-    provider: Annotated[
-        str | None,
-        typer.Option(help="openai or emulator. By default openai with a key, else emulator."),
-    ] = None,
-    model: Annotated[str, typer.Option(help="The provider's model.")] = "gpt-realtime-2.1",
-    voice: Annotated[
-        str | None, typer.Option(help="warm, bright, calm, deep, or the provider's own name.")
-    ] = None,
-    instructions: Annotated[
-        str, typer.Option(help="What the agent shall be.", show_default=False)
-    ] = INSTRUCTIONS,
-    base_url: Annotated[
-        str | None, typer.Option(help="The whole endpoint, such as ws://127.0.0.1:9000/v1/realtime")
-    ] = None,
-    fallback: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Who takes over when the provider fails, as PROVIDER:MODEL; may be repeated. The "
-            "last may be cascade: the embedded recogniser, rules and voice."
-        ),
-    ] = None,
-    node: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Whom callers may talk to, and change to in a call: openai, gemini, "
-            "PROVIDER:MODEL or cascade; may be repeated. The first serves first."
-        ),
-    ] = None,
-    arms: Annotated[
-        Path | None, typer.Option(help="YAML file of arms: one of them serves a call first.")
-    ] = None,
-    uplink_ms: Annotated[
-        int,
-        typer.Option(
-            min=0, max=1000, help="Sound of a caller in one message to the model, at least."
-        ),
-    ] = 20,
-    budget: Annotated[
-        float | None,
-        typer.Option(min=0.0001, help="End a call when it has cost more US dollars than this."),
-    ] = None,
-    over_budget: Annotated[
-        str | None,
-        typer.Option(help="With --budget: the node that goes on, instead of the end."),
-    ] = None,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            help="Where calls are kept, by URL or path; none keeps none. By default the "
-            "file that `crossfade calls` reads."
-        ),
-    ] = None,
-    runs: Annotated[Path, typer.Option(help="Where the folders of the calls are made.")] = Path(
-        "runs"
-    ),
-    most_calls: Annotated[int, typer.Option(min=1, help="Calls at once.")] = 500,
-    detached_s: Annotated[
-        float, typer.Option(min=1, help="How long a call goes on without its client.")
-    ] = 60.0,
-    drain_s: Annotated[
-        float, typer.Option(min=0, help="How long calls may take to be handed over at the end.")
-    ] = 5.0,
-    capture: Annotated[
-        bool,
-        typer.Option("--capture", help="Keep all of each call, for `crossfade replay`."),
-    ] = False,
-    flac: Annotated[
-        bool, typer.Option("--flac", help="Record calls as FLAC, which is smaller, not as WAV.")
-    ] = False,
-    client_calls: Annotated[
-        int,
-        typer.Option(min=0, help="Calls at once of one address, off loopback; 0 is no limit."),
-    ] = 20,
-    tls_cert: Annotated[
-        Path | None, typer.Option(help="A certificate chain in PEM, for https and wss.")
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its key, in PEM.")] = None,
-    unfinished_audio: Annotated[
-        bool,
-        typer.Option(help="Keep what a caller is saying in the store, until it is answered."),
-    ] = True,
-    details: Annotated[
-        bool, typer.Option(help="Tell clients that ask of tools, latency and cost.")
-    ] = True,
-    public_url: Annotated[
-        str, typer.Option(help="Under which Twilio knows this server, https://…")
-    ] = "",
-    transfer_to: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Whom callers on the phone may be put through to, NAME=NUMBER; may be repeated."
-        ),
-    ] = None,
-    webrtc: Annotated[
-        bool, typer.Option(help="Let browsers call by WebRTC, too, where that is installed.")
-    ] = True,
-    ice_server: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="For WebRTC through NAT: stun:HOST:PORT, or turn:HOST:PORT with its login in "
-            "CROSSFADE_TURN_USERNAME and CROSSFADE_TURN_CREDENTIAL; may be repeated."
-        ),
-    ] = None,
-    open_page: Annotated[
-        bool, typer.Option("--open", help="Open the page to talk from in the browser.")
-    ] = False,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Processes that share the port; each takes one core.")
-    ] = 1,
-    busy_at: Annotated[
-        float,
-        typer.Option(
-            min=0, max=1, help="Share of a core that is busy; 0 takes calls all the same."
-        ),
-    ] = 0.85,
-    longest_call_s: Annotated[
-        float, typer.Option(min=0, help="A call that lasts longer is ended; 0 is no limit.")
-    ] = 0.0,
-    day_calls: Annotated[int, typer.Option(min=0, help="New calls in a day; 0 is no limit.")] = 0,
-    day_usd: Annotated[
-        float,
-        typer.Option(min=0, help="US dollars of a day's calls, then no new ones; 0 is no limit."),
-    ] = 0.0,
-    metrics: Annotated[
-        bool, typer.Option(help="Measure calls for Prometheus, at /metrics.")
-    ] = True,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 7860,
+    provider: ProviderOption = None,
+    model: ModelOption = "gpt-realtime-2.1",
+    voice: VoiceOption = None,
+    instructions: InstructionsOption = INSTRUCTIONS,
+    base_url: BaseUrlOption = None,
+    fallback: FallbackOption = None,
+    node: NodeOption = None,
+    arms: ArmsOption = None,
+    uplink_ms: UplinkOption = 20,
+    budget: BudgetOption = None,
+    over_budget: OverBudgetOption = None,
+    store: StoreOption = None,
+    runs: RunsOption = Path("runs"),
+    most_calls: MostCallsOption = 500,
+    detached_s: DetachedOption = 60.0,
+    drain_s: DrainOption = 5.0,
+    capture: CaptureAllOption = False,
+    flac: FlacOption = False,
+    client_calls: ClientCallsOption = 20,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    unfinished_audio: UnfinishedAudioOption = True,
+    details: DetailsOption = True,
+    public_url: PublicUrlOption = "",
+    transfer_to: TransferToOption = None,
+    webrtc: WebRtcOption = True,
+    ice_server: IceServerOption = None,
+    open_page: OpenOption = False,
+    workers: WorkersOption = 1,
+    busy_at: BusyAtOption = 0.85,
+    longest_call_s: LongestCallOption = 0.0,
+    day_calls: DayCallsOption = 0,
+    day_usd: DayUsdOption = 0.0,
+    metrics: MetricsOption = True,
 ) -> None:
     """Serve calls: a page to talk from at /, a WebSocket at /ws.
 
@@ -214,7 +157,6 @@ def serve(
             day_usd=day_usd,
             metrics=metrics,
         )
-        console = Console()
         if workers == 1:
             run: Callable[..., Coroutine[Any, Any, None]] = run_server
         else:
@@ -223,7 +165,7 @@ def serve(
             runner.run(
                 run(
                     settings,
-                    announce=lambda line: console.print(Text(line), soft_wrap=True),
+                    announce=announce,
                     stop=stop_signal,
                     show=webbrowser.open if open_page else None,
                     own_process=True,
@@ -300,7 +242,6 @@ async def run_server(
     access.on_used = lambda ticket: peers.tell("ticket", ticket=ticket)
     peers.on("ticket", lambda told: access.takes(told["ticket"], time.time()))
     companies = carriers()
-    public_host = urlsplit(settings.public_url).netloc
     limits = ClientLimits(settings.limits)
     async with contextlib.AsyncExitStack() as stack:
         found = await stack.enter_async_context(
@@ -352,12 +293,13 @@ async def run_server(
                 public_url=settings.public_url,
                 destinations=destinations_of(settings.transfer_to),
                 secure=certificate is not None,
+                secret=access.key("phones"),
                 peers=peers,
             )
             for company in companies
         ]
-        browsers = webrtc_routes(settings, calls, access, limits, public_host=public_host)
-        server = CallServer(calls, access, limits, phones, public_host, dashboard, more=browsers)
+        browsers = webrtc_routes(settings, calls, access, limits)
+        server = CallServer(calls, access, limits, phones, dashboard, more=browsers)
         lines = [node.description for node in found.all]
         try:
             if worker is not None:
@@ -412,7 +354,6 @@ def _looked_at(
         headroom=headroom,
         peers=peers,
         number=number,
-        public_host=urlsplit(settings.public_url).netloc,
         secure=settings.certificate is not None,
     )
     return dashboard, _together(watch, dashboard.watch)
@@ -446,20 +387,29 @@ async def _warm_up(found: "ServedNodes", kept: "CallKeeping | None") -> None:
 
 
 def stop_signal() -> "asyncio.Future[None]":
-    """Ends with the first SIGTERM or Ctrl-C; the next one ends the process."""
+    """Ends with the first SIGTERM or Ctrl-C, the next one of which ends the process.
+
+    So it does when the terminal is closed (SIGHUP), unless that is ignored, as nohup has it.
+    """
     loop = asyncio.get_running_loop()
     told: asyncio.Future[None] = loop.create_future()
 
-    def tell() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+    def stop() -> None:
         if not told.done():
             told.set_result(None)
+
+    def once() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        stop()
 
     # Windows has none; Ctrl-C raises there.
     with contextlib.suppress(NotImplementedError):
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, tell)
+            loop.add_signal_handler(number, once)
+        # It comes of the shell, of the system, and before SIGTERM: no reason to hurry.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGHUP, stop)
     return told
 
 

@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from crossfade.errors import SettingsError
@@ -20,6 +20,11 @@ from crossfade.providers.address import is_loopback
 TICKET_LIFETIME_S = 60.0
 VISIT_LIFETIME_S = 12 * 3600.0
 SHORTEST_TOKEN = 16
+NOT_OWN = (
+    "not from this server's own page; or by a name that is not this machine's own, for which the "
+    "server needs CROSSFADE_TOKEN\n"
+)
+"""What those are told whom `from_own_page` does not know."""
 _LONGEST_TICKET = 256
 _VISIT = "visit."
 _MOST_USED = 100_000
@@ -59,6 +64,10 @@ class Access:
         shown = _digest(token or "")
         found = [hmac.compare_digest(shown, each) for each in self._tokens]
         return any(found) or not self._tokens
+
+    def key(self, purpose: str) -> bytes:
+        """For signing something else, which the processes of one server share, too."""
+        return hmac.digest(self._key, f"key for {purpose}".encode(), "sha256")
 
     def ticket(self, now_s: float) -> str:
         """A ticket for who has shown the token.
@@ -101,14 +110,15 @@ class Access:
         self._used[ticket] = expires_s
         return True
 
-    def visit(self, now_s: float) -> str:
-        """What a browser that has shown the token shows instead, to look at calls.
+    def visit(self, token: str, now_s: float) -> str:
+        """What a browser that has shown a token shows instead, to look at calls.
 
         Args:
+            token: It is good for as long as this one.
             now_s: Unix time.
         """
         told = f"{_VISIT}{now_s + VISIT_LIFETIME_S:.0f}.{secrets.token_urlsafe(12)}"
-        return f"{told}.{self._sign(told)}"
+        return f"{told}.{self._sign(told, _digest(token))}"
 
     def visits(self, shown: str | None, now_s: float) -> bool:
         """Whether a browser may look at calls."""
@@ -117,32 +127,35 @@ class Access:
         told, _, signature = (shown or "").rpartition(".")
         if len(told) > _LONGEST_TICKET or not told.isascii() or not told.startswith(_VISIT):
             return False
-        good = hmac.compare_digest(self._sign(told).encode(), signature.encode(errors="replace"))
-        return good and now_s < float(told.split(".")[1])
+        given = signature.encode(errors="replace")
+        signed = [self._sign(told, each).encode() for each in self._tokens]
+        good = [hmac.compare_digest(each, given) for each in signed]
+        return any(good) and now_s < float(told.split(".")[1])
 
-    def _sign(self, told: str) -> str:
-        return hmac.new(self._key, told.encode(), "sha256").hexdigest()
+    def _sign(self, told: str, token: bytes = b"") -> str:
+        return hmac.new(self._key + token, told.encode(), "sha256").hexdigest()
 
 
-def from_own_page(origin: str | None, host: str, access: Access, *, public_host: str) -> bool:
+def from_own_page(headers: Mapping[str, str], access: Access) -> bool:
     """Whether no page of another site asks, whose user does not know of it.
 
+    Without a token the server must also be asked by a name of this machine's own: another site's
+    may be made to lead here, and a proxy here lets everybody come to loopback.
+
     Args:
-        origin: The page's, as the browser tells; None is no browser.
-        host: The server's, as the browser knows it.
+        headers: Of the request.
         access: Whether a token is asked for besides.
-        public_host: Under which the pages are known besides this machine's own names.
     """
-    if origin is None:
-        return True
+    host, origin = headers.get("Host", ""), headers.get("Origin")
+    if headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+        return False
     try:
-        if urlsplit(origin).netloc != host:
+        if not access.needed and not is_loopback(f"ws://{host}"):
             return False
+        return origin is None or urlsplit(origin).netloc == host
     except ValueError:
         # Its host cannot be one.
         return False
-    # Another site's name may be made to lead to this machine; then nothing but it tells.
-    return access.needed or host == public_host or is_loopback(f"ws://{host}")
 
 
 def shown_in(header: str | None) -> str | None:
@@ -164,4 +177,4 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
-__all__ = ["SHORTEST_TOKEN", "TICKET_LIFETIME_S", "Access", "from_own_page", "shown_in"]
+__all__ = ["NOT_OWN", "SHORTEST_TOKEN", "TICKET_LIFETIME_S", "Access", "from_own_page", "shown_in"]

@@ -158,12 +158,17 @@ class Chains:
 
         def made(node: ServedNode) -> MakeNode:
             if node.endpoint is None:
-                instructions = beginning.config.instructions
+                settings = CascadedSettings(
+                    llm=EMBEDDED, instructions=beginning.config.instructions
+                )
+                declared = [tool.declaration for tool in tools]
+                spares = node.spares
                 return cascade_node(
-                    CascadedSettings(llm=EMBEDDED, instructions=instructions),
+                    settings,
                     conversation=conversation,
                     tools=tools,
                     rate_hz=rate_hz,
+                    services=None if spares is None else spares.expect(settings, declared),
                 )
             return native_node(
                 node.name,
@@ -210,7 +215,9 @@ class Chains:
         )
         served.greet = details.greet
         served.transport.on_played(details.played)
-        served.transport.on_node = CallerChoice(call, served.node, details).choose
+        choice = CallerChoice(call, served.node, details)
+        details.coming = lambda: choice.coming
+        served.transport.on_node = choice.choose
 
     def _journal(
         self, served: ServedCall, beginning: Beginning, call: Call, folder: Path

@@ -29,9 +29,19 @@ class CallerChoice:
         self._serving = serving
         self._details = details
         self._next: str | None = None
+        self._now = ""
+        """The choice that is followed, until it is known how that went."""
         self._comes: asyncio.Task[None] | None = None
         self._stays: asyncio.Task[None] | None = None
         self._given_up = False
+
+    @property
+    def coming(self) -> str:
+        """Whom the caller chose and who does not serve yet; empty if nobody."""
+        if self._given_up:
+            return self._next or ""
+        name = self._next or self._now
+        return "" if name == self._serving() else name
 
     def choose(self, name: str) -> None:
         """Take a choice."""
@@ -46,14 +56,16 @@ class CallerChoice:
 
     async def _follow(self) -> None:
         while (name := await self._latest()) is not None:
-            served = self._serving()
+            served, self._now = self._serving(), name
             try:
                 await self._call.switch_to(name, why=_WHY)
             except CrossfadeError as error:
+                self._now = ""
                 if not (self._given_up and isinstance(error, GivesWay)):
                     self._details.problem(str(error))
                 self._details.serving()
             else:
+                self._now = ""
                 if served == name:
                     self._details.serving()
 

@@ -10,9 +10,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from crossfade.observability.call import CallRecord
-from crossfade.providers.address import is_loopback
 
-from .serve_access import VISIT_LIFETIME_S, Access
+from .serve_access import NOT_OWN, VISIT_LIFETIME_S, Access, from_own_page
 from .serve_calls import Calls
 from .serve_dashboard_calls import CallView
 from .serve_dashboard_reports import Reports
@@ -44,8 +43,7 @@ class Dashboard:
         headroom: What this process measures of itself.
         peers: The other workers.
         number: Of this one.
-        public_host: Under which the pages are known besides this machine's own names.
-        secure: Whether the pages come by TLS.
+        secure: Whether the pages come by TLS of the server's own.
     """
 
     def __init__(
@@ -59,7 +57,6 @@ class Dashboard:
         headroom: Headroom | None = None,
         peers: Peers = ALONE,
         number: int = 1,
-        public_host: str = "",
         secure: bool = False,
     ) -> None:
         self._access = access
@@ -70,7 +67,6 @@ class Dashboard:
         self._headroom = headroom
         self._peers = peers
         self._number = number
-        self._public_host = public_host
         self._secure = secure
         self._views: dict[str, CallView] = {}
         self.calls: Calls | None = None
@@ -109,25 +105,28 @@ class Dashboard:
         now_s = time.time()
         if not self._limits.asks(client_of(request), "dashboard", now_s):
             return PlainTextResponse("too many tries from your address; wait a minute\n", 429)
-        if not self._own_page(request):
-            return PlainTextResponse("not from this page\n", 403)
-        if not self._access.knows(bearer(request.headers.get("authorization"))):
+        if not from_own_page(request.headers, self._access):
+            return PlainTextResponse(NOT_OWN, 403)
+        shown = bearer(request.headers.get("authorization"))
+        if not self._access.knows(shown):
             return PlainTextResponse("the server's token is needed\n", 401)
         answer = Response(status_code=204)
+        # Behind a proxy the server does not see how a page came, but its browser tells.
+        by_https = request.headers.get("origin", "").startswith("https://")
         answer.set_cookie(
             COOKIE,
-            self._access.visit(now_s),
+            self._access.visit(shown or "", now_s),
             max_age=int(VISIT_LIFETIME_S),
             httponly=True,
             samesite="strict",
-            secure=self._secure,
+            secure=self._secure or by_https,
         )
         return answer
 
     def _refusal(self, request: Request) -> Response | None:
         """Why somebody may not look; None if they may."""
-        if not self._own_page(request):
-            return PlainTextResponse("not from this page\n", 403)
+        if not from_own_page(request.headers, self._access):
+            return PlainTextResponse(NOT_OWN, 403)
         shown = bearer(request.headers.get("authorization"))
         if shown is not None and not self._limits.asks(client_of(request), "look", time.time()):
             return PlainTextResponse("too many tries from your address; wait a minute\n", 429)
@@ -136,13 +135,6 @@ class Dashboard:
         if self._access.visits(request.cookies.get(COOKIE), time.time()):
             return None
         return PlainTextResponse("the server's token is needed\n", 401)
-
-    def _own_page(self, request: Request) -> bool:
-        """Whether no page of another site asks, nor one whose name was made to lead here."""
-        if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            return False
-        host = request.headers.get("host", "")
-        return self._access.needed or host == self._public_host or is_loopback(f"ws://{host}")
 
     # What they see
 

@@ -28,6 +28,7 @@ from crossfade.transports.websocket_messages import write_message
 
 MOST_CHARACTERS = 4096
 """Of a tool's result, and of a problem."""
+_LAST_ANSWERS = 3
 
 
 class CallDetails:
@@ -66,18 +67,26 @@ class CallDetails:
         self._sees = sees
         self._called: dict[str, float] = {}
         self._why = ""
+        self.coming: Callable[[], str] = str
+        """Tells whom the caller chose and who does not serve yet; set by who knows."""
         record.subscribe(self._happened)
 
     def greet(self) -> None:
-        """Tell a client that comes how things stand."""
+        """Tell a client that comes how things stand, and how much was heard of the last answers
+        that were cut: that may have been while nobody was told."""
         self.serving()
         self._cost()
+        answers = [entry for entry in self._conversation.entries if isinstance(entry, AgentTurn)]
+        for turn in answers[-_LAST_ANSWERS:]:
+            if turn.interrupted:
+                self._heard(turn, interrupted=True)
 
     def serving(self) -> None:
-        """Tell who serves, and whom the caller may choose."""
+        """Tell who serves, whom the caller may choose, and whom they chose already."""
         name = self._node()
         choices = list(self._choices or (name,))
-        self._say("node", name=name, choices=choices, sees=self._sees())
+        coming = {"coming": chosen} if (chosen := self.coming()) else {}
+        self._say("node", name=name, choices=choices, sees=self._sees(), **coming)
         why = f" ({self._why})" if self._why else ""
         self._say("session", text=f"{self._provider}{why}")
 
@@ -85,12 +94,10 @@ class CallDetails:
         """Tell what was heard of the agent, which the conversation knows by now."""
         for response_id in dict.fromkeys(item.origin.response_id for item in frame.items):
             if (turn := self._turn(response_id)) is not None:
-                self._say(
-                    "heard",
-                    response_id=response_id,
-                    text=turn.heard,
-                    interrupted=frame.interrupted,
-                )
+                self._heard(turn, interrupted=frame.interrupted)
+
+    def _heard(self, turn: AgentTurn, *, interrupted: bool) -> None:
+        self._say("heard", response_id=turn.response_id, text=turn.heard, interrupted=interrupted)
 
     def problem(self, message: str) -> None:
         """Tell what went wrong."""

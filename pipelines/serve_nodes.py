@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crossfade.emulators.gemini import GeminiEmulator
 from crossfade.errors import SettingsError
@@ -19,6 +19,7 @@ from .route_file import Route, read_route
 from .routing import CallRequest, Choice, Router
 from .serve_settings import ServeSettings
 from .settings import CASCADE, node_named
+from .spare_services import SpareServices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class ServedNode:
     """None is the embedded cascade."""
     route: Sequence[RouteEndpoint] = ()
     """Who takes its session over when the provider fails, in this order."""
+    spares: SpareServices | None = None
+    """Keeps services of a cascade ready; None has them made when they are wanted."""
 
     @property
     def sees(self) -> bool:
@@ -228,7 +231,18 @@ async def served_nodes(
                 "on with that when it has cost too much; name another node before it with --node"
             )
         rest = [name for name in dict.fromkeys(by_arms) if name not in known]
-        yield ServedNodes(offered, arms=arms, others=await _found(stack, rest, settings))
+        unoffered = await _found(stack, rest, settings)
+        spares = await stack.enter_async_context(SpareServices())
+        yield ServedNodes(
+            [_kept_ready(node, spares) for node in offered],
+            arms=arms,
+            others=[_kept_ready(node, spares) for node in unoffered],
+        )
+
+
+def _kept_ready(node: ServedNode, spares: SpareServices) -> ServedNode:
+    """A cascade with services that are ready; another node as it is."""
+    return replace(node, spares=spares) if node.endpoint is None else node
 
 
 async def _usual(

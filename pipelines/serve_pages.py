@@ -20,10 +20,12 @@ from .serve_access import TICKET_LIFETIME_S, Access
 from .serve_limits import ClientLimits
 
 _FILES = (
+    "base.css",
     "components.js",
     "icon.svg",
     "line.js",
     "microphone-buffer.js",
+    "microphone-choice.js",
     "microphone-worklet.js",
     "page.css",
     "page.js",

@@ -4,15 +4,9 @@ A call bears the phone company's name of it: whichever server is asked goes on w
 """
 
 import asyncio
-import hashlib
-import hmac
-import re
 import time
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from http import HTTPStatus
-from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from loguru import logger
@@ -21,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from websockets.http11 import Request as LineRequest
 
-from crossfade.errors import CallerError, CrossfadeError, SettingsError
+from crossfade.errors import CallerError
 from crossfade.transports.client_socket import ClientSocket, Refusal
 from crossfade.transports.phone_carrier import (
     Answer,
@@ -40,12 +34,11 @@ from crossfade.transports.websocket_messages import CloseCode, Hello, read_messa
 from .serve_begin import AttachmentRefused
 from .serve_call import Ending, ServedCall
 from .serve_calls import Calls
+from .serve_phone_leave import Leaving
+from .serve_phone_tickets import StreamTickets
 from .serve_phone_tools import phone_tools
 from .serve_workers_peers import ALONE, Peers
 
-T = TypeVar("T")
-TICKET_S = 60.0
-"""So long after the webhook the stream may begin."""
 MOST_STREAMS = 50
 """Of one call, one after the other; a call that needs more does not work."""
 BUSY_WORDS = "All lines are busy. Please call again later."
@@ -53,16 +46,9 @@ FAILED_WORDS = "The call cannot go on. Please call again later."
 STOPPED_S = 3.0
 """A call whose stream was stopped is over, unless another stream of it begins until then."""
 _START_S = 5.0
-_MOST_REMEMBERED = 1024
-_REST_S = 15.0
-_GOODBYE_S = 1.5
-_LATEST_GOODBYE_S = 5.0
-_LOOK_S = 0.05
-_ASKED_S = 1.0
+_MOST_FIELDS = 256
 _OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled", "cancel", "timeout"})
 _LOST_FOR_GOOD = frozenset({CloseCode.UNKNOWN, CloseCode.REFUSED})
-# Of letters and digits alone, which is what every company passes on unaltered.
-_TICKET = re.compile(r"(([01])([0-9]{10}))([0-9a-f]{64})", re.ASCII)
 
 
 class Phone:
@@ -75,6 +61,7 @@ class Phone:
             request.
         destinations: Whom callers may be put through to: name → number.
         secure: Whether the server itself speaks TLS.
+        secret: Of all processes of the server, for a company whose account has none.
         peers: The other workers of the server, any of which the company may ask.
     """
 
@@ -86,6 +73,7 @@ class Phone:
         public_url: str = "",
         destinations: Mapping[str, str] | None = None,
         secure: bool = False,
+        secret: bytes = b"",
         peers: Peers = ALONE,
     ) -> None:
         self._calls = calls
@@ -95,14 +83,11 @@ class Phone:
         self._scheme = "https" if secure else "http"
         self._asked_at = self._public_url
         """The address under which the company asked last."""
-        key = f"crossfade {carrier.path[1:]} stream\0".encode() + carrier.secret
-        self._key = hashlib.sha256(key).digest()
-        self._next: OrderedDict[str, Answer] = OrderedDict()
-        """What calls that are over do next; the oldest are forgotten."""
-        self._shown: OrderedDict[str, None] = OrderedDict()
-        """Tickets by which calls have begun; the oldest are forgotten."""
+        self._tickets = StreamTickets(carrier.secret or secret, carrier.path, peers)
+        self._leaving = Leaving(
+            calls, carrier, self._destinations, lambda: self._asked_at + carrier.path, peers
+        )
         self._peers = peers
-        peers.on(f"next {carrier.path}", self._told_next)
         peers.on(f"over {carrier.path}", lambda told: self._hung_up(told["call"]))
 
     @property
@@ -126,11 +111,15 @@ class Phone:
         body = await request.body()
         base = self._base(request.headers.get("host", ""))
         query = f"?{request.url.query}" if request.url.query else ""
+        try:
+            # Reading a whole body of them takes 12 ms of the loop, before anybody has signed it.
+            form = parse_qs(
+                body.decode(errors="replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS
+            )
+        except ValueError:
+            return PlainTextResponse(f"more than {_MOST_FIELDS} fields\n", 400)
         webhook = Webhook(
-            url=base + self._carrier.path + query,
-            headers=request.headers,
-            body=body,
-            form=parse_qs(body.decode(errors="replace"), keep_blank_values=True),
+            url=base + self._carrier.path + query, headers=request.headers, body=body, form=form
         )
         if not self._carrier.signed(webhook, time.time()):
             return PlainTextResponse(f"the signature is not {self._carrier.name}'s\n", 403)
@@ -153,7 +142,7 @@ class Phone:
         streams = int(again) if again.isascii() and again.isdigit() and len(again) < 4 else 0
         if to in self._destinations:
             return PutThrough(name=to, number=self._destinations[to])
-        if (answer := self._next.pop(call_id, None)) is not None:
+        if (answer := self._leaving.next(call_id)) is not None:
             return answer
         if self._calls.draining:
             return None
@@ -164,7 +153,7 @@ class Phone:
         return Talk(
             stream_url="ws" + base.removeprefix("http") + self.stream_path,
             next_url=f"{base}{self._carrier.path}?again={streams + 1}",
-            ticket=self._ticket(call_id, new=not streams),
+            ticket=self._tickets.give(call_id, time.time(), new=not streams),
         )
 
     def _hung_up(self, call_id: str) -> None:
@@ -196,18 +185,21 @@ class Phone:
             start = await line.started(_START_S)
             if start is None:
                 raise AttachmentRefused(CloseCode.TIMEOUT, "the stream did not start")
-            new = self._admitted(start)
+            ticket = start.parameters.get("ticket", "")
+            new = self._tickets.begins(start.call_id, ticket, time.time())
             if self._calls.pass_on(socket, start.call_id, new=new):
                 return
+            if new:
+                self._tickets.use(ticket)
             hello = read_message(line.hello(call_id=start.call_id))
             assert isinstance(hello, Hello)
-            tools = phone_tools(self, start.call_id, self._destinations)
+            tools = phone_tools(self._leaving, start.call_id, self._destinations)
             served = await self._calls.attach_phone(line, hello, new=new, tools=tools)
         except (AttachmentRefused, CallerError) as error:
             code = error.code if isinstance(error, AttachmentRefused) else CloseCode.MALFORMED
             logger.warning("a phone is not attached: {}", error)
             if start is not None and code in _LOST_FOR_GOOD:
-                self._then(start.call_id, Refuse(words=FAILED_WORDS))
+                self._leaving.then(start.call_id, Refuse(words=FAILED_WORDS))
             await socket.close(code, str(error)[:100])
             return
         await socket.wait_closed()
@@ -216,103 +208,14 @@ class Phone:
             since_s = served.transport.detached_since_s
             loop = asyncio.get_running_loop()
             loop.call_later(STOPPED_S, self._give_up, served, since_s)
-        if served.ending in (Ending.OVER, Ending.UNBORN) and start.call_id not in self._next:
-            self._then(start.call_id, HangUp())
+        gone = served.ending in (Ending.OVER, Ending.UNBORN)
+        if gone and not self._leaving.knows(start.call_id):
+            self._leaving.then(start.call_id, HangUp())
 
     def _give_up(self, served: ServedCall, since_s: float | None) -> None:
         """The call of a stream that was stopped is over, if it was not sent here or elsewhere."""
         if since_s is not None and served.transport.detached_since_s == since_s:
             served.finish(Ending.OVER)
-
-    def _admitted(self, start: StreamStart) -> bool:
-        """Whether the stream may begin a call that there is not yet, which a ticket does once.
-
-        Raises:
-            AttachmentRefused: No webhook of ours led to it.
-        """
-        ticket = _TICKET.fullmatch(start.parameters.get("ticket", ""))
-        told, new, expires, given = ("", "", "0", "") if ticket is None else ticket.groups()
-        fits = hmac.compare_digest(self._sign(start.call_id, told), given)
-        if not fits or time.time() >= int(expires):
-            raise AttachmentRefused(CloseCode.TIMEOUT, "the stream's ticket is not for this call")
-        first = given not in self._shown
-        _keep(self._shown, given, None)
-        return new == "1" and first
-
-    def _ticket(self, call_id: str, *, new: bool) -> str:
-        told = f"{int(new)}{int(time.time() + TICKET_S):010d}"
-        return told + self._sign(call_id, told)
-
-    def _sign(self, call_id: str, told: str) -> str:
-        return hmac.new(self._key, f"{call_id}.{told}".encode(), "sha256").hexdigest()
-
-    # What the agent's tools do
-
-    def end(self, call_sid: str) -> None:
-        """Hang up when the agent has said its goodbye."""
-        self._leave(call_sid, HangUp())
-
-    def transfer(self, call_sid: str, number: str) -> None:
-        """Put the caller through when the agent has said so.
-
-        Raises:
-            SettingsError: It is no number of `destinations`.
-        """
-        name = next((name for name, each in self._destinations.items() if each == number), None)
-        if name is None:
-            raise SettingsError(f"{number!r} is none of those whom callers may be put through to")
-        self._leave(call_sid, PutThrough(name=name, number=number))
-
-    def _leave(self, call_id: str, answer: HangUp | PutThrough) -> None:
-        self._calls.promise(self._go(call_id, answer), name=f"leave {call_id}")
-
-    async def _go(self, call_id: str, answer: HangUp | PutThrough) -> None:
-        served = self._calls.served(call_id)
-        if served is None:
-            return
-        await _goodbye_begun(served)
-        await served.come_to_rest(_REST_S)
-        if served.ending is Ending.OVER:
-            # The caller hung up first.
-            return
-        try:
-            await self._carrier.redirect(call_id, answer, self._asked_at + self._carrier.path)
-        except CrossfadeError as error:
-            logger.warning("call {} is redirected by its stream's end: {}", call_id, error)
-        # Without an order the company asks what comes next when the stream ends.
-        self._then(call_id, answer)
-        served.finish(Ending.OVER)
-        if self._calls.draining:
-            # There must be somebody to ask.
-            await asyncio.sleep(_ASKED_S)
-
-    def _then(self, call_id: str, answer: Answer) -> None:
-        self._remember(call_id, answer)
-        kind, fields = type(answer).__name__, asdict(answer)
-        self._peers.tell(f"next {self._carrier.path}", call=call_id, answer=kind, fields=fields)
-
-    def _told_next(self, told: Mapping[str, Any]) -> None:
-        """Another worker had the call, and this one may be asked what it does next."""
-        kind = {each.__name__: each for each in (HangUp, PutThrough, Refuse)}[told["answer"]]
-        self._remember(told["call"], kind(**told["fields"]))
-
-    def _remember(self, call_id: str, answer: Answer) -> None:
-        _keep(self._next, call_id, answer)
-
-
-async def _goodbye_begun(served: ServedCall) -> None:
-    """Wait until the agent can be taken to have begun its goodbye, or to say none."""
-    loop = asyncio.get_running_loop()
-    began_s, spoke = loop.time(), False
-    while loop.time() - began_s < (_GOODBYE_S if spoke else _LATEST_GOODBYE_S):
-        await asyncio.sleep(_LOOK_S)
-        spoke = spoke or not served.transport.quiet
-
-
-def _keep(kept: OrderedDict[str, T], name: str, value: T) -> None:
-    kept[name] = value
-    if len(kept) > _MOST_REMEMBERED:
-        kept.popitem(last=False)
 
 
 def destinations_of(given: Sequence[str]) -> dict[str, str]:

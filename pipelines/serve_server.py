@@ -18,7 +18,7 @@ from crossfade.transports.client_socket import ClientSocket, Refusal
 from crossfade.transports.websocket_messages import CloseCode, Hello, read_message, write_message
 
 from .http_server import Certificate, Take, answering, listening
-from .serve_access import Access, from_own_page
+from .serve_access import NOT_OWN, Access, from_own_page
 from .serve_begin import AttachmentRefused
 from .serve_calls import Calls
 from .serve_dashboard import Dashboard
@@ -39,7 +39,6 @@ class CallServer:
         access: Who may begin calls.
         limits: How many, of one address.
         phones: Each answers a phone company.
-        public_host: Under which the pages are known besides this machine's own names.
         dashboard: What those who run the server may look at.
         more: Routes of others.
     """
@@ -50,7 +49,6 @@ class CallServer:
         access: Access | None = None,
         limits: ClientLimits | None = None,
         phones: Sequence[Phone] = (),
-        public_host: str = "",
         dashboard: Dashboard | None = None,
         more: Sequence[BaseRoute] = (),
     ) -> None:
@@ -59,7 +57,6 @@ class CallServer:
         self._access = access or Access()
         self._limits = limits or ClientLimits(UNLIMITED)
         self._phones = {phone.stream_path: phone for phone in phones}
-        self._public_host = public_host
         self._more = more
 
     @contextlib.asynccontextmanager
@@ -121,9 +118,8 @@ class CallServer:
             return phone.refuse(request)
         if path != CALL_PATH:
             return HTTPStatus.NOT_FOUND, "nothing here\n"
-        origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
-        if not from_own_page(origin, host, self._access, public_host=self._public_host):
-            return HTTPStatus.FORBIDDEN, "not from this page\n"
+        if not from_own_page(request.headers, self._access):
+            return HTTPStatus.FORBIDDEN, NOT_OWN
         if self._calls.draining:
             return HTTPStatus.SERVICE_UNAVAILABLE, "this server ends\n"
         return None

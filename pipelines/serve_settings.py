@@ -108,6 +108,11 @@ class ServeSettings(NativeSettings):
         return is_loopback(self.base)
 
     @property
+    def is_public(self) -> bool:
+        """Whether others know it by an address, wherever it listens."""
+        return bool(self.public_url) and not is_loopback(self.public_url)
+
+    @property
     def base(self) -> str:
         """Its address as a WebSocket's, without port."""
         return f"ws://[{self.host}]" if ":" in self.host else f"ws://{self.host}"
@@ -141,8 +146,8 @@ class ServeSettings(NativeSettings):
 
 
 def server_access(settings: ServeSettings, secret: str = "") -> Access:
-    """Who may begin calls: on loopback everybody, unless CROSSFADE_TOKEN is set; several tokens
-    are separated by commas.
+    """Who may begin calls: on loopback, and without a public address, everybody, unless
+    CROSSFADE_TOKEN is set; several tokens are separated by commas.
 
     Args:
         settings: The server's.
@@ -157,6 +162,12 @@ def server_access(settings: ServeSettings, secret: str = "") -> Access:
         raise SettingsError(
             f"whoever reaches {settings.host} could begin calls, which cost money: set "
             f"{TOKEN_VARIABLE}, such as from: openssl rand -hex 32; or listen on 127.0.0.1"
+        )
+    if not tokens and settings.is_public:
+        raise SettingsError(
+            f"whoever reaches {settings.public_url} reaches the pages, too, and could begin calls, "
+            f"which cost money: set {TOKEN_VARIABLE}, such as from: openssl rand -hex 32; phone "
+            "companies need none of it"
         )
     # Servers that share the one secret know each other's tickets, too.
     return Access(tokens, os.environ.get(SECRET_VARIABLE, "") or secret)

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from crossfade.errors import SettingsError
 
-from .serve_access import Access, from_own_page, shown_in
+from .serve_access import NOT_OWN, Access, from_own_page, shown_in
 from .serve_calls import Calls
 from .serve_limits import ClientLimits
 from .serve_pages import client_of
@@ -52,8 +52,6 @@ def webrtc_routes(
     calls: Calls,
     access: Access,
     limits: ClientLimits,
-    *,
-    public_host: str = "",
 ) -> Sequence[BaseRoute]:
     """What browsers by WebRTC ask; without the packages, what to install.
 
@@ -62,7 +60,6 @@ def webrtc_routes(
         calls: What they are attached to.
         access: Who may begin calls.
         limits: How many, of one address.
-        public_host: Under which the page is known besides this machine's own names.
 
     Raises:
         SettingsError: An ICE server cannot be used.
@@ -90,7 +87,7 @@ def webrtc_routes(
         ice_servers=tuple(RTCIceServer(**each) for each in told),
         details=settings.details,
     )
-    return _Doors(browsers, calls, access, limits, told, public_host).routes
+    return _Doors(browsers, calls, access, limits, told).routes
 
 
 def ice_servers(urls: Sequence[str], username: str, credential: str) -> list[dict[str, Any]]:
@@ -134,14 +131,12 @@ class _Doors:
         access: Access,
         limits: ClientLimits,
         ice: list[dict[str, Any]],
-        public_host: str,
     ) -> None:
         self._browsers = browsers
         self._calls = calls
         self._access = access
         self._limits = limits
         self._ice = ice
-        self._public_host = public_host
         folder = page_folder()
         self._files = StaticFiles(directory=folder, html=True)
         self._instead = {f"/assets/{name}": code for name, code in devices(folder).items()}
@@ -174,8 +169,8 @@ class _Doors:
 
     async def _start(self, request: Request) -> Response:
         """What a call may be begun with within a minute, and by which servers."""
-        if not self._own_page(request):
-            return _refusal(403, "not from this page")
+        if not from_own_page(request.headers, self._access):
+            return _refusal(403, NOT_OWN.strip())
         if (refusal := self._unknown(request)) is not None:
             return refusal
         if self._calls.draining:
@@ -190,20 +185,11 @@ class _Doors:
         )
 
     async def _offer(self, request: Request) -> Response:
-        if not self._own_page(request):
-            return _refusal(403, "not from this page")
+        if not from_own_page(request.headers, self._access):
+            return _refusal(403, NOT_OWN.strip())
         if request.method == "PATCH":
             return await self._browsers.candidates(request)
         return await self._browsers.offer(request)
-
-    def _own_page(self, request: Request) -> bool:
-        headers = request.headers
-        return from_own_page(
-            headers.get("origin"),
-            headers.get("host", ""),
-            self._access,
-            public_host=self._public_host,
-        )
 
     def _unknown(self, request: Request) -> Response | None:
         """How a client is refused that does not show the server's token; None if it does."""

@@ -20,6 +20,7 @@ from crossfade.errors import CrossfadeError
 from .serve_caps import Day, day_of, spent_before
 from .serve_settings import ServeSettings
 from .serve_workers_channel import Channel, Message, channel_pair
+from .serve_workers_door import Door
 from .serve_workers_table import Worker, Workers
 
 TICK_S = 0.5
@@ -31,7 +32,6 @@ LEAVE_S = 10.0
 """What a worker may take to end, beside the time for handing its calls over."""
 _LAST_WORDS_S = 0.2
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
-_ACCEPTED_AT_ONCE = 16
 _WORKER = """
 from crossfade.pipelines.command_line import prepare
 prepare()
@@ -87,7 +87,7 @@ class Supervisor:
         spawn: Spawn = spawn_worker,
     ) -> None:
         self._settings = settings
-        self._listener = listener
+        self._door = Door(listener, self._give, announce)
         self._secret = secret
         self._announce = announce
         self._spawn = spawn
@@ -126,9 +126,7 @@ class Supervisor:
         except CrossfadeError:
             await self.kill()
             raise
-        loop = asyncio.get_running_loop()
-        self._listener.setblocking(False)
-        loop.add_reader(self._listener.fileno(), self._accept)
+        self._door.open()
         self._keep(self._tick(), "workers")
 
     async def drain(self) -> None:
@@ -176,7 +174,7 @@ class Supervisor:
     async def kill(self) -> None:
         """End all at once, as a crash would."""
         self._stopping = True
-        asyncio.get_running_loop().remove_reader(self._listener.fileno())
+        self._door.close()
         for process in self._processes.values():
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
@@ -189,19 +187,29 @@ class Supervisor:
 
     # Workers
 
-    async def _begin(self, after_s: float = 0.0, *, spare: bool = False) -> int:
-        if after_s:
-            await asyncio.sleep(after_s)
+    async def _replace(self, after_s: float = 0.0) -> None:
+        """Have another one in the place of one that is gone, however often that is tried."""
+        await asyncio.sleep(after_s)
+        while True:
+            try:
+                await self._begin()
+                return
+            except CrossfadeError as error:
+                self._announce(f"{error}; it is tried again")
+                await asyncio.sleep(self._longer_pause_s())
+
+    def _longer_pause_s(self) -> float:
+        pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, _LONGEST_PAUSE_S)
+        return pause_s
+
+    async def _begin(self, *, spare: bool = False) -> int:
         number, self._next = self._next, self._next + 1
+        try:
+            ours, process = await self._spawned()
+        except OSError as error:
+            raise CrossfadeError(f"a worker cannot be started ({error.strerror})") from error
         if spare:
             self._spares.add(number)
-        ours, theirs = channel_pair()
-        try:
-            with theirs:
-                process = await self._spawn(theirs)
-        except BaseException:
-            ours.close()
-            raise
         self._processes[number] = process
         self._workers.add(number, time.monotonic())
         self._ready[number] = asyncio.get_running_loop().create_future()
@@ -218,6 +226,15 @@ class Supervisor:
         self._keep(self._wait(number, process), "worker")
         return number
 
+    async def _spawned(self) -> tuple[socket.socket, Process]:
+        ours, theirs = channel_pair()
+        try:
+            with theirs:
+                return ours, await self._spawn(theirs)
+        except BaseException:
+            ours.close()
+            raise
+
     async def _wait(self, number: int, process: Process) -> None:
         """Wait for a worker's end, and have another in its place."""
         await process.wait()
@@ -231,9 +248,9 @@ class Supervisor:
         self._spares.discard(number)
         if self._stopping or done_for:
             return
-        pause_s = 0.0 if served else self._pause_s
-        self._pause_s = _FIRST_PAUSE_S if served else min(2 * self._pause_s, _LONGEST_PAUSE_S)
-        self._keep(self._begin(pause_s), "replacement")
+        if served:
+            self._pause_s = _FIRST_PAUSE_S
+        self._keep(self._replace(0.0 if served else self._longer_pause_s()), "replacement")
 
     def _failed(self, number: int, told: str) -> None:
         if not self._ready[number].done():
@@ -309,7 +326,7 @@ class Supervisor:
         # It was told to end by somebody else.
         if worker.draining and worker.number not in self._replaced and not self._stopping:
             self._replaced.add(worker.number)
-            self._keep(self._begin(), "replacement")
+            self._keep(self._replace(), "replacement")
 
     def _moved(self, number: int, call_id: str, message: Message) -> None:
         if message["kind"] == "begun":
@@ -329,21 +346,12 @@ class Supervisor:
 
     # Connections
 
-    def _accept(self) -> None:
-        for _ in range(_ACCEPTED_AT_ONCE):
-            try:
-                connection, _address = self._listener.accept()
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError:
-                # Such as one that was given up, or no descriptor that is left.
-                return
-            connection.setblocking(False)
-            number = self._workers.choose(time.monotonic())
-            if number is None:
-                connection.close()
-            else:
-                self._channels[number].send("connection", connection=connection)
+    def _give(self, connection: socket.socket) -> None:
+        number = self._workers.choose(time.monotonic())
+        if number is None:
+            connection.close()
+        else:
+            self._channels[number].send("connection", connection=connection)
 
     def _pass_on(
         self, number: int, connection: socket.socket, came: str, call_id: str | None

@@ -32,6 +32,7 @@ from crossfade.frames.control import (
 )
 from crossfade.frames.text import InterimTranscriptionFrame, LLMTextFrame, TranscriptionFrame
 from crossfade.frames.tools import FunctionCallFromLLM, FunctionCallsStartedFrame
+from crossfade.processors.cascade_trouble import told
 
 Body = dict[str, Any]
 """A frame as JSON; `type` names it."""
@@ -103,7 +104,8 @@ def answered(frame: Frame) -> Body | None:
             ]
         case ErrorFrame():
             ends = frame.processor is not None and not frame.processor.is_usable
-            body |= {"error": frame.error, "ends": ends}
+            error = frame if frame.processor is None else told(frame.processor, frame)
+            body |= {"error": error.error, "ends": ends}
         case _ if not (is_mark(frame) or isinstance(frame, tuple(_EMPTY.values()))):
             return None
     return body

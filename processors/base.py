@@ -98,7 +98,8 @@ class Processor(FrameProcessor):
         self._failing = False
         self._outbox = Outbox(self._deliver)
         self._feeds_ours: bool | None = None
-        self._hand_on: Callable[[AudioRawFrame], None] = self._find_way
+        self.push_audio: Callable[[AudioRawFrame], None] = self._find_way
+        """Hands an audio frame to the next processor."""
         self._ways: dict[tuple[type[Frame], FrameDirection], _Way | None] = {}
         self._watched = False
 
@@ -116,10 +117,6 @@ class Processor(FrameProcessor):
         await self.push_frame(frame, direction)
 
     # What a subclass calls
-
-    def push_audio(self, frame: AudioRawFrame) -> None:
-        """Hand an audio frame to the next processor."""
-        self._hand_on(frame)
 
     def emit(self, frame: Frame, direction: FrameDirection = DOWNSTREAM) -> None:
         """Push a control frame from a synchronous handler, in the order of the calls."""
@@ -218,7 +215,7 @@ class Processor(FrameProcessor):
             self._outbox.report(error)
         await super().process_frame(frame, direction)
         if isinstance(frame, StartFrame):
-            self._feeds_ours, self._hand_on = None, self._find_way
+            self._feeds_ours, self.push_audio = None, self._find_way
             self._ways.clear()
             self._open = True
         await self.forward(frame, direction)
@@ -237,14 +234,14 @@ class Processor(FrameProcessor):
         than the call does."""
         neighbour = self.next
         if neighbour is None:
-            self._hand_on = _nowhere
+            self.push_audio = _nowhere
         elif self.observe_audio or not isinstance(neighbour, Processor):
-            self._hand_on = self._put_audio
+            self.push_audio = self._put_audio
         else:
             while isinstance(neighbour.next, Processor) and neighbour.passes_audio:
                 neighbour = neighbour.next
-            self._hand_on = neighbour.receive_audio
-        self._hand_on(frame)
+            self.push_audio = neighbour.receive_audio
+        self.push_audio(frame)
 
     @property
     def passes_audio(self) -> bool:

@@ -124,6 +124,7 @@ class Cascade(SpeechNode):
             finish=self._finish,
             push=self.push_frame,
             error=self._upwards,
+            soon=self._soon,
         )
         self._stages = (self._hearing.stage, self._writing.stage, self._speaking.stage)
 
@@ -238,12 +239,14 @@ class Cascade(SpeechNode):
     async def cleanup(self) -> None:
         await super().cleanup()
         self._hearing.stop()
+        self._writing.stop()
         for task in await asyncio.gather(*(stage.cleanup() for stage in self._stages)):
             if task is not None:
                 await self.cancel_task(task)
 
     async def _end(self, frame: EndFrame | CancelFrame) -> None:
         self._hearing.stop()
+        self._writing.stop()
         if self._answers:
             # Nobody hears the rest of it.
             self._interrupt()

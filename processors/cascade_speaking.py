@@ -7,7 +7,13 @@ from pipecat.services.tts_service import TTSService
 
 from crossfade.conversation.heard import WordTiming
 from crossfade.frames.audio import AudioRawFrame, TTSAudioRawFrame, TTSStartedFrame, TTSStoppedFrame
-from crossfade.frames.control import Frame, MetricsFrame, ResponseEndFrame, ResponseStartFrame
+from crossfade.frames.control import (
+    ErrorFrame,
+    Frame,
+    MetricsFrame,
+    ResponseEndFrame,
+    ResponseStartFrame,
+)
 from crossfade.frames.text import TextType, TTSTextFrame, WordTimingsFrame
 
 from .cascade_answer import Answer
@@ -17,7 +23,8 @@ from .cascade_stage import Stage, Take
 
 
 class Speaking:
-    """Has the answers spoken, one after the other.
+    """Has the answers spoken, one after the other. One of which nothing is heard, since the
+    synthesiser fails, has failed.
 
     Marks around an answer's pieces go through the synthesiser with them, and tell whose sound
     comes out.
@@ -45,13 +52,16 @@ class Speaking:
         spoken: Callable[[Answer], Awaitable[None]],
         error: Take,
     ) -> None:
-        self.stage = Stage(service, self._take, error)
+        self.stage = Stage(service, self._take, self._take_upstream)
         self._answers = answers
         self._rate_hz = rate_hz
         self._push = push
         self._push_audio = push_audio
         self._clock_ns = clock_ns
         self._spoken = spoken
+        self._error = error
+        self._trouble: str | None = None
+        """What the synthesiser complained of since its last sound."""
         self._sounding: Answer | None = None
 
     async def say(self, answer: Answer, piece: str) -> None:
@@ -79,7 +89,7 @@ class Speaking:
 
     def interrupt(self) -> None:
         """Be silent at once."""
-        self._sounding = None
+        self._sounding = self._trouble = None
         self.stage.interrupt()
 
     async def end(self, answer: Answer) -> None:
@@ -101,6 +111,8 @@ class Speaking:
                 await self._speak(frame)
             case ResponseEndFrame():
                 if answer := self._answers.find(frame.response_id):
+                    if not (answer.speaks or answer.calls):
+                        answer.failure = answer.failure or self._trouble
                     await self._spoken(answer)
             case TTSTextFrame(pts=int(pts)) if (answer := self._sounding) is not None:
                 await self._sound_begins(answer, frame.context_id)
@@ -108,10 +120,16 @@ class Speaking:
             case MetricsFrame():
                 await self._push(frame)
 
+    async def _take_upstream(self, frame: Frame) -> None:
+        if isinstance(frame, ErrorFrame) and not self.stage.stale:
+            self._trouble = self._trouble or frame.error
+        await self._error(frame)
+
     async def _speak(self, frame: TTSAudioRawFrame) -> None:
         answer = self._sounding
         if answer is None or not frame.audio:
             return
+        self._trouble = None
         if not (answer.speaks or answer.cut):
             answer.speaks = True
             await self._push(TTSStartedFrame(context_id=answer.id))

@@ -7,9 +7,17 @@ from dataclasses import replace
 from pipecat.pipeline.pipeline import Pipeline, PipelineSink, PipelineSource
 from pipecat.processors.frame_processor import FrameProcessor, FrameProcessorSetup
 
-from crossfade.frames.control import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame
+from crossfade.frames.control import (
+    CancelFrame,
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    InterruptionFrame,
+    StartFrame,
+)
 
 from .base import DOWNSTREAM, FrameDirection
+from .cascade_trouble import told
 from .outbox import Outbox
 
 ENDING_S = 2.0
@@ -30,7 +38,7 @@ class Stage:
     Args:
         service: Any service of pipecat's.
         take: Given what it pushes downstream.
-        take_upstream: Given what it pushes upstream, errors above all.
+        take_upstream: Given what it pushes upstream; of errors, what `told` makes of them.
     """
 
     def __init__(self, service: FrameProcessor, take: Take, take_upstream: Take) -> None:
@@ -99,6 +107,8 @@ class Stage:
         return task
 
     async def _upstream(self, frame: Frame, _direction: FrameDirection) -> None:
+        if isinstance(frame, ErrorFrame):
+            frame = told(self.service, frame)
         await self._take_upstream(frame)
 
     async def _downstream(self, frame: Frame, _direction: FrameDirection) -> None:

@@ -1,6 +1,7 @@
 """The text model of a cascade: what it is asked, and what it writes."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from pipecat.frames.frames import LLMContextFrame
@@ -28,7 +29,11 @@ from .cascade_answers import Answers
 from .cascade_context import ContextBuilder
 from .cascade_speaking import Speaking
 from .cascade_stage import Stage, Take
+from .cascade_trouble import told
 from .cascade_turn import Foreseen, Said
+
+PATIENCE_S = 20.0
+"""A text model that writes nothing for so long has failed."""
 
 
 class Writing:
@@ -47,6 +52,7 @@ class Writing:
         finish: Called with an answer that failed and was not ended by its service.
         push: Given the measurements for the chain.
         error: Given what the model pushes upstream, unless nobody is to hear of it.
+        soon: Runs a coroutine beside.
     """
 
     def __init__(
@@ -61,6 +67,7 @@ class Writing:
         finish: Callable[[Answer], Awaitable[None]],
         push: Take,
         error: Take,
+        soon: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         service.register_function(None, _leave_to_dispatcher)
         self.stage = Stage(service, self._take, self._take_upstream)
@@ -72,6 +79,8 @@ class Writing:
         self._finish = finish
         self._push = push
         self._error = error
+        self._soon = soon
+        self._timer: asyncio.TimerHandle | None = None
         # What is being written, and what waits for it
         self._answering: Answer | None = None
         self._wanted = self._rest_wanted = False
@@ -145,12 +154,20 @@ class Writing:
         """An answer is written and spoken, or has failed."""
         if answer is self._answering:
             self._answering = None
+            self.stop()
+
+    def stop(self) -> None:
+        """Wait for nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def interrupt(self) -> None:
         """Stop writing; `pay` charges what was begun ahead."""
         if self._ahead is not None:
             self._owed += self._ahead.usage
         self._answering = self._ahead = None
+        self.stop()
         self.stage.interrupt()
 
     def _ask(self, answer: Answer, history: Sequence[HistoryItem], fresh: set[str]) -> None:
@@ -158,6 +175,7 @@ class Writing:
         self._answers.add(answer)
         context = self._context.build(history, parts=self._parts, fresh=fresh)
         self.stage.put(LLMContextFrame(context))
+        self._wait(answer)
 
     def _history_before(self, item_id: str) -> Sequence[HistoryItem]:
         return self._conversation.history(open_calls=True, without={item_id})
@@ -210,6 +228,11 @@ class Writing:
     # What the model writes
 
     async def _take(self, frame: Frame) -> None:
+        if not self.stage.stale and self._timer is not None and self._answering is not None:
+            if isinstance(frame, LLMFullResponseEndFrame):
+                self.stop()
+            else:
+                self._wait(self._answering)
         if self._ahead is not None and not self.stage.stale:
             self._ahead.held.append(frame)
         else:
@@ -241,6 +264,30 @@ class Writing:
             case LLMFullResponseEndFrame() if answer.begun:
                 await self._speaking.say(answer, answer.clauses.flush())
                 await self._speaking.said_all(answer)
+
+    def _wait(self, answer: Answer) -> None:
+        """Wait for the next that the model writes of an answer, but not for ever."""
+        self.stop()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(PATIENCE_S, lambda: self._soon(self._give_up(answer)))
+
+    async def _give_up(self, answer: Answer) -> None:
+        """Nothing more comes: what there is of the answer is spoken, and it has failed."""
+        if answer is not self._answering or answer.cut:
+            return
+        self.stage.interrupt()
+        if self._ahead is not None and not self._ahead.confirmed:
+            await self.withdraw()
+            return
+        silent = TimeoutError(f"it wrote nothing for {PATIENCE_S:g} s")
+        service = self.stage.service
+        frame = told(service, ErrorFrame(error=str(silent), exception=silent, processor=service))
+        answer.failure = frame.error
+        await self._error(frame)
+        if not answer.begun:
+            await self._answers.begin(answer)
+        await self._speaking.say(answer, answer.clauses.flush())
+        await self._speaking.said_all(answer)
 
     async def _measured(self, frame: MetricsFrame) -> None:
         """Keep what a model's answer cost, and pass on the rest."""

@@ -65,17 +65,15 @@ class Metronome:
         for turn in range(first, min(last, first + SLOTS - 1) + 1):
             slot = self._slots[turn % SLOTS]
             for beat in tuple(slot):
-                if beat in slot:
-                    self._call(beat)
+                if beat not in slot:
+                    continue
+                try:
+                    beat()
+                except Exception as error:
+                    # One call's failure is not another's.
+                    context = {"message": f"{beat!r} failed on a beat", "exception": error}
+                    self._loop.call_exception_handler(context)
         self._arm()
-
-    def _call(self, beat: Beat) -> None:
-        try:
-            beat()
-        except Exception as error:
-            # One call's failure is not another's.
-            context = {"message": f"{beat!r} failed on a beat", "exception": error}
-            self._loop.call_exception_handler(context)
 
 
 _metronomes: WeakKeyDictionary[asyncio.AbstractEventLoop, Metronome] = WeakKeyDictionary()

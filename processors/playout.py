@@ -72,7 +72,9 @@ class Playout:
         """Queue speech of one item; False when the queue is full and the speech was refused."""
         if self._waiting_bytes + len(pcm) > self._limit_bytes:
             return False
-        item = self._items.setdefault(origin.item_id, _Item(origin))
+        item = self._items.get(origin.item_id)
+        if item is None:
+            item = self._items[origin.item_id] = _Item(origin)
         item.received_bytes += len(pcm)
         self._waiting.append(_Speech(item, pcm))
         self._waiting_bytes += len(pcm)

@@ -49,7 +49,7 @@ class Resampler(Processor):
         if self._stream is None:
             self._stream = StreamResampler(self._in_rate_hz, self._out_rate_hz)
             self._origin = origin
-        self._push(self._stream.process(mix_down(frame.audio, frame.num_channels)))
+        self._speak(self._stream.process(mix_down(frame.audio, frame.num_channels)))
 
     def note(self, frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, InterruptionFrame):
@@ -60,9 +60,9 @@ class Resampler(Processor):
     def _flush(self) -> None:
         if self._stream is not None:
             tail, self._stream = self._stream.flush(), None
-            self._push(tail)
+            self._speak(tail)
 
-    def _push(self, pcm: bytes) -> None:
+    def _speak(self, pcm: bytes) -> None:
         if pcm:
             self.push_audio(
                 SpeechFrame(

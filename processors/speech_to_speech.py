@@ -157,9 +157,7 @@ class SpeechToSpeech(SpeechNode):
         self._asides = Asides()
         self._context = ContextKeeper(session, self._asides, context_tokens)
         self._sounding = Sounding()
-        self._responses = SpokenResponses(
-            session, self._sounding, push=self.push_frame, push_audio=self.push_audio
-        )
+        self._responses = SpokenResponses(session, self._sounding, self)
         self._user_speaks = False
         self._receiver: asyncio.Task[Any] | None = None
         self._relief: asyncio.Task[Any] | None = None

@@ -1,18 +1,16 @@
 """The responses of a provider's session on their way into the chain."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from crossfade.audio.pcm import duration_ms
 from crossfade.conversation.tools import ToolCall
 from crossfade.frames.audio import (
-    AudioRawFrame,
     SpeechFrame,
     SpeechOrigin,
     TTSStartedFrame,
     TTSStoppedFrame,
 )
-from crossfade.frames.control import Frame, ResponseEndFrame, ResponseStartFrame
+from crossfade.frames.control import ResponseEndFrame, ResponseStartFrame
 from crossfade.frames.text import LLMTextFrame, SpokenTextFrame, TextType
 from crossfade.providers.events import (
     AudioChunk,
@@ -23,6 +21,7 @@ from crossfade.providers.events import (
 )
 from crossfade.providers.session import RealtimeSession
 
+from .base import Processor
 from .sounding import Sounding
 
 
@@ -53,28 +52,26 @@ class SpokenResponses:
     Args:
         session: Whose they are; it is told that something plays.
         sounding: Told what was generated and what is over.
-        push: Given the frames.
-        push_audio: Given the sound.
+        node: Pushes the frames and the sound.
     """
 
     def __init__(
         self,
         session: RealtimeSession,
         sounding: Sounding,
-        *,
-        push: Callable[[Frame], Awaitable[None]],
-        push_audio: Callable[[AudioRawFrame], None],
+        node: Processor,
     ) -> None:
         self._session = session
         self._sounding = sounding
-        self._push = push
-        self._push_audio = push_audio
+        self._node = node
         self._open: dict[str, SpokenResponse] = {}
 
     async def begin(self, event: ResponseStarted) -> None:
         """A response begins."""
         self._open[event.response_id] = SpokenResponse(event.response_id, event.injected)
-        await self._push(ResponseStartFrame(response_id=event.response_id, injected=event.injected))
+        await self._node.push_frame(
+            ResponseStartFrame(response_id=event.response_id, injected=event.injected)
+        )
 
     async def speak(self, event: AudioChunk) -> None:
         """Sound of one."""
@@ -83,7 +80,7 @@ class SpokenResponses:
             return
         if not response.speaks:
             response.speaks = True
-            await self._push(TTSStartedFrame(context_id=response.id))
+            await self._node.push_frame(TTSStartedFrame(context_id=response.id))
         self._push_speech(response, event)
 
     def speak_on(self, event: AudioChunk) -> bool:
@@ -100,9 +97,9 @@ class SpokenResponses:
         if response is None or response.cut:
             return
         if not event.spoken:
-            await self._push(LLMTextFrame(event.text))
+            await self._node.push_frame(LLMTextFrame(event.text))
             return
-        await self._push(
+        await self._node.push_frame(
             SpokenTextFrame(
                 event.text,
                 TextType.TOKEN,
@@ -137,12 +134,12 @@ class SpokenResponses:
         response = self._open.pop(event.response_id, None)
         self._sounding.response_ended(event.response_id)
         if response is not None and response.speaks and not response.cut:
-            await self._push(TTSStoppedFrame(context_id=response.id))
+            await self._node.push_frame(TTSStoppedFrame(context_id=response.id))
         status = event.status
         if response is not None and response.cut and status is not ResponseStatus.FAILED:
             # Whole or not by then, nobody is told more of it.
             status = ResponseStatus.INTERRUPTED
-        await self._push(
+        await self._node.push_frame(
             ResponseEndFrame(
                 response_id=event.response_id,
                 status=status.value,
@@ -161,7 +158,7 @@ class SpokenResponses:
         response.received_ms[item_id] = received_ms
         self._sounding.generated(response.id, item_id)
         self._session.playing = True
-        self._push_audio(
+        self._node.push_audio(
             SpeechFrame(
                 audio=event.pcm,
                 sample_rate=rate_hz,

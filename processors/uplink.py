@@ -34,7 +34,10 @@ class Uplink:
         Raises:
             SoundError: The number of bytes is odd.
         """
-        self._waiting += self._resampler.process(pcm)
+        message = self._resampler.process(pcm)
+        if not self._heard_bytes and len(pcm) >= self._enough_bytes:
+            return message
+        self._waiting += message
         self._heard_bytes += len(pcm)
         return self.rest() if self._heard_bytes >= self._enough_bytes else b""
 

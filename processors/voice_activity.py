@@ -60,9 +60,10 @@ class VoiceActivity(Processor):
     ) -> None:
         super().__init__(name=name)
         self._rate_hz = rate_hz
-        self._resampler = StreamResampler(rate_hz, RATE_HZ)
+        self._resampler = None if rate_hz == RATE_HZ else StreamResampler(rate_hz, RATE_HZ)
         self._detector = detector or two_stage_detector()
         self._stream: ScoredStream | None = None
+        self._hear: Callable[[bytes], None] = self._feed
         self._heard = 0
         self._heard_before = 0
         self._watch: asyncio.TimerHandle | None = None
@@ -78,20 +79,20 @@ class VoiceActivity(Processor):
         if isinstance(frame, InputAudioRawFrame):
             self.expect(frame, self._rate_hz)
             self._heard += 1
-            self._hear(self._resampler.process(frame.audio))
+            self._hear(
+                frame.audio if self._resampler is None else self._resampler.process(frame.audio)
+            )
         self.push_audio(frame)
 
-    def _hear(self, pcm: bytes) -> None:
-        if self._stream is not None:
-            self._stream.hear(pcm)
-        else:
-            for event in self._detector.feed(pcm):
-                self._tell(event)
+    def _feed(self, pcm: bytes) -> None:
+        for event in self._detector.feed(pcm):
+            self._tell(event)
 
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
         await super().setup(setup)
         if self._detector.scorer is None:
             self._stream = shared_scoring().join(self._detector, self._tell)
+            self._hear = self._stream.hear
 
     async def cleanup(self) -> None:
         await super().cleanup()

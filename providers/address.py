@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from crossfade.errors import SettingsError
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
+_SHOWN_PORTS = {"http": 80, "ws": 80}
 
 
 def check_url(url: str) -> None:
@@ -31,7 +32,7 @@ def host_and_port(url: str) -> str:
     parts = urlsplit(url)
     host = parts.hostname or "?"
     host = f"[{host}]" if ":" in host else host
-    return f"{host}:{parts.port or _DEFAULT_PORTS.get(parts.scheme, 443)}"
+    return f"{host}:{parts.port or _SHOWN_PORTS.get(parts.scheme, 443)}"
 
 
 def is_loopback(url: str) -> bool:

@@ -348,9 +348,9 @@ class Connection:
             self._tap.message(WireDirection.RECEIVED, message)
         events = self._protocol.receive(message)
         for index, event in enumerate(events):
+            if type(event) is AudioChunk:
+                continue
             match event:
-                case AudioChunk():
-                    pass
                 case ProviderError():
                     event = events[index] = replace(event, message=self._redacted(event.message))
                     if event.severity in (Severity.RETRY, Severity.FATAL):
@@ -465,7 +465,8 @@ class Connection:
 
     def _count_sent(self, websocket: MessageSocket, message: bytes) -> None:
         self._sent += 1
-        self._last_sent_s = websocket.loop.time()
+        if self._protocol.keepalive_s is not None:
+            self._last_sent_s = websocket.loop.time()
         if self._tap is not None:
             self._tap.message(WireDirection.SENT, message)
 

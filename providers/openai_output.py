@@ -27,6 +27,7 @@ from crossfade.providers.openai_responses import Response, Responses
 from crossfade.providers.openai_usage import read_usage
 from crossfade.providers.wire_json import JsonObject, child, children, decode, string
 
+AUDIO_DELTA = "response.output_audio.delta"
 _MOST_CALLS = 128
 _STATUSES = {
     "completed": ResponseStatus.COMPLETED,
@@ -61,17 +62,15 @@ class Output:
         self._playout = playout
         self._responses = responses
         self._items = items
-        self._replies: list[bytes] = []
+        self.due: list[bytes] = []
+        """Messages that became due by what was received."""
 
     def receive(self, kind: str, fields: JsonObject) -> list[Event]:
         """Understand a message of type `kind`; those of other types say nothing."""
-        if kind == "response.created":
-            return self._on_created(fields)
-        if kind == "response.done":
-            return self._on_done(fields)
         read = _READERS.get(kind)
         if read is None:
-            return []
+            whole = _WHOLE.get(kind)
+            return [] if whole is None else whole(self, fields)
         response_id = string(fields, "response_id")
         if not response_id:
             return [malformed(f"{kind} without a response_id")]
@@ -94,8 +93,8 @@ class Output:
         ]
 
     def replies(self) -> list[bytes]:
-        """Give the messages that became due by what was received."""
-        replies, self._replies = self._replies, []
+        """Give what is due, once."""
+        replies, self.due = self.due, []
         return replies
 
     def _on_created(self, fields: JsonObject) -> list[Event]:
@@ -121,7 +120,7 @@ class Output:
         if self._responses.knows_all(response):
             self._tools.answer_begins()
         if response.cut:
-            self._replies.append(cancel_response(response_id))
+            self.due.append(cancel_response(response_id))
         return [ResponseStarted(response_id=response_id, injected=injected, label=response.label)]
 
     def _on_done(self, fields: JsonObject) -> list[Event]:
@@ -140,7 +139,7 @@ class Output:
                 events += self._finish_item(response, item)
         if self._deletes and not response.injected:
             # What was cut before its first sound reached us was not heard at all.
-            self._replies += [delete_item(item_id) for item_id in response.unheard_items]
+            self.due += [delete_item(item_id) for item_id in response.unheard_items]
         self._responses.end(response.id)
         status = _STATUSES.get(string(body, "status"), ResponseStatus.FAILED)
         events.append(
@@ -230,11 +229,15 @@ class Output:
 
 
 _READERS: Mapping[str, Callable[[Output, Response, JsonObject], list[Event]]] = {
-    "response.output_audio.delta": Output._on_audio,
+    AUDIO_DELTA: Output._on_audio,
     "response.output_audio_transcript.delta": Output._on_transcript,
     "response.output_text.delta": Output._on_text,
     "response.function_call_arguments.done": Output._on_arguments,
     "response.output_item.done": Output._on_item_done,
+}
+_WHOLE: Mapping[str, Callable[[Output, JsonObject], list[Event]]] = {
+    "response.created": Output._on_created,
+    "response.done": Output._on_done,
 }
 
 
@@ -269,4 +272,4 @@ def _rest_of(parts: list[JsonObject], item: Item, response_id: str, item_id: str
     return events
 
 
-__all__ = ["Output"]
+__all__ = ["AUDIO_DELTA", "Output"]

@@ -25,19 +25,17 @@ class Playout:
 
     def add(self, response_id: str, length_bytes: int) -> None:
         """Note audio of an answer."""
-        begins_at_ms = max(self._ends_at_ms, self._now_ms + _PLAYER_LAG_MS)
-        self._ends_at_ms = begins_at_ms + self.sound.output_ms(length_bytes)
+        sound = self.sound
+        begins_at_ms = max(self._ends_at_ms, sound.input_ms(self.heard_bytes) + _PLAYER_LAG_MS)
+        self._ends_at_ms = begins_at_ms + sound.output_ms(length_bytes)
         self._response_id = response_id
 
     def stop(self) -> str:
         """Take the answer that may be playing still, once; empty if none is."""
-        playing = self._response_id if self._now_ms < self._ends_at_ms else ""
+        now_ms = self.sound.input_ms(self.heard_bytes)
+        playing = self._response_id if now_ms < self._ends_at_ms else ""
         self._response_id, self._ends_at_ms = "", 0.0
         return playing
-
-    @property
-    def _now_ms(self) -> float:
-        return self.sound.input_ms(self.heard_bytes)
 
 
 __all__ = ["Playout"]

@@ -46,7 +46,7 @@ from crossfade.providers.openai_errors import (
 )
 from crossfade.providers.openai_input import Input
 from crossfade.providers.openai_items import Items
-from crossfade.providers.openai_output import Output
+from crossfade.providers.openai_output import AUDIO_DELTA, Output
 from crossfade.providers.openai_playout import Playout
 from crossfade.providers.openai_requests import (
     OWN_IDS,
@@ -167,8 +167,9 @@ class OpenAIRealtimeProtocol:
         return [*messages, self._listen(turns=True)]
 
     def append_audio(self, pcm: bytes) -> bytes:
-        self._turn_bytes += len(pcm)
-        self._playout.heard_bytes += len(pcm)
+        size = len(pcm)
+        self._turn_bytes += size
+        self._playout.heard_bytes += size
         return append_audio(pcm)
 
     def send(self, command: Command) -> list[bytes]:
@@ -208,6 +209,9 @@ class OpenAIRealtimeProtocol:
             return [malformed("a message that is no JSON object")]
         kind = string(fields, "type")
         kind = self._dialect.event_names.get(kind, kind)
+        if kind == AUDIO_DELTA:
+            # Fifty times a second for each call.
+            return self._output.receive(kind, fields)
         if kind == "session.updated":
             return self._on_session_updated(fields)
         if kind == "error":
@@ -218,6 +222,8 @@ class OpenAIRealtimeProtocol:
         return self._output.receive(kind, fields) if events is None else events
 
     def replies(self) -> list[bytes]:
+        if not (self._output.due or self._responses.held):
+            return []
         return self._output.replies() + self._next_response()
 
     def ended(self) -> list[Event]:

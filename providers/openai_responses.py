@@ -99,7 +99,8 @@ class Responses:
         self._sent_items = SentItems() if sent_items is None else sent_items
         self._running: dict[str, Response] = {}
         self._ended: deque[str] = deque(maxlen=_MOST_ENDED)
-        self._held: deque[Request] = deque()
+        self.held: deque[Request] = deque()
+        """Requests that wait until `next_request` lets them go."""
         self._requested: Request | None = None
         self._in_vain = False
         """An answer was asked for, and none has been let go since."""
@@ -126,11 +127,11 @@ class Responses:
                 held.of_turn |= of_turn
                 held.may_be_answered = False
                 return
-        phrases = [request for request in self._held if request.phrase]
+        phrases = [request for request in self.held if request.phrase]
         if body is not None and len(phrases) >= _MOST_PHRASES_HELD:
-            self._held.remove(phrases[0])
+            self.held.remove(phrases[0])
         request = Request(event_id=self._next_id(), body=body, label=label, of_turn=of_turn)
-        self._held.append(request)
+        self.held.append(request)
 
     def ask_aside(self, body: JsonObject, label: str) -> Request:
         """Give a request that is sent at once, whatever else runs or waits."""
@@ -143,9 +144,9 @@ class Responses:
     def next_request(self) -> Request | None:
         """Give the request to send now, if the floor is free for one."""
         waits = self._requested is not None or self._blocked or self._floor is not Floor.FREE
-        if waits or not self._held or any(one.blocks for one in self._running.values()):
+        if waits or not self.held or any(one.blocks for one in self._running.values()):
             return None
-        self._requested = self._held.popleft()
+        self._requested = self.held.popleft()
         if not self._requested.phrase:
             self._in_vain = False
         return self._requested
@@ -199,7 +200,7 @@ class Responses:
         if response.of_turn and not self._sent_items.told_of:
             self._sent_items.forget_earlier()
             if not self._sent_items:
-                self._held = deque(one for one in self._held if not one.may_be_answered)
+                self.held = deque(one for one in self.held if not one.may_be_answered)
 
     def refuse(self, event_id: str, *, active: bool) -> None:
         """Note that a request was refused.
@@ -228,7 +229,7 @@ class Responses:
         Returns:
             The responses that were not cut before; they are to be cancelled.
         """
-        self._held = deque(request for request in self._held if request.of_turn)
+        self.held = deque(request for request in self.held if request.of_turn)
         if self._requested is not None and not self._requested.of_turn:
             self._requested.withdrawn = True
         running = [one for one in self._running.values() if not (one.cut or one.aside)]
@@ -271,7 +272,7 @@ class Responses:
         return f"crossfade_response_{self._requests}"
 
     def _held_answer(self) -> Request | None:
-        return next((request for request in self._held if not request.phrase), None)
+        return next((request for request in self.held if not request.phrase), None)
 
     def _press(self) -> None:
         """Note that an answer is asked for; if in vain before, wait for nothing that may be lost.
@@ -325,10 +326,10 @@ class Responses:
                 other.blocks = False
 
     def _drop_held_answered(self) -> None:
-        answers = [request for request in self._held if not request.phrase]
-        self._held.clear()
+        answers = [request for request in self.held if not request.phrase]
+        self.held.clear()
         if self._sent_items:
-            self._held.extend(answers)
+            self.held.extend(answers)
             for request in answers:
                 request.may_be_answered = True
 
@@ -359,7 +360,7 @@ class Responses:
 
     def _hold_again(self, request: Request) -> None:
         if request.phrase or self._held_answer() is None:
-            self._held.appendleft(request)
+            self.held.appendleft(request)
         self._in_vain = True
         self._wait_for_the_other()
 

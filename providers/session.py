@@ -280,8 +280,13 @@ class RealtimeSession:
         """
         self._check_open()
         pcm = check_audio(pcm, self._sound, rate_hz, channels)
+        sound, size = self._sound, len(pcm)
+        if size <= sound.input_second_bytes:
+            if size:
+                self._lines.send_audio(pcm, sound.input_ms(size))
+            return
         for piece in self._pieces(pcm):
-            self._lines.send_audio(piece, self._sound.input_ms(len(piece)))
+            self._lines.send_audio(piece, sound.input_ms(len(piece)))
 
     async def send_audio(
         self, pcm: bytes, *, rate_hz: int | None = None, channels: int = 1

@@ -36,6 +36,7 @@ _KEYS_AT_ONCE = 64
 # Of what comes in one piece, so many messages are handled before others may run.
 _MOST_AT_ONCE = 32
 _END_OF_HEAD = b"\r\n\r\n"
+_MIDDLE_HEAD = struct.Struct("!BBH")
 
 
 class MessageSocket(ClientConnection):
@@ -100,7 +101,7 @@ class MessageSocket(ClientConnection):
 
     def write(self, message: bytes, *, text: bool) -> bool:
         """Write at once what the line takes at once; tell whether it did."""
-        if self.state is not State.OPEN or self.paused or self.transport.is_closing():
+        if self.protocol.state is not State.OPEN or self.paused or self.transport.is_closing():
             return False
         # No extension is ever agreed upon, and no message is cut: the frame is plain.
         if not self._keys:
@@ -111,10 +112,10 @@ class MessageSocket(ClientConnection):
 
     def data_received(self, data: bytes) -> None:
         self._left_at_once = _MOST_AT_ONCE
-        if self.state is State.CONNECTING:
+        if self.protocol.state is State.CONNECTING:
             data = self._shake_hands(data)
-        if not data:
-            return
+            if not data:
+                return
         for plain, cut in self._frames.cut(data):
             if plain:
                 self._receive(cut)
@@ -151,7 +152,9 @@ class MessageSocket(ClientConnection):
             self._receive(message)
 
     def _receive(self, message: bytes) -> None:
-        if self.at_once is not None and self._left_at_once and self._waited_for:
+        reader = self._reader
+        waited_for = reader is not None and not reader.done()
+        if waited_for and self.at_once is not None and self._left_at_once:
             self._left_at_once -= 1
             self.at_once(message)
             return
@@ -161,10 +164,6 @@ class MessageSocket(ClientConnection):
             self._reading = False
             self.transport.pause_reading()
         self.wake()
-
-    @property
-    def _waited_for(self) -> bool:
-        return self._reader is not None and not self._reader.done()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -178,7 +177,7 @@ def masked_frame(message: bytes, key: bytes, *, text: bool) -> bytes:
     if length < 126:
         head = struct.pack("!BB", first, 0x80 | length)
     elif length < 65536:
-        head = struct.pack("!BBH", first, 0x80 | 126, length)
+        head = _MIDDLE_HEAD.pack(first, 0x80 | 126, length)
     else:
         head = struct.pack("!BBQ", first, 0x80 | 127, length)
     return b"".join((head, key, apply_mask(message, key)))

@@ -45,6 +45,7 @@ def test_the_pod_is_drained_and_asked_as_the_server_answers() -> None:
 def test_nothing_runs_as_root_or_writes_beside_its_volume() -> None:
     user = DEPLOYMENT["spec"]["template"]["spec"]["securityContext"]
     assert user["runAsNonRoot"] is True
+    assert user["seccompProfile"] == {"type": "RuntimeDefault"}
     assert f"USER {user['runAsUser']}" in DOCKERFILE
     assert CONTAINER["securityContext"]["readOnlyRootFilesystem"] is True
     (mount,) = CONTAINER["volumeMounts"]
@@ -56,7 +57,10 @@ def test_nothing_runs_as_root_or_writes_beside_its_volume() -> None:
 def test_every_secret_is_taken_from_the_cluster() -> None:
     secrets = {each["name"] for each in CONTAINER["env"]}
     assert secrets >= {"CROSSFADE_TOKEN", "CROSSFADE_SECRET", "CROSSFADE_STORE", "OPENAI_API_KEY"}
-    assert all("valueFrom" in each for each in CONTAINER["env"])
+    assert all("secretKeyRef" in each["valueFrom"] for each in CONTAINER["env"])
+    # What a process is started with is read by everybody on its machine.
+    assert not [each for each in CONTAINER["args"] if "$(" in each or "://" in each]
+    assert DEPLOYMENT["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
 
 
 def test_what_was_not_run_says_so() -> None:

@@ -1,15 +1,15 @@
 """The papers agree with the project: versions, locks, links and commands."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from typer.testing import CliRunner
 
 import crossfade
+from crossfade.cli import app
 from tests.project import ROOT, files, settings
 
 LOCKS = ("requirements.txt", "requirements-offline.txt")
@@ -115,6 +115,13 @@ def test_links_between_papers_lead_somewhere(paper: Path) -> None:
     assert not missing
 
 
+def test_modules_in_the_architecture_exist() -> None:
+    told = set(re.findall(r"[\w/*]+\.py\b", (ROOT / "docs" / "architecture.md").read_text()))
+    assert told
+    there = [Path("/", path) for path in files()]
+    assert not [name for name in told if not any(path.match(f"*/{name}") for path in there)]
+
+
 def test_make_commands_in_the_papers_exist() -> None:
     told = {line.split()[1] for line in shell_lines() if line.startswith("make ")}
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
@@ -131,11 +138,7 @@ def test_commands_and_options_in_the_papers_exist() -> None:
             told.setdefault(words, set()).update(re.findall(r" (--[a-z-]+)", line))
     assert told
     for words, options in told.items():
-        shown = subprocess.run(
-            [sys.executable, "-c", "from crossfade.cli import main; main()", *words, "--help"],
-            env={"COLUMNS": "200", "PATH": "", "NO_COLOR": "1"},
-            capture_output=True,
-            text=True,
-        )
-        assert shown.returncode == 0, f"{words}: {shown.stderr}"
-        assert options <= set(re.findall(r"--[a-z-]+", shown.stdout)), words
+        plain = {"COLUMNS": "200", "NO_COLOR": "1"}
+        shown = CliRunner().invoke(app, [*words, "--help"], env=plain)
+        assert shown.exit_code == 0, f"{words}: {shown.output}"
+        assert options <= set(re.findall(r"--[a-z-]+", shown.output)), words

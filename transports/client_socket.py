@@ -16,6 +16,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import Event, State
 from websockets.server import ServerProtocol
 
+from .client_frames import ClientFrames
 from .websocket_messages import LARGEST_MESSAGE_BYTES, CloseCode
 
 MOST_UNREAD_BYTES = 4 * LARGEST_MESSAGE_BYTES
@@ -32,6 +33,7 @@ LONGEST_REASON_BYTES = 123
 RETRY_AFTER_S = 5
 """When a client that is told that the server is busy may ask again."""
 _INTERNAL_ERROR = 1011
+_END_OF_HEAD = b"\r\n\r\n"
 _DATA = frozenset((Opcode.TEXT, Opcode.BINARY, Opcode.CONT))
 
 # At DEBUG the library logs what is said, and tokens with it.
@@ -67,10 +69,13 @@ class ClientSocket(asyncio.Protocol):
         self._refuse = refuse
         self._protocol = ServerProtocol(max_size=LARGEST_MESSAGE_BYTES, logger=_websocket_logger)
         self._transport: asyncio.Transport | None = None
+        self._head_tail = b""
+        self._frames = ClientFrames(LARGEST_MESSAGE_BYTES)
         self._messages: deque[Message] = deque()
         self._unread_bytes = 0
         self._fragments = bytearray()
         self._text = False
+        """Whether the fragments are."""
         self._came = asyncio.Event()
         self._gone = asyncio.Event()
         self._deliver: Callable[[bytes, bool], None] | None = None
@@ -186,15 +191,42 @@ class ClientSocket(asyncio.Protocol):
             self._protocol.data_to_send()
 
     def data_received(self, data: bytes) -> None:
-        self._take_bytes(data)
-        self._flush()
+        if self._take_bytes(data):
+            self._flush()
 
-    def _take_bytes(self, data: bytes) -> None:
+    def _take_bytes(self, data: bytes) -> bool:
+        """Take what came; whether the library has had any of it, and may answer."""
         if self._so_far is not None:
             self._so_far += data
             if len(self._so_far) > MOST_UNREAD_BYTES:
                 # Too much to be given away: the line is answered here.
                 self._so_far = None
+        asked = False
+        if self._protocol.state is State.CONNECTING:
+            data, asked = self._shake_hands(data), True
+        for text, cut in self._frames.cut(data):
+            if text is None:
+                asked = True
+                self._ask(cut)
+            elif self._protocol.state is State.OPEN:
+                self._receive(cut, text)
+        return asked
+
+    def _shake_hands(self, data: bytes) -> bytes:
+        """Let the library read the request; gives what has come behind it, if it was granted."""
+        head = self._head_tail + data
+        end = head.find(_END_OF_HEAD)
+        behind = len(data) if end < 0 else end + len(_END_OF_HEAD) - len(self._head_tail)
+        self._head_tail = head[1 - len(_END_OF_HEAD) :]
+        self._ask(data[:behind])
+        if self._protocol.state is State.OPEN:
+            return data[behind:]
+        if behind < len(data):
+            self._ask(data[behind:])
+        return b""
+
+    def _ask(self, data: bytes) -> None:
+        """Let the library read what is out of the ordinary."""
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             self._process(event)
@@ -246,19 +278,19 @@ class ClientSocket(asyncio.Protocol):
             self._text = frame.opcode is Opcode.TEXT
         # How long a message may become in all is checked by the protocol.
         if frame.fin and frame.opcode is not Opcode.CONT:
-            self._receive(bytes(frame.data))
+            self._receive(bytes(frame.data), self._text)
             return
         self._fragments += frame.data
         if frame.fin:
             message = bytes(self._fragments)
             self._fragments.clear()
-            self._receive(message)
+            self._receive(message, self._text)
 
-    def _receive(self, message: bytes) -> None:
+    def _receive(self, message: bytes, text: bool) -> None:
         if self._deliver is not None:
-            self._deliver(message, self._text)
+            self._deliver(message, text)
             return
-        self._messages.append((message, self._text))
+        self._messages.append((message, text))
         self._unread_bytes += len(message)
         self._came.set()
         if self._unread_bytes > MOST_UNREAD_BYTES:

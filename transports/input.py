@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pipecat.frames.frames import StopFrame
 
-from crossfade.frames.audio import InputAudioRawFrame
+from crossfade.frames.audio import CallerAudioFrame
 from crossfade.frames.control import CancelFrame, EndFrame, Frame, StartFrame
 from crossfade.processors.base import FrameDirection, Processor
 
@@ -37,7 +37,11 @@ class InputTransport(Processor):
     def hear(self, pcm: bytes) -> None:
         """Take the caller's sound, s16le mono; what comes before the start or after the end is
         dropped and counted."""
-        self.receive_audio(InputAudioRawFrame(audio=pcm, sample_rate=self._rate_hz, num_channels=1))
+        frame = CallerAudioFrame(audio=pcm, sample_rate=self._rate_hz, num_channels=1)
+        if self.open:
+            self.push_audio(frame)
+        else:
+            self.dropped_audio += 1
 
     # The engine's side
 

@@ -164,9 +164,12 @@ class OutputTransport(Processor):
 
     def _pass_on(self, now_s: float) -> None:
         """Pass on what has been heard by now."""
+        sounding = self._sounding
+        if not sounding:
+            return
         until_s = self.heard_until_s(now_s) + _ROUNDING_S
-        while self._sounding and self._sounding[0][0] <= until_s:
-            self.push_audio(self._sounding.popleft()[1])
+        while sounding and sounding[0][0] <= until_s:
+            self.push_audio(sounding.popleft()[1])
 
     def _tell_speaking(self, now_s: float) -> None:
         if self._speaking_told_s is None:

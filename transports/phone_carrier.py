@@ -89,7 +89,8 @@ class Carrier(Protocol):
 
     @property
     def secret(self) -> bytes:
-        """Nobody else knows it: signs what leads from a webhook to a stream."""
+        """Nobody else knows it: signs what leads from a webhook to a stream. Empty if there is
+        none."""
 
     def dialect(self) -> PhoneDialect:
         """Of a new stream."""

@@ -4,7 +4,6 @@ Sources: https://developers.telnyx.com/docs/voice/programmable-voice/texml-verbs
 https://developers.telnyx.com/api-reference/texml-rest-commands/update-call
 """
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -54,10 +53,10 @@ class TelnyxAccount:
     def _key(self) -> Ed25519PublicKey:
         return public_key(self.public_key)
 
-    @cached_property
+    @property
     def secret(self) -> bytes:
-        """The API key, which servers at one address share; else this process's own."""
-        return self.api_key.encode() or secrets.token_bytes(32)
+        """The API key, which servers at one address share."""
+        return self.api_key.encode()
 
     def dialect(self) -> PhoneDialect:
         return TelnyxDialect()

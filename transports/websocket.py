@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.frames.frames import InputDTMFFrame
@@ -83,6 +84,7 @@ class WebSocketInput(InputTransport):
         self.received_samples = received_samples - again_samples
         """Heard since the call's beginning, wherever that was."""
         self._most_waiting = (MOST_WAITING_S + again_samples / rate_hz) * 1000 / PERIOD_MS
+        self._turns = sound_turns()
         self._waiting: deque[tuple[int, bytes]] = deque()
         """Frames that are to be heard, each with the number of the sample behind it."""
         self.lost_samples = 0
@@ -142,14 +144,13 @@ class WebSocketInput(InputTransport):
             raise CallerError("sound came faster than it could be heard; send it as it sounds")
 
     def _hear_in_turn(self, end_sample: int, frame: bytes) -> None:
-        turns = sound_turns()
-        if not self._waiting and turns.room(self._hear_next):
+        if not self._waiting and self._turns.room(self._hear_next):
             self.received_samples = end_sample
             self.hear(frame)
             return
         self._waiting.append((end_sample, frame))
         if len(self._waiting) == 1:
-            turns.wait(self._hear_next)
+            self._turns.wait(self._hear_next)
 
     def _hear_next(self) -> bool:
         if not self._waiting:
@@ -277,7 +278,7 @@ class WebSocketTransport(BaseTransport):
         self._input.wait_for_client(False)
         socket.write(ready(self._output.stream + 1), text=True)
         self._output.attach(socket, reports=hello.reports, heard=hello.heard)
-        socket.deliver_to(lambda message, text: self._receive(socket, message, text))
+        socket.deliver_to(partial(self._receive, socket))
 
     def hear_again(self) -> None:
         """Have the chain, which runs, hear what the caller said in another process."""

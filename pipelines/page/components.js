@@ -52,6 +52,8 @@ class CallTranscript extends HTMLElement {
     this.addEventListener("scroll", () => {
       this.follows = this.scrollHeight - this.scrollTop - this.clientHeight < 160;
     });
+    // What is below it may grow.
+    new ResizeObserver(() => this.#follow()).observe(this);
   }
 
   clear() {
@@ -138,10 +140,12 @@ class NodeChoice extends HTMLElement {
     this.innerHTML = `<p class="quiet">Nobody yet</p>`;
   }
 
-  show({ name, choices }) {
+  // One that was chosen and does not serve yet is shown as coming.
+  show({ name, choices }, coming) {
     const known = choices.includes(name) ? choices : [name, ...choices];
     const focused = this.contains(document.activeElement) ? document.activeElement.dataset.name : "";
     this.replaceChildren(...known.map((each) => this.#button(each, each === name)));
+    if (coming) this.querySelector(`[data-name="${CSS.escape(coming)}"]`)?.setAttribute("aria-busy", "true");
     if (known.length === 1) this.firstChild.disabled = true;
     if (focused) this.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus();
   }

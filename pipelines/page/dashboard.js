@@ -12,6 +12,7 @@ const seconds = (s) => {
 };
 const ms = (value) => (value === null ? "–" : `${Math.round(value)} ms`);
 const dollars = (usd) => (usd ? `$${usd.toFixed(usd < 1 ? 4 : 2)}` : "–");
+const counted = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
 const percent = (share) => `${Math.round(share * 100)} %`;
 const moment = (iso) =>
   new Date(iso).toLocaleString([], { dateStyle: "short", timeStyle: "medium" });
@@ -44,7 +45,7 @@ class ServerFigures extends HTMLElement {
     const day = workers[0].day;
     this.replaceChildren(
       this.#figure("Calls", `${calls}`),
-      this.#figure("Today", [dollars(day.usd), element("small", ` in ${day.calls} calls`)]),
+      this.#figure("Today", [dollars(day.usd), element("small", ` in ${counted(day.calls, "call")}`)]),
       ...workers.map((worker) => this.#worker(worker, workers.length > 1)),
     );
   }
@@ -53,7 +54,7 @@ class ServerFigures extends HTMLElement {
     const told = worker.draining ? "ending" : worker.refusal ? "full" : "";
     const cpu = worker.cpu === null ? "–" : percent(worker.cpu);
     const late = worker.late ? `${percent(worker.late)} of beats late` : "";
-    const calls = several ? `${worker.calls.length} calls` : "";
+    const calls = several ? counted(worker.calls.length, "call") : "";
     const name = several ? `Worker ${worker.worker}` : "Of one core";
     const small = [calls, late, told].filter(Boolean).join(", ");
     const made = this.#figure(name, [cpu, element("small", ` ${small}`)]);
@@ -169,7 +170,7 @@ class EndedCalls extends HTMLElement {
     const link = element("a", "Open", { href: `dashboard/reports/${name}`, target: "_blank", rel: "noopener" });
     link.setAttribute("aria-label", `Open the report of ${name}`);
     if (!errors) return link;
-    return element("span", [link, element("small", `${errors} errors`, { className: "problem" })]);
+    return element("span", [link, element("small", counted(errors, "error"), { className: "problem" })]);
   }
 }
 

@@ -150,7 +150,9 @@ export class CallLine extends EventTarget {
     this.tell({ type: "microphone", from_sample: first });
     for (const piece of pieces) this.socket.send(piece);
     this.#ping();
-    this.#emit("attached", { back });
+    // So much of the microphone was too old to be kept.
+    const lost_s = Math.max(0, first - message.received_samples) / this.rateHz;
+    this.#emit("attached", { back, lost_s });
   }
 
   #begin(stream) {

@@ -1,4 +1,7 @@
 // The microphone on the audio thread: 20 ms of 16-bit samples a message, and how loud they are.
+// Silence goes on where the microphone is gone, so that what was said before it has an end.
+
+const NOTHING = new Float32Array(128);
 
 class Microphone extends AudioWorkletProcessor {
   constructor() {
@@ -9,9 +12,7 @@ class Microphone extends AudioWorkletProcessor {
   }
 
   process([input]) {
-    const samples = input[0];
-    if (!samples) return true;
-    for (const sample of samples) {
+    for (const sample of input[0] ?? NOTHING) {
       const value = Math.max(-1, Math.min(1, sample));
       this.peak = Math.max(this.peak, Math.abs(value));
       this.frame[this.filled++] = value < 0 ? value * 32768 : value * 32767;

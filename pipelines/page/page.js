@@ -2,6 +2,7 @@
 
 import "./components.js";
 import { CallLine } from "./line.js";
+import "./microphone-choice.js";
 import { Pictures } from "./picture.js";
 import { Sound } from "./sound.js";
 
@@ -12,6 +13,9 @@ const TOKEN_KEY = "crossfade-access";
 let sound = null;
 let line = null;
 let serving = "";
+// The node that was chosen and does not serve yet; a server that takes the call over is asked again.
+let wanted = "";
+let askAgain = false;
 let sees = true;
 const pictures = new Pictures($("preview"));
 
@@ -50,7 +54,7 @@ async function admission() {
 
 function begin(access) {
   for (const id of ["transcript", "tools", "figures", "node"]) $(id).clear();
-  $("session").textContent = serving = "";
+  $("session").textContent = serving = wanted = "";
   $("welcome").hidden = true;
   status("connecting", "Connecting");
   $("hang-up").disabled = false;
@@ -65,15 +69,21 @@ function begin(access) {
     if (news) line.report(stream, Math.max(0, samples - sound.buffered));
     $("agent-level").level = peak;
   };
+  sound.onLost = (settings) => {
+    $("transcript").note("The microphone is gone.");
+    $("mute").disabled = true;
+    $("microphone").lost(settings);
+  };
   line.addEventListener("attached", ({ detail }) => {
     status("live", "In a call");
     enable(true);
-    if (detail.back) note("The line is back.");
+    askAgain = detail.back && wanted !== "";
+    if (detail.back) note(back(detail.lost_s));
     else if (document.activeElement === document.body) $("mute").focus();
   });
   line.addEventListener("lost", () => {
     status("lost", "The line is down; coming back");
-    note("The line died. The call goes on as soon as it is back.");
+    note("The line died. The call goes on as soon as it is back; the last five seconds that you say are kept for it.");
   });
   line.addEventListener("clear", ({ detail }) => sound.clear(detail));
   line.addEventListener("sound", ({ detail }) => sound.play(detail));
@@ -105,7 +115,7 @@ function show(message) {
       if (message.user_speaking) pictures.take();
       break;
     case "node":
-      $("node").show(message);
+      chosen(message);
       if (serving && serving !== message.name) note(`${message.name} serves now.`);
       serving = message.name;
       sees = message.sees !== false;
@@ -114,13 +124,32 @@ function show(message) {
       eyes();
       break;
     case "session":
-      $("session").textContent = whoServes(message.text);
+      $("session").textContent = wanted ? comes(wanted) : whoServes(message.text);
       break;
     case "problem":
       note(message.message);
       break;
   }
 }
+
+function back(lost_s) {
+  if (lost_s < 0.1) return "The line is back.";
+  return `The line is back. ${lost_s.toFixed(1)} s of your microphone were lost; if you spoke then, say it again.`;
+}
+
+// What the server tells of who serves and who comes holds, unless it never heard of the choice.
+function chosen(message) {
+  const coming = message.coming ?? "";
+  if (askAgain && !coming && wanted !== message.name && message.choices.includes(wanted)) {
+    line.tell({ type: "node", name: wanted });
+  } else {
+    wanted = coming;
+  }
+  askAgain = false;
+  $("node").show(message, wanted);
+}
+
+const comes = (name) => `${name} comes at the next pause.`;
 
 // Who serves is to be seen already; why, and another provider behind the node, are not.
 function whoServes(text) {
@@ -136,6 +165,7 @@ function note(text) {
 
 function end(reason) {
   sound.close();
+  $("microphone").close();
   pictures.end();
   enable(false);
   for (const id of ["microphone-level", "agent-level"]) $(id).clear();
@@ -152,6 +182,7 @@ function end(reason) {
 
 function enable(live) {
   for (const id of IN_CALL) $(id).disabled = !live;
+  if (!$("microphone").hidden) $("mute").disabled = true;
   eyes();
   if (live) $("more").hidden = false;
   else details(false);
@@ -162,7 +193,7 @@ function enable(live) {
 // Pictures are for those who see.
 function eyes() {
   for (const id of ["camera", "screen"]) {
-    $(id).disabled = $("mute").disabled || !sees;
+    $(id).disabled = $("hang-up").disabled || !sees;
     $(id).title = sees ? "" : `${serving} sees no pictures`;
   }
 }
@@ -185,8 +216,10 @@ function problem(text) {
 }
 
 function explain(error) {
-  if (error.name === "NotAllowedError") return "The microphone is not allowed. Allow it for this page, and start again.";
-  if (error.name === "NotFoundError") return "No microphone was found. Plug one in, and start again.";
+  // In a call it goes on, whatever became of the microphone.
+  const again = $("welcome").hidden ? "try again" : "start again";
+  if (error.name === "NotAllowedError") return `The microphone is not allowed. Allow it for this page, and ${again}.`;
+  if (error.name === "NotFoundError") return `No microphone was found. Plug one in, and ${again}.`;
   if (error instanceof TypeError) return "The server cannot be reached.";
   return `It did not work: ${error.message}.`;
 }
@@ -204,6 +237,7 @@ async function look(source) {
 pictures.onPicture = (source, data) =>
   line?.tell({ type: "image", source, mime: "image/jpeg", data });
 pictures.onEnd = (source) => $(source).setAttribute("aria-pressed", "false");
+pictures.onLost = (source) => note(`The ${source} is not shown any more.`);
 
 $("start").addEventListener("click", start);
 $("access").addEventListener("submit", (event) => {
@@ -216,12 +250,26 @@ $("mute").addEventListener("click", ({ currentTarget: button }) => {
   sound.muted = muted;
   button.setAttribute("aria-pressed", String(muted));
 });
+$("microphone").addEventListener("choose", async ({ detail: deviceId }) => {
+  try {
+    const name = await sound.hear(deviceId);
+    const focused = $("microphone").contains(document.activeElement);
+    $("microphone").close();
+    $("mute").disabled = !line.attached;
+    if (focused) $("mute").focus();
+    note(`The agent hears you again, by ${name}.`);
+  } catch (error) {
+    $("microphone").say(explain(error));
+  }
+});
 $("camera").addEventListener("click", () => look("camera"));
 $("screen").addEventListener("click", () => look("screen"));
 $("node").addEventListener("choose", ({ detail: name }) => {
   if (line.tell({ type: "node", name })) {
-    $("session").textContent = name === serving ? "" : `${name} comes at the next pause.`;
+    wanted = name === serving ? "" : name;
+    $("session").textContent = wanted && comes(wanted);
   } else {
+    wanted = "";
     $("node").settle();
     note("The line is down. Choose again when it is back.");
   }

@@ -7,6 +7,8 @@ export class Pictures {
   // Called with the name of the source and the picture as base64 JPEG.
   onPicture = (_source, _data) => {};
   onEnd = (_source) => {};
+  // The browser or its user has ended it, and not this page.
+  onLost = (_source) => {};
 
   constructor(preview) {
     this.preview = preview;
@@ -21,7 +23,11 @@ export class Pictures {
       : devices.getDisplayMedia({ video: true }));
     this.source = source;
     this.stream = stream;
-    stream.getVideoTracks()[0].addEventListener("ended", () => this.end());
+    stream.getVideoTracks()[0].addEventListener("ended", () => {
+      if (this.stream !== stream || !this.source) return;
+      this.end();
+      this.onLost(source);
+    });
     this.preview.srcObject = stream;
     this.preview.hidden = false;
     await this.preview.play();

@@ -8,11 +8,12 @@ export class Sound {
   onMicrophone = (_sound, _peak) => {};
   // Called ten times a second with how far the loudspeaker is in which stream, and how loud.
   onPlayed = (_stream, _samples, _news, _peak) => {};
+  // Called with the settings of a microphone that is gone: unplugged, or not allowed any more.
+  onLost = (_settings) => {};
+  #muted = false;
 
   async open() {
-    this.microphone = await navigator.mediaDevices.getUserMedia({
-      audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true },
-    });
+    this.microphone = await microphone();
     try {
       await this.#connect(new AudioContext({ sampleRate: RATE_HZ, latencyHint: "interactive" }));
     } catch {
@@ -31,7 +32,23 @@ export class Sound {
   }
 
   set muted(muted) {
+    this.#muted = muted;
     for (const track of this.microphone.getAudioTracks()) track.enabled = !muted;
+  }
+
+  // Take another microphone, or one that is back, and give its name; the call does not notice.
+  async hear(deviceId) {
+    const heard = await microphone(deviceId);
+    const [track] = heard.getAudioTracks();
+    if (this.context.state === "closed") {
+      track.stop();
+      throw new Error("the call is over");
+    }
+    for (const old of this.microphone.getTracks()) old.stop();
+    this.microphone = heard;
+    this.muted = this.#muted;
+    this.#listen();
+    return track.label || "a microphone";
   }
 
   play(sound) {
@@ -56,10 +73,9 @@ export class Sound {
     this.context = context;
     await context.audioWorklet.addModule("microphone-worklet.js");
     await context.audioWorklet.addModule("speaker-worklet.js");
-    const source = context.createMediaStreamSource(this.microphone);
-    const ear = new AudioWorkletNode(context, "microphone", { numberOfOutputs: 0 });
-    ear.port.onmessage = ({ data }) => this.onMicrophone(data.sound, data.peak);
-    source.connect(ear);
+    this.ear = new AudioWorkletNode(context, "microphone", { numberOfOutputs: 0 });
+    this.ear.port.onmessage = ({ data }) => this.onMicrophone(data.sound, data.peak);
+    this.#listen();
     this.speaker = new AudioWorkletNode(context, "speaker", {
       numberOfInputs: 0,
       outputChannelCount: [1],
@@ -69,4 +85,22 @@ export class Sound {
     this.speaker.connect(context.destination);
     await context.resume();
   }
+
+  #listen() {
+    const [track] = this.microphone.getAudioTracks();
+    const settings = track.getSettings();
+    this.source?.disconnect();
+    this.source = this.context.createMediaStreamSource(this.microphone);
+    this.source.connect(this.ear);
+    track.addEventListener("ended", () => {
+      if (this.microphone.getAudioTracks()[0] === track) this.onLost(settings);
+    });
+  }
+}
+
+async function microphone(deviceId) {
+  if (!navigator.mediaDevices) throw new Error("browsers give the microphone to pages by https or at localhost only");
+  const audio = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+  if (deviceId) audio.deviceId = { exact: deviceId };
+  return navigator.mediaDevices.getUserMedia({ audio });
 }

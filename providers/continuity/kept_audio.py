@@ -47,12 +47,14 @@ class KeptAudio:
 
     def forget_to(self, position_bytes: int) -> None:
         """Forget all before a position; a turn that began before it begins there from now on."""
-        chunks = self._chunks
-        while chunks and self.start_bytes + len(chunks[0]) <= position_bytes:
-            self.start_bytes += len(chunks.popleft())
-        if chunks and self.start_bytes < position_bytes:
-            chunks[0] = chunks[0][position_bytes - self.start_bytes :]
-            self.start_bytes = position_bytes
+        chunks, start = self._chunks, self.start_bytes
+        while chunks and (end := start + len(chunks[0])) <= position_bytes:
+            chunks.popleft()
+            start = end
+        if chunks and start < position_bytes:
+            chunks[0] = chunks[0][position_bytes - start :]
+            start = position_bytes
+        self.start_bytes = start
         if self._marks:
             self._forget_marks()
 

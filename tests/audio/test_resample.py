@@ -1,4 +1,5 @@
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 
 import numpy as np
@@ -149,6 +150,28 @@ def test_pieces_of_one_length_give_what_any_other_cut_gives() -> None:
             stream.process(pcm[at:end]) for at, end in zip(cuts, [*cuts[1:], len(pcm)], strict=True)
         ]
         assert b"".join([*pieces, stream.flush()]) == resample(pcm, in_hz, out_hz)
+
+
+def test_streams_that_take_turns_and_streams_of_two_threads_do_not_mix() -> None:
+    sounds = [tone(hz, 16000, 0.4) for hz in (300, 1700)]
+    cuts = [[sound[at : at + 640] for at in range(0, len(sound), 640)] for sound in sounds]
+
+    def alone(cut: list[bytes]) -> bytes:
+        stream = StreamResampler(16000, 24000)
+        return b"".join(map(stream.process, cut)) + stream.flush()
+
+    streams = [StreamResampler(16000, 24000) for _ in sounds]
+    turns = [
+        [stream.process(piece) for stream, piece in zip(streams, pieces, strict=True)]
+        for pieces in zip(*cuts, strict=True)
+    ]
+    mixed = [
+        b"".join(out) + stream.flush()
+        for out, stream in zip(zip(*turns, strict=True), streams, strict=True)
+    ]
+    assert mixed == [alone(cut) for cut in cuts]
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(alone, cuts * 20)) == mixed * 20
 
 
 def test_flush_starts_a_new_stream() -> None:

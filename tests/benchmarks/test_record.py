@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crossfade.benchmarks.record import RecordResult, held, lateness_ms
+from crossfade.benchmarks.record import RecordResult, Round, content, held, lateness_ms
 
 BEATS_NS = [round((7 + 20 * n) * 1e6) for n in range(1000)]
 
@@ -29,14 +29,26 @@ def test_who_misses_a_beat_is_later_by_one() -> None:
     assert lateness_ms(written)[400] == pytest.approx(20, abs=0.001)
 
 
-def test_after_a_pause_nobody_is_late() -> None:
-    later = [at_ns + round(3000e6) for at_ns in BEATS_NS]
+def test_every_answer_has_a_beat_of_its_own_and_begins_as_it_comes() -> None:
+    later = [at_ns + round((30_000 + 7 + 20 * (n > 0)) * 1e6) for n, at_ns in enumerate(BEATS_NS)]
+    later[0] += round(4e6)
     assert lateness_ms([*BEATS_NS, *later]).max() == pytest.approx(0, abs=0.001)
+    assert lateness_ms([BEATS_NS[0]]).tolist() == [0]
 
 
-@pytest.mark.parametrize(("added_ms", "well"), [(0.4, True), (1.6, False)])
-def test_the_goal_is_told_by_the_difference_of_the_rounds(added_ms: float, well: bool) -> None:
-    off = [np.full(100, 0.1 * n) for n in range(5)]
-    result = RecordResult(recorded=[each + added_ms for each in off], unrecorded=off)
+@pytest.mark.parametrize(
+    ("added_ms", "more_cpu", "well"), [(0.4, 0.08, True), (1.6, 0.08, False), (0.4, 0.12, False)]
+)
+def test_the_goals_are_told_by_the_differences_of_the_rounds(
+    added_ms: float, more_cpu: float, well: bool
+) -> None:
+    late = [np.full(100, 0.1 * n) for n in range(5)]
+    off = [Round(cpu_percent=1 + n, late_ms=each) for n, each in enumerate(late)]
+    on = [
+        Round(cpu_percent=(1 + n) * (1 + more_cpu), late_ms=each + added_ms)
+        for n, each in enumerate(late)
+    ]
+    result = RecordResult(recorded=on, unrecorded=off)
     assert result.added_ms(99) == pytest.approx(added_ms)
+    assert content(result)["cpu_share"] == pytest.approx(more_cpu)
     assert held(result) is well

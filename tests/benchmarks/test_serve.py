@@ -9,13 +9,17 @@ from crossfade.benchmarks.drain import Drain
 from crossfade.benchmarks.drain import content as drained
 from crossfade.benchmarks.drain import held as all_went_on
 from crossfade.benchmarks.drain import table as drain_table
-from crossfade.benchmarks.serve import _load, content, table
+from crossfade.benchmarks.serve import Look, _load, content, table
 from crossfade.benchmarks.serve_clients import BUSY, Order, _payload, frame
 from crossfade.transports.client_socket import plain_frame
 from tests.observability.rendered import text_of
 
 ORDER = Order(host="127.0.0.1", port=1, calls=2, warm_up_s=1, seconds=10)
-LOOKS = [(100.0, 10.0, 200.0), (105.0, 11.0, 201.0), (110.0, 14.0, 202.0)]
+LOOKS = [
+    Look(at_s=100.0, cpu_s=10.0, loop_cpu_s=8.0, mib=200.0),
+    Look(at_s=105.0, cpu_s=11.0, loop_cpu_s=9.0, mib=201.0),
+    Look(at_s=110.0, cpu_s=14.0, loop_cpu_s=11.0, mib=202.0),
+]
 
 
 def caller(**fields: Any) -> dict[str, Any]:
@@ -34,12 +38,13 @@ def noted(late_ms: float = 3.0) -> dict[str, Any]:
 
 
 def test_what_came_is_held_against_what_was_said() -> None:
-    load = _load(ORDER, [caller()], noted(), LOOKS)
+    load = _load(ORDER, [caller()], noted(), LOOKS, cores=2)
     assert load.up_p50_ms == load.up_p99_ms == pytest.approx(3.0)
     assert load.heard_share == pytest.approx(1.0)
     assert load.down_p99_ms == pytest.approx(1.98)
     assert load.pace_p50_ms == 13.0
     assert (load.cpu_percent, load.cpu_worst_percent) == (40.0, 60.0)
+    assert (load.loop_cpu_percent, load.cores) == (30.0, 2)
     assert (load.calls, load.refused, load.died) == (1, 0, 0)
     assert load.held
     assert content(load)["held"]
@@ -48,12 +53,12 @@ def test_what_came_is_held_against_what_was_said() -> None:
 
 def test_who_is_told_that_the_server_is_busy_is_no_call_that_died() -> None:
     refused = caller(close_code=BUSY, service_number=-1)
-    load = _load(ORDER, [caller(), refused], noted(), LOOKS)
+    load = _load(ORDER, [caller(), refused], noted(), LOOKS, cores=2)
     assert (load.calls, load.refused, load.died) == (1, 1, 0)
-    assert not _load(ORDER, [caller(died=True)], noted(), LOOKS).held
-    assert not _load(ORDER, [caller()], noted(late_ms=25), LOOKS).held
-    grown = [*LOOKS, (115.0, 15.0, 230.0)]
-    assert not _load(ORDER, [caller()], noted(), grown).held
+    assert not _load(ORDER, [caller(died=True)], noted(), LOOKS, cores=2).held
+    assert not _load(ORDER, [caller()], noted(late_ms=25), LOOKS, cores=2).held
+    grown = [*LOOKS, Look(at_s=115.0, cpu_s=15.0, loop_cpu_s=12.0, mib=230.0)]
+    assert not _load(ORDER, [caller()], noted(), grown, cores=2).held
 
 
 @pytest.mark.parametrize("length", [0, 125, 126, 640, 65_536])

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text as sql
 
 from crossfade.conversation.heard import WordTiming
 from crossfade.conversation.store import CallStore, open_store
@@ -546,14 +547,12 @@ def test_connections_that_the_server_ended_are_made_anew(url: str) -> None:
 def test_a_full_disk_is_told_and_passes(tmp_path: Path) -> None:
     async def main(store: CallStore) -> None:
         await store.write([began()])
-        async with store._database.transaction() as connection:
-            await connection.exec_driver_sql("PRAGMA max_page_count = 1")
+        await store._database.at_once(lambda s: s.execute(sql("PRAGMA max_page_count = 1")))
         many = rows(tuple(UserTurn(started_at_s=100.0, text="x" * 5000) for _ in range(200)))
         with pytest.raises(StoreUnavailable, match="full"):
             await store.write([CallChanges(call_id="a", entries=many)])
         assert [one.entries for one in await store.calls()] == [0]
-        async with store._database.transaction() as connection:
-            await connection.exec_driver_sql("PRAGMA max_page_count = 100000")
+        await store._database.at_once(lambda s: s.execute(sql("PRAGMA max_page_count = 100000")))
         await store.write([CallChanges(call_id="a", entries=many)])
         assert [one.entries for one in await store.calls()] == [200]
 

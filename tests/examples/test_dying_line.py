@@ -13,11 +13,15 @@ from crossfade.pipelines.native_call import run_native
 from crossfade.pipelines.settings import NativeSettings
 from tests.clock import run
 from tests.project import ROOT
+from tests.virtual_workers import jump_while_workers_rest
 
 FAULTS = ROOT / "examples" / "dying_line.yaml"
 
 
-def test_the_call_goes_on_and_loses_no_turn(tmp_path: Path) -> None:
+def test_the_call_goes_on_and_loses_no_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jump_while_workers_rest(monkeypatch)
     settings = NativeSettings(provider="emulator", faults=FAULTS, runs=tmp_path)
     outcome = run(run_native(settings, announce=print, listener=lambda _: None))
     turns = json.loads((outcome.folder / "transcript.json").read_text())["turns"]

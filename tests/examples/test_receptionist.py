@@ -20,7 +20,7 @@ from crossfade.pipelines.serve_settings import TWILIO_SID_VARIABLE, TWILIO_TOKEN
 from crossfade.processors.tools import ToolArgumentsError
 from tests.clock import run
 from tests.examples.rehearsing import called, rehearsed, said
-from tests.pipelines.test_serve_phone import TOKEN, asked, hears
+from tests.pipelines.phones import TOKEN, asked, hears
 
 MONDAY = receptionist.MONDAY
 ON_THE_PHONE = f"""

@@ -14,6 +14,7 @@ from crossfade.pipelines.native_call import run_native
 from crossfade.pipelines.settings import NativeSettings
 from crossfade.processors.tools import ToolArgumentsError
 from tests.clock import run
+from tests.virtual_workers import jump_while_workers_rest
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +26,10 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
-def test_the_agent_tells_the_weather_it_looked_up(tmp_path: Path) -> None:
+def test_the_agent_tells_the_weather_it_looked_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jump_while_workers_rest(monkeypatch)
     settings = NativeSettings(provider="emulator", runs=tmp_path)
     outcome = run(
         run_native(settings, announce=print, listener=lambda _: None, tools=[weather.get_weather])

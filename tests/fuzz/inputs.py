@@ -209,7 +209,8 @@ _CLAIMS = Claims(
     input_rate_hz=16000,
     output_rate_hz=24000,
 )
-_ACCESS = Access(["a token of the fuzzer's own"], "a secret of the fuzzer's own")
+_SHOWN = "a token of the fuzzer's own"
+_ACCESS = Access([_SHOWN], "a secret of the fuzzer's own")
 
 
 def _text(data: bytes) -> str:
@@ -365,7 +366,7 @@ def inputs(folder: Path) -> Mapping[str, Input]:
         ),
         "resume token": Input(corpus=[_SIGNER.issue(_CLAIMS).encode()], feed=_token),
         "ticket": Input(
-            corpus=[each.encode() for each in _TICKETS] + [_ACCESS.visit(_NOW_S).encode()],
+            corpus=[each.encode() for each in _TICKETS] + [_ACCESS.visit(_SHOWN, _NOW_S).encode()],
             feed=_ticket,
         ),
         "webhook": Input(

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from crossfade.errors import SettingsError
 from crossfade.observability import recorder
+from crossfade.observability.call_sound import CallSound
 from crossfade.observability.recorder import Recorder
-from crossfade.observability.timeline import LATE_S
+from crossfade.observability.timeline import LATE_S, Side
 
 RATE_HZ = 24_000
 
@@ -27,10 +28,12 @@ def sounding(channel: NDArray[np.int16]) -> tuple[float, float]:
 def test_the_caller_is_left_and_the_agent_right_each_at_its_time(tmp_path: Path) -> None:
     path = tmp_path / "recording.wav"
     record = Recorder(path, RATE_HZ)
+    sound = CallSound(record.take)
     for frame in range(50):
-        record.caller_audio(tone(0.02, 16_000), 16_000, frame * 0.02)
+        sound.add(Side.CALLER, tone(0.02, 16_000), 16_000, frame * 0.02)
         if frame >= 25:
-            record.agent_audio(tone(0.02, RATE_HZ), RATE_HZ, frame * 0.02)
+            sound.add(Side.AGENT, tone(0.02, RATE_HZ), RATE_HZ, frame * 0.02)
+    sound.finish()
     record.close()
     frames, rate_hz = soundfile.read(path, dtype="int16", always_2d=True)
     assert (rate_hz, soundfile.info(path).subtype) == (RATE_HZ, "PCM_16")
@@ -41,7 +44,7 @@ def test_the_caller_is_left_and_the_agent_right_each_at_its_time(tmp_path: Path)
 
 def test_a_path_that_says_so_is_flac(tmp_path: Path) -> None:
     record = Recorder(tmp_path / "recording.flac", RATE_HZ)
-    record.caller_audio(tone(1, RATE_HZ), RATE_HZ, 0.0)
+    CallSound(record.take).add(Side.CALLER, tone(1, RATE_HZ), RATE_HZ, 0.0)
     record.close()
     frames, _ = soundfile.read(tmp_path / "recording.flac", dtype="int16", always_2d=True)
     assert soundfile.info(tmp_path / "recording.flac").format == "FLAC"
@@ -59,8 +62,9 @@ def test_the_file_is_playable_while_the_call_runs(tmp_path: Path) -> None:
         written.set()
 
     record._write = write_and_tell  # type: ignore[method-assign]
-    record.caller_audio(tone(2, RATE_HZ), RATE_HZ, 0.0)
-    record.agent_audio(tone(0.02, RATE_HZ), RATE_HZ, 1.5)
+    sound = CallSound(record.take)
+    sound.add(Side.CALLER, tone(2, RATE_HZ), RATE_HZ, 0.0)
+    sound.add(Side.AGENT, tone(0.02, RATE_HZ), RATE_HZ, 1.5)
     assert written.wait(5)
     frames, _ = soundfile.read(path, dtype="int16", always_2d=True)
     assert len(frames) in (0, round((1.5 - LATE_S - 0.06) * RATE_HZ))
@@ -72,9 +76,27 @@ def test_what_finds_no_room_is_refused_and_counted(
 ) -> None:
     monkeypatch.setattr(recorder, "_QUEUE_BYTES", 1000)
     record = Recorder(tmp_path / "recording.wav", RATE_HZ)
-    record.agent_audio(tone(0.1, RATE_HZ), RATE_HZ, 0.0)
+    CallSound(record.take).add(Side.AGENT, tone(0.1, RATE_HZ), RATE_HZ, 0.0)
     record.close()
     assert record.dropped_ms == 100
+
+
+def test_behind_what_found_no_room_all_lies_at_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "recording.wav"
+    record = Recorder(path, RATE_HZ)
+    sound = CallSound(record.take)
+    limit = recorder._QUEUE_BYTES
+    for frame in range(100):
+        full = 40 <= frame < 80
+        monkeypatch.setattr(recorder, "_QUEUE_BYTES", 0 if full else limit)
+        sound.add(Side.AGENT, tone(0.02, RATE_HZ), RATE_HZ, frame * 0.02)
+    sound.finish()
+    record.close()
+    assert record.dropped_ms == pytest.approx(800, abs=1)
+    frames, _ = soundfile.read(path, dtype="int16", always_2d=True)
+    assert sounding(frames[:, 1]) == pytest.approx((0, 2), abs=0.003)
 
 
 def test_a_closed_recorder_takes_nothing_more(tmp_path: Path) -> None:
@@ -82,7 +104,7 @@ def test_a_closed_recorder_takes_nothing_more(tmp_path: Path) -> None:
     record = Recorder(path, RATE_HZ)
     record.close()
     record.close()
-    record.caller_audio(tone(1, RATE_HZ), RATE_HZ, 0.0)
+    CallSound(record.take).add(Side.CALLER, tone(1, RATE_HZ), RATE_HZ, 0.0)
     assert soundfile.info(path).frames == 0
 
 
@@ -98,6 +120,6 @@ def test_a_disk_that_fails_is_told_and_disturbs_nothing(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     record._file.write = fail  # type: ignore[method-assign]
-    record.caller_audio(tone(1, RATE_HZ), RATE_HZ, 0.0)
+    CallSound(record.take).add(Side.CALLER, tone(1, RATE_HZ), RATE_HZ, 0.0)
     record.close()
     assert isinstance(record.failure, OSError)

@@ -77,6 +77,7 @@ def test_a_line_that_was_cut_off_is_passed_over(tmp_path: Path) -> None:
 
 def test_lines_of_another_kind_do_no_harm(tmp_path: Path) -> None:
     strange = ["[]", "1", '"x"', "{}", '{"t":"1","dir":"in","type":"x"}', '{"t":true,"dir":"a"}']
+    strange.append('{"t":1e308,"dir":"frame","type":"StartFrame"}')
     (tmp_path / "events.jsonl").write_text("\n".join([*strange, json.dumps(STARTED), "", ""]))
     log = read_log(tmp_path / "events.jsonl")
     assert [line.type for line in log.lines] == ["call.started"]

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from crossfade.observability import timeline
+from crossfade.observability.call_sound import CallSound, Placed
 from crossfade.observability.timeline import (
     JITTER_S,
     LATE_S,
@@ -86,6 +87,27 @@ def test_what_an_agent_says_late_was_heard_late() -> None:
     assert edges(pieces) == [1.0, 1.3, 1.32, 1.34]
 
 
+class Recorded:
+    """A timeline that is given chunks as they come."""
+
+    def __init__(self) -> None:
+        self.timeline = StereoTimeline(RATE_HZ)
+        self.sound = CallSound(self._lay)
+        self.refused: list[Piece] = []
+
+    def _lay(self, placed: Placed, now_s: float) -> None:
+        for side, piece in placed:
+            if not self.timeline.lay(side, piece, now_s):
+                self.refused.append(piece)
+
+    def add(self, side: Side, pcm: bytes, at_s: float) -> None:
+        self.sound.add(side, pcm, RATE_HZ, at_s)
+
+    def finish(self) -> bytes:
+        self.sound.finish()
+        return self.timeline.finish()
+
+
 arrivals = st.lists(
     st.tuples(
         st.sampled_from(Side),
@@ -101,38 +123,38 @@ arrivals = st.lists(
 def test_taking_early_changes_nothing_of_the_recording(
     chunks: list[tuple[Side, float, int]], taken_after: set[int]
 ) -> None:
-    whole, pieces = StereoTimeline(RATE_HZ), StereoTimeline(RATE_HZ)
+    whole, pieces = Recorded(), Recorded()
     early = b""
     at_s = 0.0
     for number, (side, pause_s, samples) in enumerate(chunks):
         at_s += pause_s
         for each in (whole, pieces):
-            assert each.add(side, chunk(number + 1, samples), RATE_HZ, at_s)
+            each.add(side, chunk(number + 1, samples), at_s)
         if number in taken_after:
-            early += pieces.take()
+            early += pieces.timeline.take()
     assert early + pieces.finish() == whole.finish()
 
 
 @settings(deadline=None)
 @given(arrivals)
 def test_no_sample_is_lost_or_said_twice(chunks: list[tuple[Side, float, int]]) -> None:
-    stereo = StereoTimeline(RATE_HZ)
+    stereo = Recorded()
     expected: dict[Side, list[int]] = {side: [] for side in Side}
     at_s = 0.0
     for number, (side, pause_s, samples) in enumerate(chunks):
         at_s += pause_s
-        stereo.add(side, chunk(number + 1, samples), RATE_HZ, at_s)
+        stereo.add(side, chunk(number + 1, samples), at_s)
         expected[side] += [number + 1] * samples
-    sides = channels(stereo.take() + stereo.finish())
+    sides = channels(stereo.timeline.take() + stereo.finish())
     for side in Side:
         said = sides[side.value]
         assert said[said != 0].tolist() == expected[side]
 
 
 def test_each_side_lies_at_its_time_and_silence_fills_the_rest() -> None:
-    stereo = StereoTimeline(RATE_HZ)
-    stereo.add(Side.CALLER, chunk(7), RATE_HZ, 0.5)
-    stereo.add(Side.AGENT, chunk(9), RATE_HZ, 1.0)
+    stereo = Recorded()
+    stereo.add(Side.CALLER, chunk(7), 0.5)
+    stereo.add(Side.AGENT, chunk(9), 1.0)
     left, right = channels(stereo.finish())
     assert len(left) == round(1.02 * RATE_HZ)
     assert np.flatnonzero(left).tolist() == list(range(4000, 4000 + FRAME))
@@ -140,9 +162,9 @@ def test_each_side_lies_at_its_time_and_silence_fills_the_rest() -> None:
 
 
 def test_what_is_taken_is_behind_what_may_still_change() -> None:
-    stereo = StereoTimeline(RATE_HZ)
-    stereo.add(Side.CALLER, chunk(7), RATE_HZ, 1.0)
-    taken_s = channels(stereo.take()).shape[1] / RATE_HZ
+    stereo = Recorded()
+    stereo.add(Side.CALLER, chunk(7), 1.0)
+    taken_s = channels(stereo.timeline.take()).shape[1] / RATE_HZ
     assert 0.4 < taken_s < 1.0 - LATE_S
 
 
@@ -153,22 +175,26 @@ def test_resampled_sound_keeps_its_length_however_it_was_cut(
 ) -> None:
     track = Track(24_000)
     for samples in lengths:
-        track.add(chunk(1000, samples), rate_hz, 0.0)
+        track.lay(Piece(chunk(1000, samples), rate_hz, track.end_s, True))
     expected = round(sum(lengths) * 24_000 / rate_hz)
     assert abs(len(track.take(10**6).rstrip(b"\0")) / 2 - expected) <= 2
 
 
 def test_a_change_of_rate_inside_a_run_leaves_no_gap() -> None:
     track = Track(16_000)
-    track.add(chunk(1000, 800), 8000, 0.0)
-    track.add(chunk(1000, 1600), 16_000, 0.1)
+    track.lay(Piece(chunk(1000, 800), 8000, 0.0, False))
+    track.lay(Piece(chunk(1000, 1600), 16_000, 0.1, True))
     sound = np.frombuffer(track.take(3200), dtype="<i2")
     assert np.abs(sound[100:3100] - 1000.0).max() < 600
 
 
 def test_a_side_too_far_ahead_of_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeline, "LIMIT_S", 1.01)
-    stereo = StereoTimeline(RATE_HZ)
-    accepted = [stereo.add(Side.AGENT, chunk(1), RATE_HZ, 0.0) for _ in range(60)]
-    assert accepted == [True] * 51 + [False] * 9
-    assert stereo.add(Side.CALLER, chunk(1), RATE_HZ, 0.0)
+    stereo = Recorded()
+    for _ in range(60):
+        stereo.add(Side.AGENT, chunk(1), 0.0)
+        stereo.sound.hand_on()
+    assert edges(stereo.refused) == pytest.approx([1.02 + n * FRAME_S for n in range(9)])
+    stereo.add(Side.CALLER, chunk(1), 0.0)
+    stereo.sound.hand_on()
+    assert len(stereo.refused) == 9

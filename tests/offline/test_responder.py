@@ -96,8 +96,46 @@ def test_a_missing_value_is_asked_for_and_its_answer_completes_the_call() -> Non
     assert question == "Which city would you like?"
     history = [("user", "what is the weather"), ("assistant", question)]
     assert BRAIN.reply("tokyo please", history) == calls(("get_weather", {"city": "Tokyo"}))
-    assert BRAIN.reply("Timbuktu", history) == calls(("get_weather", {"city": "Timbuktu"}))
+    assert BRAIN.reply("timbuktu", history) == calls(("get_weather", {"city": "Timbuktu"}))
     assert BRAIN.reply("goodbye", history).text == "Goodbye! It was nice to talk to you."
+
+
+@pytest.mark.parametrize("text", ["okay", "i don't know", "oh yes please", "the light", "no", "hm"])
+def test_what_is_no_name_does_not_answer_the_question_for_a_city(text: str) -> None:
+    history = [("user", "what is the weather"), ("assistant", "Which city would you like?")]
+    assert not BRAIN.reply(text, history).tool_calls
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "how warm in okay",
+        "be me the temperature in command",
+        "what is the weather in Okay",
+        "the weather in Hot Umbrella",
+    ],
+)
+def test_a_place_that_may_be_misheard_is_asked_for(text: str) -> None:
+    assert BRAIN.reply(text) == Reply(text="Which city would you like?")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "you will now the light at account rain",
+        "You will now meet at Account Rain",
+        "the light can kitchen thank you",
+        "unknown kitchen light",
+    ],
+)
+def test_words_of_a_request_that_stand_anywhere_call_nothing(text: str) -> None:
+    assert not BRAIN.reply(text).tool_calls
+
+
+def test_a_place_that_is_written_as_a_name_needs_not_be_known() -> None:
+    wanted = calls(("get_weather", {"city": "Ulaanbaatar"}))
+    assert BRAIN.reply("What is the weather in Ulaanbaatar?") == wanted
+    assert BRAIN.reply("the temperature in Ulaanbaatar please") == wanted
 
 
 def test_values_said_before_the_question_are_kept() -> None:

@@ -26,6 +26,8 @@ class Network:
 
     def __init__(self) -> None:
         self.up = True
+        self.server = ""
+        """Where new lines lead to."""
         self.flows = asyncio.Event()
         self.flows.set()
         self._lines: set[asyncio.StreamWriter] = set()
@@ -38,13 +40,14 @@ class Network:
     @contextlib.asynccontextmanager
     async def to(self, url: str) -> AsyncIterator[str]:
         """Gives the address of the page behind it."""
-        server = urlsplit(url)
+        self.server = url
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             if not self.up:
                 writer.transport.abort()
                 return
             await self.flows.wait()
+            server = urlsplit(self.server)
             far_reader, far_writer = await asyncio.open_connection(server.hostname, server.port)
             self._lines |= {writer, far_writer}
             with contextlib.suppress(OSError):
@@ -88,7 +91,14 @@ def microphone(path: Path, said: Mapping[float, str], *, length_s: float = 60) -
 
 
 @contextlib.asynccontextmanager
-async def browser(voice: Path, *flags: str) -> AsyncIterator[Any]:
+async def browser(voice: Path, *flags: str, allows: bool = True) -> AsyncIterator[Any]:
+    """A browser with this microphone.
+
+    Args:
+        voice: What is heard at its microphones.
+        flags: More for its command line.
+        allows: Whether it allows all that pages ask for; else its contexts' permissions hold.
+    """
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
@@ -97,7 +107,7 @@ async def browser(voice: Path, *flags: str) -> AsyncIterator[Any]:
             args=[
                 "--no-sandbox",
                 "--use-fake-device-for-media-stream",
-                "--use-fake-ui-for-media-stream",
+                *(["--use-fake-ui-for-media-stream"] if allows else []),
                 f"--use-file-for-fake-audio-capture={voice}",
                 *flags,
             ],

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,13 @@ def scripted(folder: Path, scenario: str = SCENARIO) -> ScriptedBackend:
     path = folder / "scenario.yaml"
     path.write_text(scenario)
     return ScriptedBackend(path)
+
+
+async def until(holds: Callable[[], Awaitable[bool]], timeout_s: float = 10.0) -> None:
+    """Wait for what comes soon, such as what a server does after it has said goodbye."""
+    async with asyncio.timeout(timeout_s):
+        while not await holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 @dataclass

@@ -149,7 +149,7 @@ def test_the_native_command_speaks_with_the_arms_model_and_keeps_which(tmp_path:
 
 
 def test_an_arm_that_the_command_cannot_speak_with_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="route others in Python"):
+    with pytest.raises(SettingsError, match="can route others"):
         routed(settings(tmp_path, "arms: [{name: a, node: cascade}]"))
 
 

@@ -92,8 +92,25 @@ def test_a_recogniser_that_can_is_made_to(monkeypatch: pytest.MonkeyPatch) -> No
     assert not waits.eager_end_of_turn_enabled
 
 
-def test_an_address_that_is_none_is_refused() -> None:
-    assert "http://" in refused("--demo", "--llm-base-url", "not an address")
+@pytest.mark.parametrize(
+    "address", ["not an address", "ftp://host/v1", "http://", "http://host:99999/v1", "http://[::"]
+)
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    assert "http://" in refused("--demo", "--llm-base-url", address)
+
+
+def test_a_model_that_is_named_as_part_of_a_service_is_told_its_place() -> None:
+    assert "--llm-model gpt-4.1" in refused("--demo", "--llm", "openai:gpt-4.1")
+
+
+def test_a_module_that_fails_while_it_is_loaded_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_voice.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    line = refused("--demo", "--tts", "broken_voice:Mine")
+    assert "broken_voice:Mine" in line
+    assert "ZeroDivisionError" in line
 
 
 def test_a_service_of_ones_own_is_taken_by_its_path(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,8 +178,8 @@ FIRST = "All right, then something else. There was a keeper of a lighthouse far 
 SECOND = "I am the second one and I know what was said before."
 
 
-def answers(text: str) -> str:
-    turns = f"  - {{on: speech, hear: good morning, say: {text!r}}}\n" * 3
+def answers(text: str, times: int = 3) -> str:
+    turns = f"  - {{on: speech, hear: good morning, say: {text!r}}}\n" * times
     return f"otherwise: Well.\nturns:\n{turns}"
 
 
@@ -258,6 +258,165 @@ def test_a_node_is_switched_by_click_in_a_browser(tmp_path: Path) -> None:
         for sentence in (FIRST, SECOND, rules):
             assert share_heard(heard, sentence) > ENOUGH_WORDS
         assert max(share_heard(heard, other) for other in OTHER_WORDS) < ENOUGH_WORDS
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.realtime
+@needs_browser
+def test_a_node_that_was_chosen_comes_though_another_server_goes_on(tmp_path: Path) -> None:
+    """The first server never came to the pause that the choice waited for."""
+
+    async def scenario() -> None:
+        from playwright.async_api import expect
+
+        network, store = Network(), str(tmp_path / "calls.db")
+        others = [ServedNode(name=CASCADE)]
+        async with (
+            OpenAIEmulator(scripted(tmp_path, answers(STORY * 3))) as emulator,
+            serving(tmp_path, emulator, store=store, others=others, drain_s=0) as old,
+            serving(tmp_path, emulator, store=store, others=others) as new,
+            network.to(old.url) as address,
+            browser(microphone(tmp_path / "voice.wav", {0.5: "greeting"}, length_s=8)) as chromium,
+        ):
+            page = await chromium.new_page()
+            told: list[str] = []
+            page.on("pageerror", lambda error: told.append(str(error)))
+            await page.goto(address)
+            await page.get_by_role("button", name="Start the call").click()
+            status, transcript = page.locator("#status"), page.locator("#transcript")
+            await expect(transcript).to_contain_text("Once upon a time", timeout=20000)
+            await page.get_by_role("button", name="Mute").click()
+            choice = page.get_by_role("group", name="Talking to")
+            await choice.get_by_role("button", name=CASCADE).click()
+            coming = choice.locator("[aria-busy=true]")
+            await expect(coming).to_have_text(CASCADE)
+            # The line alone dies: the server knows what was chosen.
+            network.cut()
+            network.up = True
+            await expect(transcript).to_contain_text("The line is back.")
+            await expect(coming).to_have_text(CASCADE)
+            await expect(page.locator("#session")).to_have_text(
+                f"{CASCADE} comes at the next pause."
+            )
+            network.server = new.url
+            await old.terminate()
+            await expect(transcript.locator(".note")).to_have_count(4, timeout=15000)
+            await expect(status).to_have_text("In a call")
+            serves = choice.locator("[aria-pressed=true]")
+            await expect(serves).to_have_text(CASCADE, timeout=40000)
+            await expect(coming).to_have_count(0)
+            await page.get_by_role("button", name="Hang up").click()
+            await expect(status).to_have_text("The call is over")
+            assert told == []
+
+    asyncio.run(scenario())
+
+
+UNPLUG = """() => {
+  window.plugged = false;
+  for (const track of window.heard.splice(0)) {
+    track.stop();
+    track.dispatchEvent(new Event("ended"));
+  }
+  navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+}"""
+PLUG = """() => {
+  window.plugged = true;
+  navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+}"""
+DEVICES = """
+window.plugged = true;
+window.heard = [];
+window.other = "none";
+const devices = navigator.mediaDevices;
+const [ask, list] = [devices.getUserMedia.bind(devices), devices.enumerateDevices.bind(devices)];
+const unplugged = (id) => !window.plugged && id !== window.other;
+devices.getUserMedia = async (wanted) => {
+  const id = wanted.audio?.deviceId?.exact;
+  if (unplugged(id)) throw new DOMException("none", "NotFoundError");
+  const stream = await ask(wanted);
+  window.heard.push(...stream.getAudioTracks());
+  return stream;
+};
+devices.enumerateDevices = async () =>
+  (await list()).filter(({ deviceId }) => !unplugged(deviceId));
+"""
+"""A browser's microphones, all but `other` of which can be unplugged."""
+
+
+@pytest.mark.realtime
+@needs_browser
+def test_a_microphone_is_lost_and_comes_back_in_mid_call(tmp_path: Path) -> None:
+    """It is told in words, and another can be chosen by the keyboard, without the call's end."""
+
+    async def scenario() -> None:
+        from playwright.async_api import expect
+
+        async with (
+            OpenAIEmulator(scripted(tmp_path, answers(FIRST, times=9))) as emulator,
+            serving(tmp_path, emulator) as server,
+            browser(
+                microphone(tmp_path / "voice.wav", {1: "greeting"}, length_s=5), allows=False
+            ) as chromium,
+        ):
+            context = await chromium.new_context(permissions=["microphone"])
+            page = await context.new_page()
+            told: list[str] = []
+            page.on("pageerror", lambda error: told.append(str(error)))
+            await page.add_init_script(DEVICES)
+            await page.goto("http" + server.url.removeprefix("ws").removesuffix("ws"))
+            await page.get_by_role("button", name="Start the call").click()
+            status, transcript = page.locator("#status"), page.locator("#transcript")
+            said, alert = transcript.locator("article.user"), page.get_by_role("alert")
+            await expect(said).to_have_count(1, timeout=15000)
+            mute = page.get_by_role("button", name="Mute")
+
+            # Nothing else is there; what was unplugged is heard again by itself.
+            await page.evaluate(UNPLUG)
+            await expect(alert).to_contain_text("There is no microphone now")
+            await expect(page.get_by_label("Microphone")).not_to_be_visible()
+            await expect(mute).to_be_disabled()
+            await page.get_by_role("button", name="Ask again").click()
+            await expect(alert).to_contain_text("No microphone was found")
+            await asyncio.sleep(6)
+            before = await said.count()
+            await expect(status).to_have_text("In a call")
+            await page.evaluate(PLUG)
+            await expect(transcript).to_contain_text("The agent hears you again")
+            await expect(alert).not_to_be_visible()
+            await expect(mute).to_be_enabled()
+            await expect(said).not_to_have_count(before, timeout=15000)
+
+            # Another one is there, and is chosen.
+            found = "navigator.mediaDevices.enumerateDevices().then(all => window.other ="
+            found += " all.filter(each => each.kind === 'audioinput').at(-1).deviceId)"
+            other = await page.evaluate(found)
+            await page.evaluate(UNPLUG)
+            await expect(alert).to_contain_text("choose another one, or write")
+            before = await said.count()
+            choice = page.get_by_label("Microphone")
+            await choice.select_option(other)
+            await choice.focus()
+            await page.keyboard.press("Tab")
+            await page.keyboard.press("Enter")
+            await expect(alert).not_to_be_visible()
+            await expect(mute).to_be_focused()
+            await expect(said).not_to_have_count(before, timeout=15000)
+
+            # The permission is withdrawn, and given again.
+            await page.evaluate(PLUG)
+            await context.clear_permissions()
+            await expect(alert).to_contain_text("not allowed any more")
+            before = await said.count()
+            await context.grant_permissions(["microphone"])
+            await expect(alert).not_to_be_visible()
+            await expect(said).not_to_have_count(before, timeout=15000)
+            await expect(status).to_have_text("In a call")
+            await page.get_by_role("button", name="Hang up").click()
+            await expect(status).to_have_text("The call is over")
+            assert told == []
+            await context.close()
 
     asyncio.run(scenario())
 

@@ -45,9 +45,9 @@ from crossfade.transports.websocket_client import CallClient
 from tests.clock import run
 from tests.pipelines.calls import MODEL
 from tests.pipelines.captures import question as script
+from tests.pipelines.phones import asked, hears, post, webhook
 from tests.pipelines.serving import Caller, question, scripted, serving
 from tests.pipelines.test_planted_secrets import IN_RESULT, SECRETS, commanded, found, order
-from tests.pipelines.test_serve_phone import asked, hears, post, webhook
 from tests.processors.speech_node.fakes import Brain, Calls, Line, PacedVoice, Recogniser, made_by
 
 KEY = "sk-proj-planted0123456789abcdef"

@@ -94,9 +94,42 @@ def test_the_command_deals_many_callers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [("--urgency", "now"), ("--sends", "smell"), ("--ceiling", "cheap"), ("--ceiling", "0.01")],
+    [
+        ("--ceiling", "nan"),
+        ("--ceiling", "inf"),
+        ("--ceiling=-1", "--urgency=low"),
+        ("--urgency", "now"),
+        ("--sends", "smell"),
+        ("--ceiling", "cheap"),
+        ("--ceiling", "0.01"),
+    ],
 )
 def test_what_cannot_be_asked_for_is_one_line(tmp_path: Path, wrong: tuple[str, str]) -> None:
     code, told = run(str(written(tmp_path)), "--caller", "k", "--language", "fr", *wrong)
     assert code == 2
     assert told.startswith("error:")
+
+
+@pytest.mark.parametrize("node", ["nonsense", "opnai:gpt", "openai:", "moshi:", "cascade:"])
+def test_a_node_that_nobody_can_make_is_refused_with_those_that_there_are(
+    tmp_path: Path, node: str
+) -> None:
+    path = written(tmp_path, f"arms: [{{name: a, node: gemini}}, {{name: b, node: '{node}'}}]")
+    code, told = run(str(path))
+    assert code == 2
+    assert told.startswith(f"error: the arm b has the node '{node}'")
+    for known in ("cascade", "openai", "gemini", "moshi"):
+        assert known in told
+
+
+def test_each_kind_of_node_is_taken(tmp_path: Path) -> None:
+    nodes = ("openai", "gemini:gemini-3.8-live", "moshi", "cascade")
+    arms = ", ".join(f"{{name: {node[:6]}, node: '{node}'}}" for node in nodes)
+    assert run(str(written(tmp_path, f"arms: [{arms}]")))[0] == 0
+
+
+def test_a_node_that_is_to_fail_is_one_of_the_arms(tmp_path: Path) -> None:
+    code, told = run(str(written(tmp_path)), "--failing", "openai:gpt-realtime")
+    assert code == 2
+    assert "no arm has the node openai:gpt-realtime" in told
+    assert "openai:gpt-realtime-2.1-mini" in told

@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import errno
+import io
 import json
 import os
 import signal
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from crossfade.cli import app
 from crossfade.emulators.openai import OpenAIEmulator
 from crossfade.errors import ConnectionLost, SettingsError
+from crossfade.pipelines.command_line import announce
 from crossfade.pipelines.serve import stop_signal
 from crossfade.pipelines.serve_settings import SECRET_VARIABLE, TOKEN_VARIABLE, token_signer
 from crossfade.transports.websocket_client import CallClient, Retry
@@ -508,6 +512,58 @@ def test_a_signal_ends_the_server_once_and_the_next_one_the_process() -> None:
         assert not loop.remove_signal_handler(signal.SIGINT)
 
     asyncio.run(scenario())
+
+
+def test_a_terminal_that_is_closed_ends_the_server_as_sigterm_does() -> None:
+    """It tells so more than once: the shell and the system both do."""
+
+    async def scenario() -> None:
+        told = stop_signal()
+        loop = asyncio.get_running_loop()
+        try:
+            for _ in range(2):
+                signal.raise_signal(signal.SIGHUP)
+                async with asyncio.timeout(5):
+                    await told
+                await asyncio.sleep(0)
+            # SIGTERM often follows, and is the first one then.
+            signal.raise_signal(signal.SIGTERM)
+            await asyncio.sleep(0.05)
+        finally:
+            loop.remove_signal_handler(signal.SIGHUP)
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_shall_outlive_its_terminal_does() -> None:
+    """As nohup has it."""
+
+    async def scenario() -> None:
+        told = stop_signal()
+        signal.raise_signal(signal.SIGHUP)
+        await asyncio.sleep(0.05)
+        assert not told.done()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        asyncio.run(scenario())
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("gone", [errno.EPIPE, errno.EIO])
+def test_calls_do_not_end_because_nobody_reads_what_is_announced(
+    gone: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gone(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(gone, os.strerror(gone))
+
+    monkeypatch.setattr(sys, "stdout", Gone())
+    announce("handing over 20 calls")
 
 
 @pytest.mark.parametrize(

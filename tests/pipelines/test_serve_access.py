@@ -50,6 +50,13 @@ def test_the_processes_of_a_server_know_each_others_tickets_and_no_others() -> N
     assert not Access([TOKEN]).admits(ticket, NOW_S)
 
 
+def test_what_is_signed_besides_is_signed_by_keys_of_its_own() -> None:
+    access = Access([TOKEN], "one secret")
+    assert access.key("phones") == Access([], "one secret").key("phones")
+    assert len({access.key("phones"), access.key("x"), Access([TOKEN], "x").key("phones")}) == 3
+    assert access.key("phones") != Access().key("phones")
+
+
 def test_a_short_token_is_none() -> None:
     with pytest.raises(SettingsError, match="openssl rand"):
         Access(["short"])

@@ -1,13 +1,12 @@
-"""Calls by Telnyx and Plivo: each emulated, with our server and the emulated model in one loop."""
+"""Calls by each phone company: emulated, with our server and the emulated model in one loop."""
 
 import asyncio
-import contextlib
 import json
 import time
 import urllib.parse
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,78 +14,57 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from crossfade.emulators.openai import OpenAIEmulator
-from crossfade.emulators.phone import CallStatus, PhoneCall
+from crossfade.emulators.phone import CallStatus
+from crossfade.emulators.phone.company import PhoneCompany
+from crossfade.emulators.phone.verbs import ConnectStream
 from crossfade.emulators.phone.webhook import post
 from crossfade.emulators.plivo import PlivoEmulator
 from crossfade.emulators.telnyx import TelnyxEmulator
+from crossfade.emulators.twilio import TwilioEmulator
 from crossfade.errors import SettingsError
 from crossfade.pipelines import serve_carriers
-from crossfade.pipelines.serve_settings import TWILIO_TOKEN_VARIABLE
 from tests.clock import run
-from tests.pipelines.serving import STORY, Serving, scripted, serving
-from tests.pipelines.test_serve_phone import LEAVE, TALK, asked, hears, transcript
+from tests.pipelines.phones import (
+    COMPANIES,
+    LEAVE,
+    TALK,
+    asked,
+    calling,
+    hears,
+    name_of,
+    nobodys,
+    stream,
+    taken,
+    transcript,
+    webhook,
+    with_rest,
+)
+from tests.pipelines.serving import STORY, scripted, serving
 
-Company = TelnyxEmulator | PlivoEmulator
-COMPANIES = ("telnyx", "plivo")
 HANG_UP, TRANSFER = ("hang_up", ""), ("transfer", "to: sales")
-VARIABLES = [value for name, value in vars(serve_carriers).items() if name.endswith("_VARIABLE")]
+NO_REST, REST, DEAD_REST = "no REST", "REST", "dead REST"
+FORGERS = {
+    "Twilio": (TwilioEmulator(auth_token="another-token"), TwilioEmulator(auth_token="")),
+    # Each Telnyx has a key of its own.
+    "Telnyx": (TelnyxEmulator(),),
+    "Plivo": (PlivoEmulator(auth_token="another-token"), PlivoEmulator(auth_token="")),
+}
 
 
 @pytest.fixture(autouse=True)
 def _nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in (*VARIABLES, TWILIO_TOKEN_VARIABLE):
-        monkeypatch.delenv(variable, raising=False)
+    nobodys(monkeypatch)
 
 
 @pytest.fixture(params=COMPANIES)
-def company(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Company:
+def company(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> PhoneCompany:
     """One whose calls the server takes, without orders by REST."""
-    if request.param == "telnyx":
-        telnyx = TelnyxEmulator()
-        monkeypatch.setenv(serve_carriers.TELNYX_KEY_VARIABLE, telnyx.public_key)
-        monkeypatch.setenv(serve_carriers.TELNYX_API_KEY_VARIABLE, telnyx.api_key)
-        return telnyx
-    plivo = PlivoEmulator()
-    monkeypatch.setenv(serve_carriers.PLIVO_TOKEN_VARIABLE, plivo.auth_token)
-    return plivo
+    made = COMPANIES[request.param]()
+    taken(made, monkeypatch)
+    return made
 
 
-def with_rest(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the server the account; the company listens."""
-    if isinstance(company, TelnyxEmulator):
-        monkeypatch.setenv(serve_carriers.TELNYX_SID_VARIABLE, company.account_sid)
-        monkeypatch.setenv(serve_carriers.TELNYX_REST_VARIABLE, company.url)
-    else:
-        monkeypatch.setenv(serve_carriers.PLIVO_ID_VARIABLE, company.auth_id)
-        monkeypatch.setenv(serve_carriers.PLIVO_REST_VARIABLE, company.url)
-
-
-def path_of(company: Company) -> str:
-    return "/telnyx" if isinstance(company, TelnyxEmulator) else "/plivo"
-
-
-def webhook(server: Serving, company: Company) -> str:
-    return "http" + server.url.removeprefix("ws").removesuffix("/ws") + path_of(company)
-
-
-def stream(server: Serving, company: Company) -> str:
-    return server.url.removesuffix("/ws") + path_of(company) + "/stream"
-
-
-@contextlib.asynccontextmanager
-async def calling(
-    folder: Path, company: Company, scenario: str = TALK, **options: Any
-) -> AsyncIterator[tuple[PhoneCall, OpenAIEmulator]]:
-    async with (
-        OpenAIEmulator(scripted(folder, scenario)) as emulator,
-        serving(folder, emulator, **options) as server,
-        company.call(webhook(server, company)) as phone,
-    ):
-        await phone.connected()
-        yield phone, emulator
-
-
-def test_a_call_with_both_voices_and_keys(tmp_path: Path, company: Company) -> None:
+def test_a_call_with_both_voices_and_keys(tmp_path: Path, company: PhoneCompany) -> None:
     async def scenario() -> None:
         async with calling(tmp_path, company) as (phone, _):
             phone.speak(asked())
@@ -112,7 +90,7 @@ def test_a_call_with_both_voices_and_keys(tmp_path: Path, company: Company) -> N
     run(scenario())
 
 
-def test_who_interrupts_hears_no_more_of_the_answer(tmp_path: Path, company: Company) -> None:
+def test_who_interrupts_hears_no_more_of_the_answer(tmp_path: Path, company: PhoneCompany) -> None:
     async def scenario() -> None:
         async with calling(tmp_path, company) as (phone, _):
             phone.speak(asked())
@@ -132,26 +110,33 @@ def test_who_interrupts_hears_no_more_of_the_answer(tmp_path: Path, company: Com
 @pytest.mark.parametrize(
     ("company", "call", "dialled", "rest"),
     [
-        ("telnyx", HANG_UP, [], False),
-        ("telnyx", TRANSFER, ["+15550123"], True),
-        ("plivo", HANG_UP, [], True),
-        ("plivo", TRANSFER, ["+15550123"], True),
-        ("plivo", TRANSFER, ["+15550123"], False),
+        ("twilio", HANG_UP, [], NO_REST),
+        ("twilio", HANG_UP, [], REST),
+        ("twilio", HANG_UP, [], DEAD_REST),
+        ("twilio", TRANSFER, ["+15550123"], NO_REST),
+        ("twilio", TRANSFER, ["+15550123"], REST),
+        ("telnyx", HANG_UP, [], NO_REST),
+        ("telnyx", TRANSFER, ["+15550123"], REST),
+        ("plivo", HANG_UP, [], REST),
+        ("plivo", TRANSFER, ["+15550123"], REST),
+        ("plivo", TRANSFER, ["+15550123"], NO_REST),
     ],
     indirect=["company"],
 )
 def test_the_agent_hangs_up_and_puts_through(
     tmp_path: Path,
-    company: Company,
+    company: PhoneCompany,
     call: tuple[str, str],
     dialled: Sequence[str],
-    rest: bool,
+    rest: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def scenario() -> None:
         async with company:
-            if rest:
-                with_rest(company, monkeypatch)
+            if rest != NO_REST:
+                with_rest(
+                    company, monkeypatch, company.url if rest == REST else "http://127.0.0.1:9"
+                )
             options = {"transfer_to": ("sales=+1 555 0123",)}
             async with calling(tmp_path, company, LEAVE % call, **options) as (phone, _):
                 phone.speak(asked())
@@ -166,7 +151,9 @@ def test_the_agent_hangs_up_and_puts_through(
     run(scenario())
 
 
-def test_a_stream_that_dies_in_mid_answer_is_continued(tmp_path: Path, company: Company) -> None:
+def test_a_stream_that_dies_in_mid_answer_is_continued(
+    tmp_path: Path, company: PhoneCompany
+) -> None:
     async def scenario() -> None:
         async with calling(tmp_path, company) as (phone, emulator):
             phone.speak(asked())
@@ -178,23 +165,27 @@ def test_a_stream_that_dies_in_mid_answer_is_continued(tmp_path: Path, company: 
             await phone.connected(streams=2)
             await hears(phone, before)
             await asyncio.sleep(6)
+            # The same call, the same session, and the rest of the same answer.
             assert len(emulator.sessions) == 1
             assert len(phone.streams) == 2
+            phone.speak(asked())
+            await asyncio.sleep(5)
         told = transcript(tmp_path)
         assert STORY in told
+        assert "You are welcome." in told
         assert '"interrupted": true' not in told
 
     run(scenario())
 
 
-def test_another_server_takes_the_call(tmp_path: Path, company: Company) -> None:
+def test_another_server_takes_the_call(tmp_path: Path, company: PhoneCompany) -> None:
     async def scenario() -> None:
-        store = str(tmp_path / "calls.db")
+        store, name = str(tmp_path / "calls.db"), name_of(company)
         async with (
             OpenAIEmulator(scripted(tmp_path, TALK)) as emulator,
             serving(tmp_path, emulator, store=store) as old,
             serving(tmp_path, emulator, store=store) as new,
-            company.call(webhook(old, company), fallback_url=webhook(new, company)) as phone,
+            company.call(webhook(old, name), fallback_url=webhook(new, name)) as phone,
         ):
             await phone.connected()
             phone.speak(asked())
@@ -214,33 +205,39 @@ def test_another_server_takes_the_call(tmp_path: Path, company: Company) -> None
     run(scenario())
 
 
-def test_a_forged_webhook_is_refused(tmp_path: Path, company: Company) -> None:
+def test_a_forged_webhook_is_refused(tmp_path: Path, company: PhoneCompany) -> None:
     async def scenario() -> None:
         async with (
             OpenAIEmulator(scripted(tmp_path, TALK)) as emulator,
             serving(tmp_path, emulator) as server,
-            company.call(webhook(server, company)) as phone,
         ):
-            url, form = webhook(server, company), company.form(phone)
+            url = webhook(server, name_of(company))
+            form = company.form(company.call(url))
             body = urllib.parse.urlencode(form).encode()
             signed = company.sign(url, form, body)
-            # Each Telnyx has a key of its own.
-            telnyx = isinstance(company, TelnyxEmulator)
-            forger = TelnyxEmulator() if telnyx else PlivoEmulator(auth_token="x")
-            other = body.replace(b"5550100", b"5550101")
-            for headers, what, expected in (
-                (signed, body, 200),
-                ({}, body, 403),
-                (forger.sign(url, form, body), body, 403),
-                (signed, other, 403),
-                (dict.fromkeys(signed, "AAAA"), body, 403),
-            ):
-                assert (await post(url, what, headers))[0] == expected
+            cases = [
+                (url, signed, body, 200),
+                (url, {}, body, 403),
+                (url, signed, body.replace(b"5550100", b"5550101"), 403),
+                (url, dict.fromkeys(signed, "AAAA"), body, 403),
+                *(
+                    (url, forger.sign(url, form, body), body, 403)
+                    for forger in FORGERS[name_of(company)]
+                ),
+            ]
+            if not isinstance(company, TelnyxEmulator):
+                cases.append((f"{url}?again=1", signed, body, 403))
+            for to, headers, what, expected in cases:
+                status, document = await post(to, what, headers)
+                assert (status, b"Stream" in document) == (expected, expected == 200)
+            assert not emulator.sessions
 
     run(scenario())
 
 
-def test_telnyx_signatures_are_good_for_minutes(tmp_path: Path) -> None:
+def test_telnyx_signatures_are_good_for_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     telnyx = TelnyxEmulator()
 
     async def scenario() -> None:
@@ -248,75 +245,73 @@ def test_telnyx_signatures_are_good_for_minutes(tmp_path: Path) -> None:
             OpenAIEmulator(scripted(tmp_path, TALK)) as emulator,
             serving(tmp_path, emulator) as server,
         ):
-            url, now = webhook(server, telnyx), int(time.time())
+            url, now = webhook(server, "telnyx"), int(time.time())
             for at, expected in ((now - 200, 200), (now - 400, 403), (now + 400, 403)):
                 headers = telnyx.signed_at(at, b"CallSid=v3:a")
                 assert (await post(url, b"CallSid=v3:a", headers))[0] == expected
 
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv(serve_carriers.TELNYX_KEY_VARIABLE, telnyx.public_key)
-        run(scenario())
+    taken(telnyx, monkeypatch)
+    run(scenario())
 
 
-@pytest.mark.parametrize("ticket", ["another call's", "", "1" + "9" * 10 + "0" * 64])
-def test_a_stream_without_its_webhook_is_refused(
-    tmp_path: Path, company: Company, ticket: str
-) -> None:
+def test_a_stream_without_its_webhook_is_refused(tmp_path: Path, company: PhoneCompany) -> None:
     async def scenario() -> None:
         async with (
             OpenAIEmulator(scripted(tmp_path, TALK)) as emulator,
             serving(tmp_path, emulator) as server,
         ):
-            phone = company.call(webhook(server, company))
-            url, given = stream(server, company), ticket
-            if ticket == "another call's":
-                _, document = await phone.tell(webhook(server, company))
-                (verb, _) = company.read(document)
-                given = verb.parameters["ticket"]  # type: ignore[union-attr]
-                assert verb.url == url  # type: ignore[union-attr]
-            wire = company.wire(company.name(7), 1, {"ticket": given})
-            headers = dict(company.sign_stream(url))
-            async with connect(url, proxy=None, additional_headers=headers) as socket:
-                for content in wire.begin():
-                    await socket.send(json.dumps(wire.numbered(content, 1)))
-                await socket.wait_closed()
-                assert socket.close_code == 4408
+            hook, url = webhook(server, name_of(company)), stream(server, name_of(company))
+            _, document = await company.call(hook).tell(hook)
+            verb = company.read(document)[0]
+            assert isinstance(verb, ConnectStream)
+            assert verb.url == url
+            another_calls = verb.parameters["ticket"]
+            late, forged = "1.9999999999.00", "1" + "9" * 10 + "0" * 64
+            for ticket in (another_calls, "", late, forged, "x", "1..", "ü"):
+                wire = company.wire(company.name(7), 1, {"ticket": ticket})
+                headers = dict(company.sign_stream(url))
+                async with connect(url, proxy=None, additional_headers=headers) as socket:
+                    for content in wire.begin():
+                        await socket.send(json.dumps(wire.numbered(content, 1)))
+                    await socket.wait_closed()
+                    assert socket.close_code == 4408
             assert not emulator.sessions
 
     run(scenario())
 
 
-def test_a_forged_stream_of_plivo_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(serve_carriers.PLIVO_TOKEN_VARIABLE, "emulated-auth-token")
-
+@pytest.mark.parametrize("company", ["twilio", "plivo"], indirect=True)
+def test_a_stream_that_is_not_signed_is_refused(tmp_path: Path, company: PhoneCompany) -> None:
     async def scenario() -> None:
         async with (
             OpenAIEmulator(scripted(tmp_path, TALK)) as emulator,
             serving(tmp_path, emulator) as server,
         ):
-            url = server.url.removesuffix("/ws") + "/plivo/stream"
-            for headers in ({}, dict(PlivoEmulator(auth_token="x").sign_stream(url))):
+            url = stream(server, name_of(company))
+            forged = [dict(forger.sign_stream(url)) for forger in FORGERS[name_of(company)]]
+            for headers in ({}, *forged):
                 with pytest.raises(InvalidStatus) as refused:
                     await connect(url, proxy=None, additional_headers=headers)
-                assert refused.value.response.status_code == 403
+                assert refused.value.response.status_code == HTTPStatus.FORBIDDEN
+            assert not emulator.sessions
 
     run(scenario())
 
 
 def test_a_server_takes_calls_of_whoever_it_has_a_key_of(
-    tmp_path: Path, company: Company, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, company: PhoneCompany
 ) -> None:
     async def scenario() -> None:
         async with (
             OpenAIEmulator(scripted(tmp_path, TALK)) as emulator,
             serving(tmp_path, emulator) as server,
         ):
-            name = type(company).__name__.removesuffix("Emulator")
-            assert f"phone calls by {name}: {webhook(server, company)}" in server.told
-            url = webhook(server, company).replace(path_of(company), "/twilio")
-            assert (await post(url, b"", {}))[0] == 404
+            name = name_of(company)
+            assert f"phone calls by {name}: {webhook(server, name)}" in server.told
+            for other in COMPANIES.keys() - {name.lower()}:
+                assert (await post(webhook(server, other), b"", {}))[0] == HTTPStatus.NOT_FOUND
+                with pytest.raises(InvalidStatus):
+                    await connect(stream(server, other), proxy=None)
 
     run(scenario())
 

@@ -12,7 +12,7 @@ from crossfade.pipelines.serve_dashboard import COOKIE, REPORT_POLICY
 from crossfade.pipelines.serve_metrics import Gauge, gauges_text, merged
 from crossfade.pipelines.serve_settings import TOKEN_VARIABLE
 from tests.clock import run
-from tests.pipelines.serving import Caller, question, scripted, serving
+from tests.pipelines.serving import Caller, question, scripted, serving, until
 from tests.pipelines.test_serve import client
 from tests.pipelines.test_serve_pages import Client
 
@@ -22,6 +22,12 @@ PATHS = ("/dashboard/calls", "/dashboard/ended", "/dashboard/reports/x", "/metri
 
 def asker(url: str) -> Client:
     return Client(int(url.removeprefix("ws://").partition("/")[0].split(":")[1]))
+
+
+async def nobody_is_in_a_call(asks: Client) -> bool:
+    """A call is told that it is over before its files are closed."""
+    answer = await asks.ask("GET", "/metrics", {"Host": "localhost"})
+    return b'crossfade_worker_calls{worker="1"} 0\n' in answer.body
 
 
 def test_a_call_is_shown_while_it_runs_and_opened_when_it_has_ended(tmp_path: Path) -> None:
@@ -53,6 +59,7 @@ def test_a_call_is_shown_while_it_runs_and_opened_when_it_has_ended(tmp_path: Pa
                 ended = json.loads((await asks.ask("GET", "/dashboard/ended", local)).body)
                 assert ended == {"ended": []}
                 await one.hang_up()
+            await until(lambda: nobody_is_in_a_call(asks))
             answer = await asks.ask("GET", "/dashboard/calls", local)
             assert json.loads(answer.body)["workers"][0]["calls"] == []
             answer = await asks.ask("GET", "/dashboard/ended", local)
@@ -166,6 +173,7 @@ def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
                 await caller.hears_sound()
                 await one.hang_up()
             asks = asker(server.url)
+            await until(lambda: nobody_is_in_a_call(asks))
             answer = await asks.ask("GET", "/metrics", {"Host": "localhost"})
             assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
             families = {
@@ -220,7 +228,7 @@ def test_a_histogram_stays_together() -> None:
 
 def test_a_visit_ends_and_cannot_be_altered() -> None:
     access = Access([TOKEN], "secret")
-    visit = access.visit(1000.0)
+    visit = access.visit(TOKEN, 1000.0)
     assert access.visits(visit, 1001.0)
     assert not access.visits(visit, 1000.0 + VISIT_LIFETIME_S)
     assert not access.visits(visit.replace("visit.", "visit.9"), 1001.0)
@@ -230,3 +238,41 @@ def test_a_visit_ends_and_cannot_be_altered() -> None:
     # A visit begins no call.
     assert not access.admits(visit, 1001.0)
     assert Access().visits(None, 0.0)
+
+
+def test_a_visit_ends_with_the_token_that_was_shown_for_it() -> None:
+    """Also where CROSSFADE_SECRET stays, and at the other pods of a server."""
+    new, old = TOKEN, TOKEN[::-1]
+    visits = [Access([new, old], "secret").visit(each, 1000.0) for each in (new, old)]
+    for tokens, good in (
+        ([new, old], [True, True]),
+        ([new], [True, False]),
+        ([old], [False, True]),
+    ):
+        access = Access(tokens, "secret")
+        assert [access.visits(each, 1001.0) for each in visits] == good
+    # Nothing was shown where nothing was asked for.
+    assert not Access([new], "secret").visits(Access([], "secret").visit("", 1000.0), 1001.0)
+
+
+@pytest.mark.parametrize(
+    ("origin", "secure"), [("https://here", True), ("http://here", False), (None, False)]
+)
+def test_a_visit_that_began_by_https_is_shown_by_https_alone(
+    origin: str | None, secure: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also behind a proxy, whom nobody needs to be told to trust: browsers tell it themselves."""
+    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+
+    async def scenario() -> None:
+        async with (
+            OpenAIEmulator(scripted(tmp_path)) as emulator,
+            serving(tmp_path, emulator) as server,
+        ):
+            headers = {"Authorization": f"Bearer {TOKEN}"}
+            headers |= {} if origin is None else {"Origin": origin}
+            entered = await asker(server.url).ask("POST", "/dashboard/enter", headers)
+            assert entered.status == 204
+            assert ("Secure" in entered.headers["set-cookie"]) is secure
+
+    run(scenario())

@@ -42,8 +42,9 @@ def as_before() -> Iterator[None]:
 @pytest.mark.usefixtures("as_before")
 def test_the_interpreter_begins_no_full_round_by_itself() -> None:
     leave_rounds_to_us()
-    full = gc.get_stats()[2]["collections"]
+    middle, full = (gc.get_stats()[generation]["collections"] for generation in (1, 2))
     kept = [[] for _ in range(500_000)]  # type: list[list[int]]
     assert gc.get_stats()[2]["collections"] == full
+    assert gc.get_stats()[1]["collections"] - middle <= 500_000 // (gc.get_threshold()[0] * 100) + 1
     assert len(kept) == 500_000
     assert gc.get_freeze_count() > 10_000

@@ -20,7 +20,7 @@ from crossfade.pipelines.takeover_state import UNBORN
 from crossfade.transports.websocket_client import CallClient, Retry
 from crossfade.transports.websocket_messages import CloseCode
 from tests.clock import run
-from tests.pipelines.serving import Caller, question, scripted, serving
+from tests.pipelines.serving import Caller, question, scripted, serving, until
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +39,10 @@ async def kept(store: str) -> StoredCall:
     return found
 
 
+async def has_ended(store: str) -> bool:
+    return (await kept(store)).status is CallStatus.ENDED
+
+
 @pytest.mark.parametrize("how", ["ended", "handed over", "served elsewhere"])
 def test_a_call_is_not_had_by_its_name(tmp_path: Path, how: str) -> None:
     async def scenario() -> None:
@@ -55,6 +59,7 @@ def test_a_call_is_not_had_by_its_name(tmp_path: Path, how: str) -> None:
             await asyncio.sleep(1)
             if how == "ended":
                 await c.hang_up()
+                await until(lambda: has_ended(store))
             elif how == "handed over":
                 await here.terminate()
             before, sessions = await kept(store), len(emulator.sessions)

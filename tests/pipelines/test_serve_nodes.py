@@ -393,3 +393,34 @@ def test_names_are_made_whole() -> None:
     settings = ServeSettings(model="gpt-realtime-3", nodes=("openai", "gemini", "cascade"))
     assert settings.nodes == ("openai:gpt-realtime-3", GEMINI, "cascade")
     assert ServeSettings(fallbacks=("gemini", "cascade")).fallbacks == (GEMINI, "cascade")
+
+
+def test_who_comes_back_is_told_whom_they_chose(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        caller = Caller()
+        async with (
+            two_nodes(tmp_path, first=STORY * 4) as (_, _, served),
+            served() as server,
+            client(caller, server.url) as c,
+        ):
+            await c.attached()
+            c.speak(question())
+            await caller.hears_sound()
+            await choose(c, GEMINI)
+            await asyncio.sleep(0.5)
+            c.cut_line()
+            await asyncio.sleep(1)
+            told = [(each["name"], each.get("coming")) for each in caller.of("node")]
+            assert told == [(OPENAI, None), (OPENAI, GEMINI)]
+            # To choose who serves gives it up, and so it is told.
+            await choose(c, OPENAI)
+            await asyncio.sleep(1)
+            last = caller.of("node")[-1]
+            assert (last["name"], last.get("coming")) == (OPENAI, None)
+            await choose(c, GEMINI)
+            await asyncio.sleep(25)
+            last = caller.of("node")[-1]
+            assert (last["name"], last.get("coming")) == (GEMINI, None)
+            await c.hang_up()
+
+    run(scenario())

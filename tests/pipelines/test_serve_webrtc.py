@@ -17,6 +17,7 @@ from crossfade.pipelines.serve_settings import TOKEN_VARIABLE
 from crossfade.pipelines.serve_webrtc_messages import LARGEST_OFFER
 from crossfade.pipelines.serve_webrtc_pages import devices, ice_servers, page_folder
 from tests.pipelines.serving import question, scripted, serving
+from tests.pipelines.test_serve_workers import shown, workers
 from tests.pipelines.webrtc_calls import Door
 from tests.transports.webrtc_browser import browser, on_loopback
 
@@ -116,6 +117,31 @@ def test_another_server_goes_on_with_the_call(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_whichever_worker_is_asked_the_call_goes_on(tmp_path: Path) -> None:
+    """The page's requests come to any of them, its sound to the one with the call."""
+
+    async def scenario() -> None:
+        async with (
+            OpenAIEmulator(scripted(tmp_path, SCENARIO)) as emulator,
+            workers(tmp_path, emulator) as server,
+            browser(Door(server.url).signal()) as page,
+        ):
+            await page.connect()
+            page.microphone.say(question() + bytes(32000))
+            await page.hears()
+            first = page.pc_id
+            await page.lose_the_way()
+            await asyncio.sleep(1.0)
+            back_s = time.monotonic()
+            await page.connect(restart=True)
+            await page.hears(back_s)
+            assert page.pc_id != first
+            served = [len(each["calls"]) for each in await shown(server.url)]
+            assert sorted(served) == [0, 1]
+
+    asyncio.run(scenario())
+
+
 def test_a_browser_that_leaves_ends_the_call(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with (
@@ -156,11 +182,15 @@ def test_who_may_call_by_webrtc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             policy = headers["content-security-policy"]
             assert "unsafe" not in policy
             assert "default-src 'none'" in policy
+            for way_out in ("..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/index.html", "..%5cx", "%00"):
+                assert (await known.ask("GET", f"/client/{way_out}"))[0] == 404
             # Another site's page cannot use that the browser knows the token.
             elsewhere = {"Origin": "https://elsewhere.example"}
             assert (await known.ask("POST", "/start", {}, elsewhere))[0] == 403
             assert (await known.ask("POST", "/api/offer", offer, elsewhere))[0] == 403
             assert (await known.ask("PATCH", "/api/offer", offer, elsewhere))[0] == 403
+            by_http = {"Sec-Fetch-Site": "cross-site"}
+            assert (await known.ask("POST", "/start", {}, by_http))[0] == 403
 
             await known.start()
             stranger.session = known.session

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from crossfade.cli import app
 from crossfade.emulators.openai import OpenAIEmulator
-from crossfade.pipelines.serve_settings import TOKEN_VARIABLE
+from crossfade.pipelines.serve_settings import TOKEN_VARIABLE, ServeSettings, server_access
 from crossfade.transports.websocket_client import CallClient
 from crossfade.transports.websocket_messages import CloseCode
 from tests.clock import run
@@ -47,6 +47,17 @@ def test_only_this_machine_is_served_without_a_token(
     ran = CliRunner().invoke(app, option)
     assert ran.exit_code == 2
     assert "CROSSFADE_TOKEN" in ran.output
+
+
+def test_a_server_with_a_public_address_needs_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever brings the phone company to loopback brings everybody."""
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    option = ["serve", "--base-url", "ws://127.0.0.1:9", "--store", "none"]
+    ran = CliRunner().invoke(app, [*option, "--public-url", "https://calls.example"])
+    assert ran.exit_code == 2
+    assert "CROSSFADE_TOKEN" in ran.output
+    settings = ServeSettings(public_url="http://localhost:7860")
+    assert not server_access(settings).needed
 
 
 def test_a_token_that_can_be_guessed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,38 +160,55 @@ def test_who_guesses_too_often_is_told_to_wait(
     run(scenario())
 
 
+PAGE = {"Host": "127.0.0.1:1", "Origin": "http://127.0.0.1:1"}
+NAMED = {"Host": "calls.example", "Origin": "https://calls.example"}
+
+
 @pytest.mark.parametrize(
-    ("host", "origin", "let_in"),
+    ("headers", "without_token", "with_token"),
     [
-        (None, None, True),
-        ("127.0.0.1:1", "http://127.0.0.1:1", True),
-        ("localhost:1", "http://localhost:1", True),
-        ("127.0.0.1:1", "http://evil.example", False),
-        ("127.0.0.1:1", "null", False),
-        # A name of another site that was made to lead here.
-        ("evil.example:1", "http://evil.example:1", False),
-        ("calls.example", "https://calls.example", True),
+        ({"Host": "127.0.0.1:1"}, True, True),
+        (PAGE, True, True),
+        ({"Host": "localhost:1", "Origin": "http://localhost:1"}, True, True),
+        ({**PAGE, "Sec-Fetch-Site": "same-origin"}, True, True),
+        ({**PAGE, "Origin": "http://evil.example"}, False, False),
+        ({**PAGE, "Origin": "null"}, False, False),
+        ({**PAGE, "Origin": "http://[evil"}, False, False),
+        # Of the same name, but by http, where somebody on the way may have put a page.
+        ({**NAMED, "Origin": "http://calls.example", "Sec-Fetch-Site": "cross-site"}, False, False),
+        # A name that leads here: the owner's, or one of another site that was made to.
+        (NAMED, False, True),
+        # No browser, and by a proxy of this machine, which lets everybody come to loopback.
+        ({"Host": "calls.example"}, False, True),
+        ({}, False, True),
     ],
 )
 def test_pages_of_other_sites_are_refused(
-    tmp_path: Path, host: str | None, origin: str | None, let_in: bool
+    tmp_path: Path,
+    headers: dict[str, str],
+    without_token: bool,
+    with_token: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def scenario() -> None:
+    async def status() -> bytes:
         async with (
             OpenAIEmulator(scripted(tmp_path)) as emulator,
-            serving(tmp_path, emulator, public_url="https://calls.example") as server,
+            serving(tmp_path, emulator) as server,
         ):
             port = int(server.url.split(":")[2].split("/")[0])
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            head = f"GET /ws HTTP/1.1\r\nHost: {host or server.url.split('/')[2]}\r\n"
-            head += "" if origin is None else f"Origin: {origin}\r\n"
-            head += "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            head = "GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            head += "Sec-WebSocket-Version: 13\r\n"
             writer.write(f"{head}Sec-WebSocket-Key: {'A' * 22}==\r\n\r\n".encode())
-            status = (await reader.readline()).split()[1]
+            told = (await reader.readline()).split()[1]
             writer.close()
-            assert status == (b"101" if let_in else b"403")
+            return told
 
-    run(scenario())
+    let_in = {True: (b"101",), False: (b"403", b"400")}
+    assert run(status()) in let_in[without_token]
+    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+    assert run(status()) in (let_in[with_token] if headers else (b"101", b"400"))
 
 
 def test_lines_may_be_encrypted(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import json
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -14,15 +16,18 @@ from typing import Any
 import pytest
 
 from crossfade.emulators.openai import OpenAIEmulator
+from crossfade.emulators.telnyx import TelnyxEmulator
 from crossfade.errors import CrossfadeError, SettingsError
 from crossfade.pipelines.http_server import listener
+from crossfade.pipelines.serve_carriers import TELNYX_KEY_VARIABLE
 from crossfade.pipelines.serve_settings import SECRET_VARIABLE, TOKEN_VARIABLE, ServeSettings
 from crossfade.pipelines.serve_with_workers import run_workers
-from crossfade.pipelines.serve_workers import Supervisor
+from crossfade.pipelines.serve_workers import Spawn, Supervisor
 from crossfade.pipelines.serve_workers_child import work
 from crossfade.pipelines.serve_workers_table import Workers as Table
 from crossfade.transports.websocket_client import CallClient
 from tests.clock import run
+from tests.pipelines.phones import TALK, asked, hears, nobodys
 from tests.pipelines.serving import Caller, question, scripted
 from tests.pipelines.test_serve import client, get
 
@@ -56,7 +61,9 @@ class Workers:
 
 
 @contextlib.asynccontextmanager
-async def workers(folder: Path, emulator: OpenAIEmulator, **options: Any) -> AsyncIterator[Workers]:
+async def workers(
+    folder: Path, emulator: OpenAIEmulator, *, spawn: Spawn = spawn, **options: Any
+) -> AsyncIterator[Workers]:
     settings = ServeSettings(
         port=0,
         base_url=emulator.url,
@@ -218,6 +225,36 @@ def test_nobody_begins_when_all_are_told_to_end(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_a_worker_that_cannot_be_started_is_started_later(tmp_path: Path) -> None:
+    """The process has no descriptor left for a while, when a worker dies and all are replaced."""
+    refused = 0
+    begun: list[Process] = []
+
+    async def sometimes(end: socket.socket) -> Process:
+        nonlocal refused
+        if len(begun) == 2 and refused < 3:
+            refused += 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        begun.append(await spawn(end))
+        return begun[-1]
+
+    async def scenario() -> None:
+        async with (
+            OpenAIEmulator(scripted(tmp_path)) as emulator,
+            workers(tmp_path, emulator, spawn=sometimes) as server,
+        ):
+            with pytest.raises(CrossfadeError, match="Too many open files"):
+                await server.supervisor.restart()
+            assert set(server.supervisor.processes) == {1, 2}
+            begun[0].kill()
+            await asyncio.sleep(10)
+            assert refused == 3
+            assert len(server.supervisor.processes) == 2
+            assert 2 in server.supervisor.processes
+
+    run(scenario())
+
+
 def test_a_new_call_goes_to_a_worker_that_has_room(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with (
@@ -270,6 +307,30 @@ def test_a_ticket_is_good_at_one_worker_once(
                         with pytest.raises(CrossfadeError):
                             await one.attached()
                         assert one.close_code == 4401
+
+    run(scenario())
+
+
+def test_a_phones_stream_comes_to_another_worker_than_its_webhook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a company whose account has no secret that could sign the way."""
+    company = TelnyxEmulator()
+    nobodys(monkeypatch)
+    monkeypatch.delenv(SECRET_VARIABLE, raising=False)
+    monkeypatch.setenv(TELNYX_KEY_VARIABLE, company.public_key)
+
+    async def scenario() -> None:
+        async with (
+            OpenAIEmulator(scripted(tmp_path, TALK)) as emulator,
+            workers(tmp_path, emulator) as server,
+        ):
+            address = server.url.replace("ws", "http", 1).removesuffix("/ws") + "/telnyx"
+            for _ in range(2):
+                async with company.call(address) as phone:
+                    await phone.connected()
+                    phone.speak(asked())
+                    await hears(phone)
 
     run(scenario())
 

@@ -101,7 +101,8 @@ class Shell:
         output = self._folder / "served.txt"
         with output.open("w") as file:
             served = subprocess.Popen(
-                ["bash", "-c", f"exec {line}"],
+                # A line may begin with its variables.
+                ["bash", "-c", f"exec env {line}"],
                 cwd=self._at,
                 env=self._environment | {"PYTHONUNBUFFERED": "1"},
                 stdout=file,

@@ -297,3 +297,30 @@ def test_a_line_is_given_to_another_process_and_goes_on_there(text: str) -> None
         await here[0].wait_closed()
 
     run(scenario())
+
+
+def test_what_a_client_sends_with_its_request_and_in_pieces_is_heard() -> None:
+    async def scenario() -> None:
+        heard: list[tuple[bytes, bool]] = []
+
+        async def handle(socket: ClientSocket) -> None:
+            socket.deliver_to(lambda message, text: heard.append((message, text)))
+            await socket.wait_closed()
+
+        key = b"Sec-WebSocket-Key: " + b"A" * 22 + b"==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        request = b"GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        message = b"\x82\x84\0\0\0\0wide"
+        async with server_of(handle) as url:
+            host, _, port = url.removeprefix("ws://").partition(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            for piece in (request + key[:-2], key[-2:] + message + message[:3], message[3:]):
+                writer.write(piece)
+                await asyncio.sleep(0.1)
+            assert heard == [(b"wide", False)] * 2
+            # Behind a close nothing is heard.
+            writer.write(b"\x88\x80\0\0\0\0" + message)
+            assert (await reader.read()).endswith(b"\x88\x00")
+            assert len(heard) == 2
+            writer.close()
+
+    run(scenario())

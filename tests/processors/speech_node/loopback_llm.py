@@ -15,11 +15,15 @@ class LoopbackLLM:
     Args:
         lines: What it says and calls.
         word_s: Time between two words.
+        stalls_after: Of its first line it says so many words, and then nothing more.
     """
 
-    def __init__(self, lines: Sequence[Line], word_s: float = 0.02) -> None:
+    def __init__(
+        self, lines: Sequence[Line], word_s: float = 0.02, stalls_after: int | None = None
+    ) -> None:
         self._lines = list(lines)
         self._word_s = word_s
+        self._stalls_after = stalls_after
         self.asked: list[dict[str, Any]] = []
         self.url = ""
         self._serving: set[asyncio.Task[None]] = set()
@@ -77,7 +81,10 @@ class LoopbackLLM:
                 }
                 yield _chunk({"tool_calls": [call]})
         else:
-            for word in line.split(" "):
+            stalls_after = self._stalls_after if len(self.asked) == 1 else None
+            for number, word in enumerate(line.split(" ")):
+                if number == stalls_after:
+                    await asyncio.Event().wait()
                 await asyncio.sleep(self._word_s)
                 yield _chunk({"content": f"{word} "})
         usage = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}

@@ -27,6 +27,7 @@ from crossfade.frames.text import (
 )
 from crossfade.frames.tools import AcknowledgeFrame
 from crossfade.processors.cascade import Cascade
+from crossfade.processors.cascade_writing import PATIENCE_S
 from crossfade.processors.embedded_llm import EmbeddedLLM
 from crossfade.processors.embedded_stt import EmbeddedSTT
 from crossfade.processors.embedded_tts import EmbeddedTTS
@@ -159,6 +160,90 @@ def test_a_request_that_fails_ends_its_response_and_the_next_one_is_answered() -
             await asyncio.sleep(3)
             assert talking.texts("agent") == ["Fine."]
             assert len(talking.chain.errors) == 1
+
+    run(scenario())
+
+
+def test_a_text_model_that_is_dead_is_named_with_its_host_and_what_to_do() -> None:
+    async def scenario() -> None:
+        async with LoopbackLLM([]).serving() as server:
+            url = server.url.replace("//", "//somebody:a-secret@")
+        llm = OpenAILLMService(
+            api_key="sk-of-nobody-00000000000000000000",
+            base_url=url,
+            settings=OpenAILLMService.Settings(model="llama3"),
+        )
+        ledger = new_ledger()
+        async with in_chain(cascade(llm, ledger), Kind.LOOPBACK, ledger) as talking:
+            await talking.speak()
+            await asyncio.sleep(8)
+            (end,) = talking.below.down(ResponseEndFrame)
+            (error,) = talking.chain.errors
+            assert end.status == "failed"
+            assert end.reason == error.error
+            host = url.partition("@")[2].removesuffix("/v1")
+            assert error.error.startswith(f"The text model openai llama3 at {host} failed: ")
+            assert "Connection refused" in error.error
+            assert error.error.endswith("see that it runs, and that its address is right.")
+            assert "secret" not in error.error
+            assert "sk-" not in error.error
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("words", [0, 4])
+def test_a_text_model_that_falls_silent_has_failed_and_the_next_turn_is_answered(
+    words: int,
+) -> None:
+    async def scenario() -> None:
+        server = LoopbackLLM(["Once upon a time there was silence.", "Fine."], stalls_after=words)
+        async with server.serving():
+            llm = OpenAILLMService(api_key="unused", base_url=server.url)
+            ledger = new_ledger()
+            async with in_chain(cascade(llm, ledger), Kind.LOOPBACK, ledger) as talking:
+                await talking.speak()
+                await asyncio.sleep(PATIENCE_S - 1)
+                assert not talking.below.down(ResponseEndFrame)
+                await asyncio.sleep(5)
+                (end,) = talking.below.down(ResponseEndFrame)
+                (error,) = talking.chain.errors
+                assert end.status == "failed"
+                assert end.reason == error.error
+                assert "text model openai" in error.error
+                assert f"nothing for {PATIENCE_S:g} s" in error.error
+                assert "see that it runs" in error.error
+                said = "".join(f.text for f in talking.below.down(SpokenTextFrame))
+                assert said.split() == ["Once", "upon", "a", "time"][:words]
+                await talking.speak()
+                await asyncio.sleep(PATIENCE_S + 5)
+                assert talking.texts("agent")[-1].strip() == "Fine."
+                assert len(talking.chain.errors) == 1
+
+    run(scenario())
+
+
+def test_an_answer_of_which_nothing_is_heard_has_failed() -> None:
+    class Hoarse(PacedVoice):
+        tried = 0
+
+        async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+            self.tried += 1
+            if self.tried == 1:
+                raise ConnectionRefusedError("nobody speaks here")
+            async for chunk in super().speak(text):
+                yield chunk
+
+    async def scenario() -> None:
+        ledger = new_ledger()
+        llm = EmbeddedLLM(made_by(Brain(["Not heard.", "Heard."])))
+        async with in_chain(cascade(llm, ledger, voice=Hoarse()), Kind.EMBEDDED, ledger) as talking:
+            for _ in range(2):
+                await talking.speak()
+                await asyncio.sleep(5)
+            failed, heard = talking.below.down(ResponseEndFrame)
+            assert (failed.status, heard.status) == ("failed", "completed")
+            assert "synthesiser embedded failed" in (failed.reason or "")
+            assert "nobody speaks here" in (failed.reason or "")
 
     run(scenario())
 
