@@ -14,6 +14,8 @@ RATE_HZ = 16000
 WINDOW_SAMPLES = 512
 WINDOW_MS = WINDOW_SAMPLES * 1000 / RATE_HZ
 WINDOW_BYTES = WINDOW_SAMPLES * SAMPLE_BYTES
+QUIET_DBFS = -60.0
+"""A window quieter than this is never speech."""
 # A model hears a soft onset a window late (measured with Silero on recorded speech).
 _LAG_MS = WINDOW_MS
 
@@ -96,7 +98,7 @@ class VoiceDetector:
         stay_threshold: float = 0.35,
         start_ms: float = 96,
         stop_ms: float = 480,
-        gate_dbfs: float = -60.0,
+        gate_dbfs: float = QUIET_DBFS,
         confirm_ms: float | None = None,
         confirm_threshold: float = 0.8,
         drop_ms: float = 160,

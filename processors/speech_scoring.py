@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
+from crossfade.audio.noise_gate import NoiseGate
 from crossfade.audio.pcm import to_float
-from crossfade.audio.silero import SileroBank, shared_model
+from crossfade.audio.silero import Floats, SileroBank, shared_model
 from crossfade.audio.vad import WINDOW_SAMPLES, SpeechEvent, VoiceDetector, energies
 
 from .metronome import PERIOD_MS, metronome
@@ -90,13 +91,32 @@ class SpeechScoring:
     def _score_round(self) -> None:
         """Score the first window of every stream that has one waiting."""
         streams = list(self._waiting.values())
-        heard = b"".join([stream.waiting.popleft() for stream in streams])
+        heard = [stream.waiting.popleft() for stream in streams]
         self._waiting = {stream.number: stream for stream in streams if stream.waiting}
-        windows = to_float(heard).reshape(-1, WINDOW_SAMPLES)
-        scores = self._bank.score([stream.number for stream in streams], windows).tolist()
+        windows = _samples(heard)
         energy = energies(windows).tolist()
+        passing = [at for at, stream in enumerate(streams) if stream.passes(heard[at], energy[at])]
+        scores = [0.0] * len(streams)
+        if passing:
+            found = self._scores([streams[at] for at in passing], windows[passing])
+            for at, score in zip(passing, found, strict=True):
+                scores[at] = score
+                streams[at].gate.judged(score, energy[at])
         for stream, score, each in zip(streams, scores, energy, strict=True):
             stream.judge(score, each)
+
+    def _scores(self, streams: Sequence["ScoredStream"], windows: Floats) -> list[float]:
+        """The probabilities of a window of each, after what the gate kept of them before."""
+        for stream in streams:
+            for kept in stream.gate.take_kept():
+                self._bank.score([stream.number], _samples([kept]))
+        found: list[float] = self._bank.score([each.number for each in streams], windows).tolist()
+        return found
+
+
+def _samples(windows: Sequence[bytes]) -> Floats:
+    """Windows of s16le as samples, [B, 512]."""
+    return to_float(b"".join(windows)).reshape(-1, WINDOW_SAMPLES)
 
 
 class ScoredStream:
@@ -114,6 +134,7 @@ class ScoredStream:
     ) -> None:
         self.number = number
         self.detector = detector
+        self.gate = NoiseGate()
         self.waiting: deque[bytes] = deque()
         """Windows of 512 samples, s16le, that are not scored yet."""
         self._scoring = scoring
@@ -131,6 +152,10 @@ class ScoredStream:
         if windows := self.detector.windows(pcm):
             self.waiting.extend(windows)
             self._scoring.enqueue(self)
+
+    def passes(self, window: bytes, energy: float) -> bool:
+        """Whether the oldest window that was waiting is worth the model's time."""
+        return self.gate.passes(window, energy, speaking=self.detector.speaking)
 
     def judge(self, score: float, energy: float) -> None:
         """Take the probability of the oldest window that was waiting, and its energy."""

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crossfade.audio.noise_gate import CLEAR_WINDOWS, KEPT_WINDOWS
 from crossfade.audio.pcm import to_pcm
-from crossfade.audio.silero import Floats, SileroBank, SileroModel, SileroStream, shared_model
+from crossfade.audio.silero import Floats, SileroBank, SileroModel, shared_model
 from crossfade.audio.sound_file import read_sound
 from crossfade.audio.vad import (
     WINDOW_BYTES,
@@ -49,9 +50,13 @@ class Loudness(SileroModel):
 
 
 def alone(pcm: bytes) -> list[SpeechEvent]:
-    detector = two_stage_detector()
-    detector.scorer = SileroStream(shared_model()).score
-    return detector.feed(pcm)
+    async def heard() -> list[SpeechEvent]:
+        told: list[SpeechEvent] = []
+        SpeechScoring(SileroBank(shared_model())).join(two_stage_detector(), told.append).hear(pcm)
+        await asyncio.sleep(1)
+        return told
+
+    return run(heard())
 
 
 @settings(max_examples=6, deadline=None)
@@ -132,6 +137,24 @@ def test_a_call_that_waits_long_is_scored_on_the_spot_and_loses_nothing() -> Non
         await asyncio.sleep(1)
         assert len(told) == 400
         assert [event.decided_ms for event in told] == [32.0 * n for n in range(1, 401)]
+
+    run(scenario())
+
+
+def test_silence_is_not_scored_but_for_what_comes_just_before_a_sound() -> None:
+    async def scenario() -> None:
+        model = Loudness()
+        scoring = SpeechScoring(SileroBank(model))
+        told: list[SpeechEvent] = []
+        stream = scoring.join(VoiceDetector(start_ms=32, stop_ms=32), told.append)
+        for _ in range(CLEAR_WINDOWS + 200):
+            stream.hear(QUIET)
+            await asyncio.sleep(0)
+        assert len(model.batches) == CLEAR_WINDOWS
+        stream.hear(LOUD)
+        await asyncio.sleep(0)
+        assert len(model.batches) == CLEAR_WINDOWS + KEPT_WINDOWS + 1
+        assert [event.decided_ms for event in told] == [32.0 * (CLEAR_WINDOWS + 201)]
 
     run(scenario())
 
