@@ -42,6 +42,8 @@ GOAL_ADDED_MS = 20.0
 GOAL_GROWTH = 0.05
 """Of the server's memory, from the beginning of the measurement to its end."""
 _WARM_UP_S = 20.0
+_SPEED = 1.5
+"""Services are ahead of the speech they send, by more than this."""
 _NOTE_EVERY = 25
 _LOOK_S = 5.0
 _SERVER = """
@@ -146,7 +148,7 @@ def measure(
     cores = sorted(os.sched_getaffinity(0))
     servers = cores[:1] if one_core else cores
     with (
-        served(cores[-1]) as service,
+        served(cores[-1], speed=_SPEED) as service,
         tempfile.TemporaryDirectory() as folder,
         _server(
             Path(folder),

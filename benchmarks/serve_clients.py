@@ -62,7 +62,8 @@ class Call:
     down_ms: list[float] = field(default_factory=list)
     """Of some: from when the service sent it to its arrival."""
     late_ms: list[float] = field(default_factory=list)
-    """Of some: how much later it came than the pace of its answer, which is the median of these."""
+    """Of some: how much later it came than its turn, 20 ms behind the one before it; the answer's
+    beat is the median of its pieces."""
     late: int = 0
     """Of all: those that came more than 20 ms later."""
     close_code: int | None = None
@@ -89,7 +90,9 @@ class Line:
         self._heard_samples = 0
         self._answer = -1
         self._took_ms: list[float] = []
-        """Of the pieces of the answer."""
+        """Of the pieces of the answer, from when each was sent to its arrival."""
+        self._came_ms: list[float] = []
+        """When each of them came."""
         self.measures = False
         self.talks = False
         self.sock = socket.create_connection((order.host, order.port))
@@ -174,19 +177,22 @@ class Line:
             self.count()
         if self.measures:
             self._took_ms.append(took_ms)
+            self._came_ms.append(now_ns / 1e6)
 
     def count(self) -> None:
         """Note how evenly an answer came that is over."""
         took_ms, self._took_ms = self._took_ms, []
+        came_ms, self._came_ms = self._came_ms, []
         if len(took_ms) < FEWEST_PIECES:
             return
-        # A piece waits for its turn to sound; what comes later than its turn is heard as a gap.
-        pace_ms = statistics.median(took_ms)
+        # Each has its turn 20 ms behind the one before; what comes later is heard as a gap.
+        turns_ms = [each - number * FRAME_MS for number, each in enumerate(came_ms)]
+        pace_ms = statistics.median(turns_ms)
         call = self.call
         call.pieces += len(took_ms)
-        call.late += sum(each - pace_ms > LATE_MS for each in took_ms)
+        call.late += sum(each - pace_ms > LATE_MS for each in turns_ms)
         call.down_ms += [round(each, 2) for each in took_ms[::SAMPLE_EVERY]]
-        call.late_ms += [round(max(0.0, each - pace_ms), 2) for each in took_ms[::SAMPLE_EVERY]]
+        call.late_ms += [round(max(0.0, each - pace_ms), 2) for each in turns_ms[::SAMPLE_EVERY]]
 
     def _send(self, data: bytes) -> None:
         try:

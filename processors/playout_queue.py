@@ -27,6 +27,9 @@ LEAD_MS = 40
 """How far ahead of the caller's ear a stock transport is fed."""
 OWN_LEAD_S = PERIOD_MS / 1000 + SLOT_S
 """Ours needs the chunk that sounds, and the next one by so much early as a beat may be."""
+CATCH_UP_S = 0.06
+"""A beat that came so much late is made up for, since clients buffer more: speech keeps its pace.
+What was later was heard as a pause, and speech goes on from there."""
 _ROUNDING_S = 1e-6
 
 
@@ -80,6 +83,9 @@ class PlayoutQueue(Processor):
                 self._rest()
             case PlayoutResumeFrame():
                 self._held = False
+                # What was held back was no delay to make up for.
+                now_s = asyncio.get_running_loop().time()
+                self._playout.released_until_s = max(self._playout.released_until_s, now_s)
                 self._release()
 
     async def forward(self, frame: Frame, direction: FrameDirection) -> None:
@@ -107,7 +113,9 @@ class PlayoutQueue(Processor):
             if isinstance(taken, Frame):
                 self.emit(taken)
             else:
-                playout.released_until_s = max(playout.released_until_s, now_s) + self._chunk_s
+                if playout.released_until_s < now_s - CATCH_UP_S:
+                    playout.released_until_s = now_s
+                playout.released_until_s += self._chunk_s
                 self.push_audio(
                     SpeechFrame(audio=taken, sample_rate=playout.rate_hz, num_channels=1)
                 )

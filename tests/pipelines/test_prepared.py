@@ -39,4 +39,7 @@ def test_the_first_call_loads_nothing_and_begins_no_thread_of_its_own(
         [sys.executable, "-c", _PROGRAM, str(folder)], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["loaded:", "threads: crossfade-ends_0"]
+    loaded, threads = done.stdout.splitlines()
+    assert loaded == "loaded:"
+    # Both serve the whole process; the one ends by itself when nobody's record is written.
+    assert set(threads.split()[1:]) <= {"crossfade-disk", "crossfade-ends_0"}

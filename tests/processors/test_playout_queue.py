@@ -250,8 +250,9 @@ def test_an_interruption_does_not_drop_the_end(
     run(scenario(), timeout_s=60)
 
 
-def test_late_wake_ups_do_not_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loaded machine wakes each sleeper a little late; the speech still takes its own time."""
+@pytest.mark.parametrize("late_s", [0.0014, 0.016])
+def test_late_wake_ups_do_not_add_up(late_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loaded machine wakes each sleeper late; the speech still takes its own time."""
 
     async def scenario() -> None:
         loop, line = asyncio.get_running_loop(), Line()
@@ -260,7 +261,7 @@ def test_late_wake_ups_do_not_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
         def late(
             when_s: float, callback: Callable[..., object], *args: Any, context: Any = None
         ) -> asyncio.TimerHandle:
-            return on_time(when_s + 0.0014, callback, *args, context=context)
+            return on_time(when_s + late_s, callback, *args, context=context)
 
         async with running(*playing(line)) as chain:
             monkeypatch.setattr(loop, "call_at", late, raising=False)
@@ -269,7 +270,34 @@ def test_late_wake_ups_do_not_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
             await asyncio.sleep(3)
             begun = [at_s for at_s, _ in line.written]
             assert len(begun) == 100
-            assert begun[-1] - begun[0] == pytest.approx(1.98, abs=0.01)
+            assert begun[-1] - begun[0] == pytest.approx(1.98, abs=0.005 + late_s)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("stall_s", "later_s"), [(0.05, 0.0), (0.2, 0.2)])
+def test_a_short_stall_is_made_up_for_and_a_long_one_is_a_pause(
+    stall_s: float, later_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        loop, line = asyncio.get_running_loop(), Line()
+        on_time, from_s = loop.call_at, loop.time() + 0.5
+
+        def stalled(
+            when_s: float, callback: Callable[..., object], *args: Any, context: Any = None
+        ) -> asyncio.TimerHandle:
+            if from_s < when_s < from_s + stall_s:
+                when_s = from_s + stall_s
+            return on_time(when_s, callback, *args, context=context)
+
+        async with running(*playing(line)) as chain:
+            monkeypatch.setattr(loop, "call_at", stalled, raising=False)
+            for _ in range(100):
+                chain.speak(FRAME)
+            await asyncio.sleep(3)
+            begun = [at_s for at_s, _ in line.written]
+            assert len(begun) == 100
+            assert begun[-1] - begun[0] == pytest.approx(1.98 + later_s, abs=0.03)
 
     run(scenario())
 
