@@ -218,16 +218,12 @@ def _main(arguments: Sequence[str]) -> None:
 
 
 def _loop_factory(order: dict[str, Any]) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """What makes the loop that is ordered."""
+    """What makes the loop that is ordered; None is asyncio's own."""
     if order["loop"] == "uvloop":
         import uvloop
 
         return uvloop.new_event_loop
-    if order["loop"] == "plain" or order["side"] != "crossfade":
-        return None
-    from crossfade.pipelines.serve import loop_factory
-
-    return loop_factory()
+    return None
 
 
 if __name__ == "__main__":

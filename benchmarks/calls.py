@@ -130,8 +130,8 @@ def measure(
             side="pipecat", calls=calls, seconds=seconds, options={"as_it_comes": True}
         ),
     }
-    orders["crossfade, asyncio's own loop"] = replace(orders["crossfade"], loop="plain")
     if peer_installed("uvloop"):
+        orders["crossfade, uvloop"] = replace(orders["crossfade"], loop="uvloop")
         orders["pipecat, uvloop"] = replace(orders["pipecat"], loop="uvloop")
     if "livekit" in sides:
         orders["livekit"] = Order(side="livekit", calls=calls, seconds=seconds)

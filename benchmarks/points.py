@@ -39,8 +39,7 @@ class Order:
     """How much faster than real time the service sends."""
     round_trip_ms: float = 0.0
     loop: str = ""
-    """The event loop: `plain` is asyncio's own, `uvloop` uvloop's. If empty, ours is that of
-    `crossfade serve`, and all others' asyncio's own."""
+    """The event loop: `uvloop` is uvloop's, empty asyncio's own."""
     profile: str | None = None
     """Where cProfile's statistics of the client go."""
 

@@ -146,19 +146,16 @@ def measure(
     Raises:
         CrossfadeError: The agent was not heard.
     """
-    from crossfade.pipelines.serve import loop_factory
-
     service_core, own_core = cores()
     with served(service_core, speed=_SPEED) as service:
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {own_core})
         try:
-            with asyncio.Runner(loop_factory=loop_factory()) as runner:
-                sides = {
-                    True: Ours(captured=captured, tools=False),
-                    False: Ours(recorded=False, tools=False),
-                }
-                return runner.run(_rounds(service.port, sides, calls, rounds, seconds, tell))
+            sides = {
+                True: Ours(captured=captured, tools=False),
+                False: Ours(recorded=False, tools=False),
+            }
+            return asyncio.run(_rounds(service.port, sides, calls, rounds, seconds, tell))
         finally:
             os.sched_setaffinity(0, before)
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-import sys
 import time
 import webbrowser
 from collections.abc import Callable, Coroutine, Sequence
@@ -161,26 +160,15 @@ def serve(
             run: Callable[..., Coroutine[Any, Any, None]] = run_server
         else:
             from crossfade.pipelines.serve_with_workers import run_with_workers as run
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(
-                run(
-                    settings,
-                    announce=announce,
-                    stop=stop_signal,
-                    show=webbrowser.open if open_page else None,
-                    own_process=True,
-                )
+        asyncio.run(
+            run(
+                settings,
+                announce=announce,
+                stop=stop_signal,
+                show=webbrowser.open if open_page else None,
+                own_process=True,
             )
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Makes loops that wake up for many messages at once, where the system's can: many calls cost
-    a fifth less there than in uvloop's."""
-    if sys.platform == "win32":
-        return None
-    from crossfade.emulators.gathering import gathering_loop
-
-    return gathering_loop
+        )
 
 
 async def run_server(
@@ -413,4 +401,4 @@ def stop_signal() -> "asyncio.Future[None]":
     return told
 
 
-__all__ = ["loop_factory", "run_server", "serve", "stop_signal"]
+__all__ = ["run_server", "serve", "stop_signal"]

@@ -153,11 +153,7 @@ async def work(end: socket.socket, *, own_process: bool = True) -> None:
 
 def main() -> None:
     """Be a worker, in a process that has nothing else to do; the descriptor is its argument."""
-    from crossfade.pipelines.serve import loop_factory
-
-    end = socket.socket(fileno=int(sys.argv[1]))
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(work(end))
+    asyncio.run(work(socket.socket(fileno=int(sys.argv[1]))))
 
 
 __all__ = ["Worker", "main", "work"]

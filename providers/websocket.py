@@ -6,7 +6,6 @@ and whoever stalls for longer than they may take loses the line.
 
 import asyncio
 import os
-import struct
 from collections import deque
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
@@ -16,12 +15,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event, State
 
-from crossfade.providers.server_frames import ServerFrames
-
-try:
-    from websockets.speedups import apply_mask
-except ImportError:
-    from websockets.utils import apply_mask
+from crossfade.providers.websocket_frames import FrameCutter, masked_frame
 
 MOST_UNREAD_BYTES = 64 * 2**20
 """A quarter of an hour of speech in JSON. When more waits, nothing is read until half has gone."""
@@ -36,7 +30,6 @@ _KEYS_AT_ONCE = 64
 # Of what comes in one piece, so many messages are handled before others may run.
 _MOST_AT_ONCE = 32
 _END_OF_HEAD = b"\r\n\r\n"
-_MIDDLE_HEAD = struct.Struct("!BBH")
 
 
 class MessageSocket(ClientConnection):
@@ -52,7 +45,7 @@ class MessageSocket(ClientConnection):
         super().__init__(*args, **options)
         self._messages: deque[bytes] = deque()
         self._head_tail = b""
-        self._frames = ServerFrames(LARGEST_MESSAGE_BYTES)
+        self._frames = FrameCutter(LARGEST_MESSAGE_BYTES, masked=False)
         self._fragments = bytearray()
         self._reader: asyncio.Future[None] | None = None
         self._reading = True
@@ -116,11 +109,11 @@ class MessageSocket(ClientConnection):
             data = self._shake_hands(data)
             if not data:
                 return
-        for plain, cut in self._frames.cut(data):
-            if plain:
-                self._receive(cut)
-            else:
+        for text, cut in self._frames.cut(data):
+            if text is None:
                 super().data_received(cut)
+            else:
+                self._receive(cut)
 
     def _shake_hands(self, data: bytes) -> bytes:
         """Let the library read the server's answer; gives what has come behind it."""
@@ -170,19 +163,6 @@ class MessageSocket(ClientConnection):
         self.wake()
 
 
-def masked_frame(message: bytes, key: bytes, *, text: bool) -> bytes:
-    """A whole message of a client in one frame (RFC 6455, 5.2)."""
-    first = 0x81 if text else 0x82
-    length = len(message)
-    if length < 126:
-        head = struct.pack("!BB", first, 0x80 | length)
-    elif length < 65536:
-        head = _MIDDLE_HEAD.pack(first, 0x80 | 126, length)
-    else:
-        head = struct.pack("!BBQ", first, 0x80 | 127, length)
-    return b"".join((head, key, apply_mask(message, key)))
-
-
 _DATA = frozenset((Opcode.TEXT, Opcode.BINARY, Opcode.CONT))
 
-__all__ = ["MOST_UNREAD_BYTES", "MessageSocket", "masked_frame"]
+__all__ = ["MOST_UNREAD_BYTES", "MessageSocket"]

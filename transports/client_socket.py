@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import socket
-import struct
 from collections import deque
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
@@ -16,7 +15,8 @@ from websockets.http11 import Request, Response
 from websockets.protocol import Event, State
 from websockets.server import ServerProtocol
 
-from .client_frames import ClientFrames
+from crossfade.providers.websocket_frames import FrameCutter, plain_frame
+
 from .websocket_messages import LARGEST_MESSAGE_BYTES, CloseCode
 
 MOST_UNREAD_BYTES = 4 * LARGEST_MESSAGE_BYTES
@@ -70,7 +70,7 @@ class ClientSocket(asyncio.Protocol):
         self._protocol = ServerProtocol(max_size=LARGEST_MESSAGE_BYTES, logger=_websocket_logger)
         self._transport: asyncio.Transport | None = None
         self._head_tail = b""
-        self._frames = ClientFrames(LARGEST_MESSAGE_BYTES)
+        self._frames = FrameCutter(LARGEST_MESSAGE_BYTES, masked=True)
         self._messages: deque[Message] = deque()
         self._unread_bytes = 0
         self._fragments = bytearray()
@@ -337,19 +337,6 @@ class ClientSocket(asyncio.Protocol):
             self._timer = asyncio.get_running_loop().call_later(delay_s, do)
 
 
-def plain_frame(message: bytes, *, text: bool) -> bytes:
-    """A whole message of a server in one frame (RFC 6455, 5.2)."""
-    first = 0x81 if text else 0x82
-    length = len(message)
-    if length < 126:
-        head = struct.pack("!BB", first, length)
-    elif length < 65536:
-        head = struct.pack("!BBH", first, 126, length)
-    else:
-        head = struct.pack("!BBQ", first, 127, length)
-    return head + message
-
-
 def _cut_if_unread(transport: asyncio.Transport) -> None:
     if transport.get_write_buffer_size() > MOST_UNSENT_BYTES:
         transport.abort()
@@ -359,4 +346,4 @@ def _drop(message: bytes, text: bool) -> None:
     """Nobody wants it."""
 
 
-__all__ = ["RETRY_AFTER_S", "ClientSocket", "Refusal", "plain_frame"]
+__all__ = ["RETRY_AFTER_S", "ClientSocket", "Refusal"]

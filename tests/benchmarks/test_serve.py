@@ -11,7 +11,7 @@ from crossfade.benchmarks.drain import held as all_went_on
 from crossfade.benchmarks.drain import table as drain_table
 from crossfade.benchmarks.serve import Look, _load, content, table
 from crossfade.benchmarks.serve_clients import BUSY, Order, _payload, frame
-from crossfade.transports.client_socket import plain_frame
+from crossfade.providers.websocket_frames import plain_frame
 from tests.observability.rendered import text_of
 
 ORDER = Order(host="127.0.0.1", port=1, calls=2, warm_up_s=1, seconds=10)

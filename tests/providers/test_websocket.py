@@ -1,37 +1,23 @@
-"""What is written is what the library reads, and speech comes by a plain call in its order."""
+"""What comes behind the handshake is heard, and speech comes by a plain call in its order."""
 
 import asyncio
 
 import pytest
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
-from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
-from websockets.protocol import State
-from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
+from websockets.utils import accept_key
 
 from crossfade.providers import connect
 from crossfade.providers.events import AudioChunk, Event, ResponseDone, UserTurnCommitted
-from crossfade.providers.websocket import MessageSocket, masked_frame
+from crossfade.providers.websocket import MessageSocket
 from tests.clock import run
 from tests.providers.loopback import Peer, loopback, settle
 from tests.providers.openai_messages import audio, committed, created, done
+from tests.providers.test_websocket_frames import written
 
 SPEC = "openai:gpt-realtime-2.1"
-
-
-@pytest.mark.parametrize("size", [0, 1, 125, 126, 1300, 65535, 65536])
-@pytest.mark.parametrize("text", [True, False])
-def test_the_library_reads_the_frames_that_are_written(size: int, text: bool) -> None:
-    message = bytes(number % 128 for number in range(size))
-    server = ServerProtocol(state=State.OPEN, max_size=None)
-    server.receive_data(masked_frame(message, b"\x01\x80\xfe\x17", text=text))
-    (frame,) = server.events_received()
-    assert isinstance(frame, Frame)
-    assert frame.opcode is (Opcode.TEXT if text else Opcode.BINARY)
-    assert bytes(frame.data) == message
-    assert frame.fin
 
 
 @pytest.mark.parametrize("takes", [True, False])
@@ -99,3 +85,57 @@ def test_the_servers_clock(dates: list[str], answered_at: float | None) -> None:
         assert socket.answered_at == answered_at
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_what_comes_behind_the_handshake_wherever_it_is_cut(accepted: bool) -> None:
+    async def main() -> None:
+        for cut in range(1, 500, 3):
+            socket, head = _shaking_hands("101 OK" if accepted else "403 No")
+            came = head + (written(1, b"early") + written(1, b"bird") if accepted else b"no!!")
+            for piece in (came[:cut], came[cut:]):
+                if piece:
+                    socket.data_received(piece)
+            if accepted:
+                assert [socket.take(), socket.take(), socket.take()] == [b"early", b"bird", None]
+            else:
+                assert socket.response is not None
+                assert (socket.response.status_code, socket.response.body) == (403, b"no!!")
+
+    asyncio.run(main())
+
+
+def _shaking_hands(status: str) -> tuple[MessageSocket, bytes]:
+    """A socket that has asked, and the head of the answer."""
+    protocol = ClientProtocol(parse_uri("ws://localhost"))
+    socket = MessageSocket(protocol)
+    socket.connection_made(_Transport())
+    protocol.send_request(protocol.connect())
+    head = (
+        f"HTTP/1.1 {status}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Content-Length: {0 if status.startswith('101') else 4}\r\n"
+        f"Sec-WebSocket-Accept: {accept_key(protocol.key)}\r\n\r\n"
+    )
+    return socket, head.encode()
+
+
+class _Transport(asyncio.Transport):
+    """Leads nowhere."""
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+    def write_eof(self) -> None:
+        pass
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
