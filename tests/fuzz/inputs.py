@@ -50,6 +50,7 @@ from crossfade.transports.telnyx_messages import TelnyxDialect
 from crossfade.transports.twilio_messages import TwilioDialect
 from crossfade.transports.websocket_messages import read_message, read_object, write_message
 from crossfade.transports.websocket_token import Claims, TokenRefused, TokenSigner
+from tests.fuzz.frames import Stream, streams
 from tests.fuzz.target import Finding
 from tests.project import ROOT
 
@@ -354,6 +355,8 @@ def inputs(folder: Path) -> Mapping[str, Input]:
         return _File(folder / name, read)
 
     return {
+        "frames of clients": Input(corpus=streams(masked=True), feed=Stream(masked=True)),
+        "frames of servers": Input(corpus=streams(masked=False), feed=Stream(masked=False)),
         "client": Input(corpus=CLIENT, feed=_client),
         **{
             name: Input(corpus=phones, feed=_Stream(make)) for name, make in DIALECTS.items()

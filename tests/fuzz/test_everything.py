@@ -15,6 +15,7 @@ from tests.fuzz.sockets import SOCKETS, nothing_logged
 from tests.fuzz.target import Finding
 
 NAMES = (
+    "frames of clients", "frames of servers",
     "client", "twilio", "telnyx", "plivo", "webrtc offer", "webrtc candidates", "resume token",
     "ticket", "webhook", "sound file", "recording", "event log", "transcript", "summary", "capture",
     "scenario", "faults", "arms", "prices", "emulator's recording",
