@@ -69,12 +69,14 @@ class Answer:
     Args:
         number: Distinguishes it from the call's others.
         tool: The tool it calls instead of speaking.
+        pieces: Of 20 ms, in a message.
     """
 
-    def __init__(self, number: int, *, tool: str | None = None) -> None:
+    def __init__(self, number: int, *, tool: str | None = None, pieces: int = 1) -> None:
         self.number = number
         self.calls_tool = tool is not None
         self._tool = tool
+        self._pieces_a_message = pieces
         self._pieces = 0
         self._id = f"resp_{number}"
         self._item_id = f"item_{number}"
@@ -84,11 +86,11 @@ class Answer:
             "response.output_audio.delta",
             **place,
             content_index=0,
-            delta="@" * (DELTA_BYTES // 3 * 4),
+            delta="@" * (DELTA_BYTES // 3 * 4 * pieces),
         )
         at = delta.index(b"@")
         self._before = delta[:at]
-        self._after = _REST + delta[at:].lstrip(b"@")
+        self._after = delta[at:].lstrip(b"@")
 
     def begin(self) -> bytes:
         response = {"object": "realtime.response", "id": self._id}
@@ -110,11 +112,13 @@ class Answer:
             )
         return b"".join(parts)
 
-    def piece(self, now_ns: int) -> bytes:
-        """The next 20 ms of sound, at times with a word of the transcript."""
-        sound = self._before + base64.b64encode(stamp(now_ns, self.number)) + self._after
-        self._pieces += 1
-        if self._pieces % WORD_EVERY_DELTAS != 1:
+    def speech(self, now_ns: int) -> bytes:
+        """The next message of sound, at times with a word of the transcript."""
+        stamped = base64.b64encode(stamp(now_ns, self.number)) + _REST
+        sound = self._before + stamped * self._pieces_a_message + self._after
+        before, self._pieces = self._pieces, self._pieces + self._pieces_a_message
+        # A word belongs to the first of so many pieces.
+        if -before % WORD_EVERY_DELTAS >= self._pieces_a_message:
             return sound
         word = _WORDS[self._pieces // WORD_EVERY_DELTAS % len(_WORDS)]
         return sound + message(

@@ -1,10 +1,11 @@
 """A service that holds many calls at next to no cost, and notes when each piece of sound came.
 
-It speaks OpenAI's realtime protocol with prepared bytes, fifty pieces of sound a second, on a core
-of its own. What it does follows from the caller's sound that it got: see `call_script`. Where the
-client finds the turns, it does as it is told, `round_trip_ms` later.
+It speaks OpenAI's realtime protocol with prepared bytes, its sound in messages of 20 ms or of
+several times as much, on a core of its own. What it does follows from the caller's sound that it
+got: see `call_script`. Where the client finds the turns, it does as it is told, `round_trip_ms`
+later.
 
-    python -m crossfade.benchmarks.call_server CORE CYCLE SPEED ROUND_TRIP_MS
+    python -m crossfade.benchmarks.call_server CORE CYCLE SPEED ROUND_TRIP_MS PIECES
 
 prints its port, serves until its standard input ends, and then prints what it noted as JSON.
 """
@@ -80,6 +81,7 @@ class _Call:
     offset_ms: int
     speaks: bool
     late_ms: deque[float]
+    pieces_a_message: int = 1
     note_every: int = 1
     """Of so many pieces of the caller's sound, it is noted when one came."""
     pieces: int = 0
@@ -254,19 +256,20 @@ class _Call:
     def _respond(self) -> None:
         self._cut()
         self.answers += 1
-        answer = self.answer = say.Answer(self.first_answer + self.answers % ANSWERS)
+        number = self.first_answer + self.answers % ANSWERS
+        answer = self.answer = say.Answer(number, pieces=self.pieces_a_message)
         self.send(answer.begin())
-        step_ns = int(say.DELTA_MS * 1e6 / self.speed)
+        step_ns = int(say.DELTA_MS * self.pieces_a_message * 1e6 / self.speed)
 
-        def piece(due_ns: int) -> None:
+        def speech(due_ns: int) -> None:
             if self.answer is not answer or not self.alive:
                 return
             now_ns = time.monotonic_ns()
             self.late_ms.append((now_ns - due_ns) / 1e6)
-            self.send(answer.piece(now_ns))
-            self.schedule.at(due_ns + step_ns, piece)
+            self.send(answer.speech(now_ns))
+            self.schedule.at(due_ns + step_ns, speech)
 
-        self.schedule.at(time.monotonic_ns(), piece)
+        self.schedule.at(time.monotonic_ns(), speech)
 
     def _cut(self) -> None:
         answer, self.answer = self.answer, None
@@ -306,7 +309,7 @@ def _accept(listener: socket.socket) -> tuple[socket.socket, list[str]]:
     return sock, lines[0].split()[1].decode().partition("?")[0].strip("/").split("/")
 
 
-def _serve(cycle: Cycle, speed: float, round_trip_ms: float) -> dict[str, Any]:
+def _serve(cycle: Cycle, speed: float, round_trip_ms: float, pieces: int) -> dict[str, Any]:
     """Serve until the standard input ends; what was noted, by the number of the call."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
@@ -340,6 +343,7 @@ def _serve(cycle: Cycle, speed: float, round_trip_ms: float) -> dict[str, Any]:
                     note_every=int(path[3]) if len(path) > 3 else 1,
                     first_answer=len(everyone) * ANSWERS if path[1] == COUNTED else 0,
                     speaks=path[0] == "talk",
+                    pieces_a_message=pieces,
                     late_ms=late_ms,
                 )
                 calls[sock.fileno()] = call
@@ -385,10 +389,23 @@ class ServerProcess:
 
 @contextmanager
 def served(
-    core: int, cycle: str = "talk", *, speed: float = 1.0, round_trip_ms: float = 0.0
+    core: int,
+    cycle: str = "talk",
+    *,
+    speed: float = 1.0,
+    round_trip_ms: float = 0.0,
+    pieces: int = 1,
 ) -> Iterator[ServerProcess]:
-    """Run the service in a process of its own on one core."""
-    arguments = [str(core), cycle, str(speed), str(round_trip_ms)]
+    """Run the service in a process of its own on one core.
+
+    Args:
+        core: Which.
+        cycle: What callers do, by name.
+        speed: How much faster than real time it speaks.
+        round_trip_ms: How far away it is.
+        pieces: Of 20 ms, in each message of its sound.
+    """
+    arguments = [str(core), cycle, str(speed), str(round_trip_ms), str(pieces)]
     with subprocess.Popen(
         [sys.executable, "-m", __name__, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -401,5 +418,5 @@ def served(
 
 if __name__ == "__main__":
     os.sched_setaffinity(0, {int(sys.argv[1])})
-    noted = _serve(CYCLES[sys.argv[2]], float(sys.argv[3]), float(sys.argv[4]))
+    noted = _serve(CYCLES[sys.argv[2]], float(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5]))
     sys.stdout.buffer.write(orjson.dumps(noted))

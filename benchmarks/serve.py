@@ -8,7 +8,8 @@ that is asked for.
 
 What the callers say is a person's voice, a sentence of 1.4 s every ten seconds, so 14 % of the
 time, in the noise of a quiet room. They say it into an answer that goes on until then and is
-given anew, so the agent speaks nearly always.
+given anew, so the agent speaks nearly always. Its speech comes in messages of 100 ms, half as fast
+again as it sounds.
 
 Added latency is what the server adds: upwards from when 20 ms of a microphone were sent to their
 arrival at the service; downwards by how much later than the pace of their answer 20 ms come to the
@@ -44,6 +45,8 @@ GOAL_GROWTH = 0.05
 _WARM_UP_S = 20.0
 _SPEED = 1.5
 """Services are ahead of the speech they send, by more than this."""
+_PIECES = 5
+"""Of 20 ms, in each message of the service's sound."""
 _NOTE_EVERY = 25
 _LOOK_S = 5.0
 _SERVER = """
@@ -148,7 +151,7 @@ def measure(
     cores = sorted(os.sched_getaffinity(0))
     servers = cores[:1] if one_core else cores
     with (
-        served(cores[-1], speed=_SPEED) as service,
+        served(cores[-1], speed=_SPEED, pieces=_PIECES) as service,
         tempfile.TemporaryDirectory() as folder,
         _server(
             Path(folder),

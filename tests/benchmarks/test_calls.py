@@ -52,17 +52,19 @@ def understood(*frames: bytes) -> list[Event]:
     return events
 
 
-def test_what_the_service_says_is_an_answer_of_openai() -> None:
-    answer = call_messages.Answer(7)
+@pytest.mark.parametrize("pieces", [1, 5])
+def test_what_the_service_says_is_an_answer_of_openai(pieces: int) -> None:
+    answer = call_messages.Answer(7, pieces=pieces)
     events = understood(
         call_messages.session("session.created"),
         answer.begin(),
-        answer.piece(123),
+        answer.speech(123),
         answer.end("cancelled"),
     )
     (sound,) = (event for event in events if isinstance(event, AudioChunk))
-    assert len(sound.pcm) == call_messages.DELTA_BYTES
-    assert call_messages.read_stamp(sound.pcm) == (123, 7)
+    assert len(sound.pcm) == call_messages.DELTA_BYTES * pieces
+    for begin in range(0, len(sound.pcm), call_messages.DELTA_BYTES):
+        assert call_messages.read_stamp(sound.pcm[begin:]) == (123, 7)
     assert any(isinstance(event, TextDelta) for event in events)
     done = events[-1]
     assert isinstance(done, ResponseDone)
