@@ -1,5 +1,6 @@
 """The command `crossfade report`: what happened in a call, as one page."""
 
+import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,9 @@ def report(
     budget_ms: Annotated[
         float, typer.Option(min=1, help="What an answer may take, from voice to voice.")
     ] = 1500,
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Open the page in the browser.")
+    ] = False,
 ) -> None:
     """Write RUN/report.html, and tell the problems that were found."""
     with errors_in_one_line():
@@ -52,6 +56,8 @@ def report(
         console.print(Text(f"written to {path}"), soft_wrap=True)
         if cuts:
             console.print(f"{len(cut_turns(found))} turns cut", soft_wrap=True)
+        if open_page and not webbrowser.open(path.resolve().as_uri()):
+            console.print(Text(f"no browser was found; open {path.resolve()}"), soft_wrap=True)
 
 
 def _latest(runs: Path) -> Path:

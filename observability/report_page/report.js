@@ -259,7 +259,7 @@ function update() {
   now.textContent = clock(at);
   position.value = at;
   position.setAttribute("aria-valuetext", `${clock(at)} of ${clock(length)}`);
-  play.textContent = player.playing ? "❚❚" : "▶";
+  play.classList.toggle("playing", player.playing);
   play.setAttribute("aria-label", player.playing ? "Pause" : "Play");
   for (const turn of turns) turn.line.classList.toggle("playing", at > 0 && at >= turn.from - 0.05 && at <= turn.to);
 }

@@ -90,6 +90,10 @@ class CallTranscript extends HTMLElement {
     turn.words.replaceChildren(heard, rest);
   }
 
+  get answers() {
+    return this.querySelectorAll("article.agent").length;
+  }
+
   // How long the caller waited for the answer that sounds, and what it cost.
   figure(name, text) {
     const answers = this.querySelectorAll("article.agent");
@@ -229,13 +233,15 @@ class TurnFigures extends HTMLElement {
   latency(ms) {
     this.latencies.push(ms);
     const sorted = [...this.latencies].sort((a, b) => a - b);
+    const half = sorted.length / 2;
+    const median = (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
     this.#set("last", `${Math.round(ms)} ms`);
-    this.#set("median", `${Math.round(sorted[(sorted.length - 1) >> 1])} ms`);
+    this.#set("median", `${Math.round(median)} ms`);
   }
 
-  cost({ turn, call }) {
-    this.#set("turn", turn ?? "unpriced");
-    this.#set("call", call ?? "unpriced");
+  cost({ turn, call }, unknown) {
+    this.#set("turn", turn ?? unknown);
+    this.#set("call", call ?? unknown);
   }
 
   #set(name, text) {

@@ -51,15 +51,15 @@ class ServerFigures extends HTMLElement {
   }
 
   #worker(worker, several) {
-    const told = worker.draining ? "ending" : worker.refusal ? "full" : "";
+    const told = worker.draining ? "ending" : (worker.refusal ?? "");
     const cpu = worker.cpu === null ? "–" : percent(worker.cpu);
     const late = worker.late ? `${percent(worker.late)} of beats late` : "";
     const calls = several ? counted(worker.calls.length, "call") : "";
-    const name = several ? `Worker ${worker.worker}` : "Of one core";
-    const small = [calls, late, told].filter(Boolean).join(", ");
-    const made = this.#figure(name, [cpu, element("small", ` ${small}`)]);
+    const name = several ? `Worker ${worker.worker}` : "Load";
+    const share = worker.cpu === null ? "" : "of one core";
+    const small = [share, calls, late].filter(Boolean).join(", ");
+    const made = this.#figure(name, [cpu, element("small", ` ${small}`), element("small", ` ${told}`)]);
     if (told) made.dataset.full = "";
-    made.title = worker.refusal ?? "";
     return made;
   }
 
@@ -95,11 +95,11 @@ class RunningCalls extends HTMLElement {
     const cells = {
       call: cell("Call", "", "wide"),
       since: cell("Since", "", "number"),
-      sound: cell("Sound", element("span", [bars.caller.track, bars.agent.track], { className: "levels" }), "wide"),
+      sound: cell("Sound", element("span", Object.values(bars).flatMap(({ name, track }) => [name, track]), { className: "levels" }), "wide"),
       latency: cell("Answer", "", "number"),
       median: cell("Median", "", "number"),
       cost: cell("Cost", "", "number"),
-      state: cell("State", "", "wide"),
+      state: cell("State", "", "wide state"),
     };
     return { row: element("tr", Object.values(cells)), cells, bars };
   }
@@ -107,11 +107,12 @@ class RunningCalls extends HTMLElement {
   #bar(who) {
     const bar = element("span", "", { className: "bar" });
     const track = element("span", bar, { className: `track ${who}` });
+    const name = element("small", who, { ariaHidden: "true" });
     track.setAttribute("role", "meter");
     track.setAttribute("aria-label", who === "caller" ? "Caller" : "Agent");
     track.setAttribute("aria-valuemin", "-60");
     track.setAttribute("aria-valuemax", "0");
-    return { bar, track };
+    return { bar, track, name };
   }
 
   #fill({ cells, bars }, call, now, several) {

@@ -35,6 +35,9 @@ async function start() {
   }
 }
 
+// What the server says in words of why it takes no call.
+class Refused extends Error {}
+
 // What lets this page begin a call: nothing where the server asks for nothing.
 async function admission() {
   const token = $("access-token").value.trim() || sessionStorage.getItem(TOKEN_KEY);
@@ -43,10 +46,10 @@ async function admission() {
   if (answer.status === 401) {
     sessionStorage.removeItem(TOKEN_KEY);
     $("access").hidden = false;
-    $("access-token").focus();
-    throw new Error(token ? "the server does not know this token" : "this server asks for its token");
+    $("access-token").select();
+    throw new Refused(token ? "the server does not know this token" : "this server asks for its token");
   }
-  if (!answer.ok) throw new Error((await answer.text()).trim() || "the server takes no calls now");
+  if (!answer.ok) throw new Refused((await answer.text()).trim() || "the server takes no calls now");
   if (token) sessionStorage.setItem(TOKEN_KEY, token);
   $("access").hidden = true;
   return (await answer.json()).access;
@@ -108,7 +111,7 @@ function show(message) {
       $("transcript").figure("latency", `after ${Math.round(message.voice_to_voice_ms)} ms`);
       break;
     case "cost":
-      $("figures").cost(message);
+      $("figures").cost(message, $("transcript").answers ? "unpriced" : "–");
       if (message.turn) $("transcript").figure("cost", message.turn);
       break;
     case "state":
@@ -176,7 +179,7 @@ function end(reason) {
   $("mute").setAttribute("aria-pressed", "false");
   $("session").textContent = "";
   status("idle", "The call is over");
-  problem(reason ?? "");
+  problem(reason ? sentence(reason) : "");
   $("start").focus();
 }
 
@@ -200,6 +203,8 @@ function eyes() {
 
 // On a small screen, in the place of the transcript.
 function details(shown) {
+  // What is hidden holds no focus.
+  if (!shown && $("details").contains(document.activeElement)) $("more").focus();
   $("more").setAttribute("aria-expanded", String(shown));
   $("details").toggleAttribute("data-shown", shown);
   document.querySelector(".talk").inert = shown;
@@ -221,8 +226,11 @@ function explain(error) {
   if (error.name === "NotAllowedError") return `The microphone is not allowed. Allow it for this page, and ${again}.`;
   if (error.name === "NotFoundError") return `No microphone was found. Plug one in, and ${again}.`;
   if (error instanceof TypeError) return "The server cannot be reached.";
+  if (error instanceof Refused) return sentence(error.message);
   return `It did not work: ${error.message}.`;
 }
+
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1).replace(/\.$/, "")}.`;
 
 async function look(source) {
   if (pictures.source === source) return pictures.end();
@@ -275,8 +283,8 @@ $("node").addEventListener("choose", ({ detail: name }) => {
   }
 });
 $("more").addEventListener("click", () => details($("more").getAttribute("aria-expanded") !== "true"));
-$("details").addEventListener("keydown", ({ key }) => {
-  if (key === "Escape" && !$("more").hidden) details(false);
+document.addEventListener("keydown", ({ key }) => {
+  if (key === "Escape" && $("details").hasAttribute("data-shown")) details(false);
 });
 $("write").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -20,6 +20,12 @@ needs_browser = pytest.mark.skipif(
     CHROMIUM is None, reason="CROSSFADE_CHROMIUM does not say where it is"
 )
 
+SMALL = """() => [...document.querySelectorAll("button, a[href], input, select, summary")]
+    .filter((each) => each.checkVisibility() && !each.matches(".skip, .unseen"))
+    .filter((each) => Math.min(each.offsetWidth, each.offsetHeight) < 43.5)
+    .map((each) => `${each.offsetWidth} × ${each.offsetHeight}: ${each.textContent || each.id}`)"""
+"""What is shown on a page to be touched, and is too small for a finger."""
+
 
 class Network:
     """Between the browser and the server, so that it can be cut, or gone without a word."""
@@ -118,4 +124,4 @@ async def browser(voice: Path, *flags: str, allows: bool = True) -> AsyncIterato
             await opened.close()
 
 
-__all__ = ["CHROMIUM", "Network", "browser", "microphone", "needs_browser"]
+__all__ = ["CHROMIUM", "SMALL", "Network", "browser", "microphone", "needs_browser"]

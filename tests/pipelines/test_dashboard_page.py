@@ -8,13 +8,15 @@ import pytest
 from crossfade.emulators.openai import OpenAIEmulator
 from crossfade.pipelines.serve_settings import TOKEN_VARIABLE
 from crossfade.transports.websocket_client import CallClient
-from tests.pipelines.browsers import browser, microphone, needs_browser
+from tests.pipelines.browsers import SMALL, browser, microphone, needs_browser
 from tests.pipelines.serving import question, scripted, serving
 
 
 @pytest.mark.realtime
 @needs_browser
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1440), ("dark", 820), ("dark", 390), ("light", 320)]
+)
 def test_a_browser_shows_the_dashboard_and_opens_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, width: int
 ) -> None:
@@ -34,7 +36,10 @@ def test_a_browser_shows_the_dashboard_and_opens_a_report(
                 await asyncio.sleep(1)
                 await ended.hang_up()
             context = await chromium.new_context(
-                viewport={"width": width, "height": 844}, color_scheme=scheme
+                viewport={"width": width, "height": 844},
+                color_scheme=scheme,
+                has_touch=width < 900,
+                is_mobile=width < 900,
             )
             page = await context.new_page()
             told: list[str] = []
@@ -62,6 +67,9 @@ def test_a_browser_shows_the_dashboard_and_opens_a_report(
                 assert await page.evaluate("document.documentElement.scrollWidth") <= width
                 await caller.hang_up()
             await expect(page.locator("#ended tbody tr")).to_have_count(2, timeout=15000)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
+            if width < 900:
+                assert await page.evaluate(SMALL) == []
             async with context.expect_page() as opened:
                 await page.get_by_role("link", name="Open the report").first.click()
             report = await opened.value

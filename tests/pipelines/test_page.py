@@ -12,7 +12,7 @@ from crossfade.emulators.openai import OpenAIEmulator
 from crossfade.pipelines.endpoint import Endpoint
 from crossfade.pipelines.serve_nodes import ServedNode
 from crossfade.pipelines.serve_settings import TOKEN_VARIABLE
-from tests.pipelines.browsers import Network, browser, microphone, needs_browser
+from tests.pipelines.browsers import SMALL, Network, browser, microphone, needs_browser
 from tests.pipelines.heard_words import OTHER_WORDS, heard_words, share_heard
 from tests.pipelines.serving import scripted, serving
 
@@ -132,7 +132,9 @@ def test_a_whole_call_in_a_browser(tmp_path: Path) -> None:
 
 @pytest.mark.realtime
 @needs_browser
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1280), ("dark", 820), ("dark", 390), ("light", 320)]
+)
 def test_a_browser_shows_the_servers_token_by_the_keyboard_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, width: int
 ) -> None:
@@ -147,7 +149,10 @@ def test_a_browser_shows_the_servers_token_by_the_keyboard_alone(
             browser(microphone(tmp_path / "voice.wav", SAID)) as chromium,
         ):
             context = await chromium.new_context(
-                viewport={"width": width, "height": 844}, color_scheme=scheme
+                viewport={"width": width, "height": 844},
+                color_scheme=scheme,
+                has_touch=width < 900,
+                is_mobile=width < 900,
             )
             page = await context.new_page()
             asked: list[str] = []
@@ -165,6 +170,10 @@ def test_a_browser_shows_the_servers_token_by_the_keyboard_alone(
             await form.fill("0123456789abcdef")
             await page.keyboard.press("Enter")
             await expect(page.locator("#status")).to_have_text("In a call")
+            # Nothing was said, and so there is no price to be missed.
+            await expect(page.locator("node-choice button")).to_have_count(1)
+            await asyncio.sleep(0.2)
+            await expect(page.locator("[data-of=call]")).to_have_text("–")
             # Nothing sticks out, the colours are the system's, and nothing is asked of others.
             assert await page.evaluate("document.documentElement.scrollWidth") <= width
             ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -174,13 +183,30 @@ def test_a_browser_shows_the_servers_token_by_the_keyboard_alone(
             unnamed = "[...document.querySelectorAll('button, input, select')].filter("
             unnamed += "e => !e.textContent.trim() && !e.labels?.length).length"
             assert await page.evaluate(unnamed) == 0
+            if width < 900:
+                assert await page.evaluate(SMALL) == []
+            if width < 500:
+                # What is hidden holds no focus.
+                more = page.get_by_role("button", name="Details")
+                await more.press("Enter")
+                await page.locator("tool-calls summary").focus(timeout=15000)
+                await page.keyboard.press("Escape")
+                await expect(page.locator("#details")).to_be_hidden()
+                await expect(more).to_be_focused()
             await page.get_by_role("button", name="Hang up").press("Enter")
             await expect(page.locator("#status")).to_have_text("The call is over")
+            assert await page.evaluate(MEDIAN) == "200 ms"
             await context.close()
 
     asyncio.run(scenario())
 
 
+MEDIAN = """() => {
+    const figures = document.querySelector("turn-figures");
+    figures.clear();
+    for (const ms of [350, 100, 120, 280]) figures.latency(ms);
+    return figures.querySelector("[data-of=median]").textContent;
+}"""
 OPENAI, GEMINI, CASCADE = "openai:gpt-realtime-2.1", "gemini:gemini-3.8-live", "cascade"
 FIRST = "All right, then something else. There was a keeper of a lighthouse far out at sea."
 SECOND = "I am the second one and I know what was said before."

@@ -24,6 +24,7 @@ from crossfade.observability.report import render_report, write_report
 from crossfade.observability.run import Run, read_run
 from crossfade.observability.turn_cuts import cut_turns
 from tests.clock import run
+from tests.pipelines.browsers import SMALL
 from tests.pipelines.planted_call import TOOL_S, planted_call
 
 CHROMIUM = os.environ.get("CROSSFADE_CHROMIUM")
@@ -159,6 +160,27 @@ def test_the_command_writes_the_page_and_tells_the_problems(planted: Run) -> Non
     assert 'id="audio-data"' not in content
 
 
+@pytest.mark.parametrize("found_one", [True, False])
+def test_the_command_opens_the_page_or_says_where_it_is(
+    planted: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, found_one: bool
+) -> None:
+    folder = tmp_path / "a call"
+    shutil.copytree(planted.folder, folder)
+    shown: list[str] = []
+
+    def browse(url: str) -> bool:
+        shown.append(url)
+        return found_one
+
+    monkeypatch.setattr("webbrowser.open", browse)
+    monkeypatch.chdir(tmp_path)
+    told = CliRunner().invoke(app, ["report", "a call", "--no-audio", "--open"])
+    assert told.exit_code == 0, told.output
+    page = folder / "report.html"
+    assert shown == [page.as_uri()]
+    assert (f"no browser was found; open {page}" in told.output) is not found_one
+
+
 def test_the_command_finds_the_latest_call_and_says_what_is_missing(
     tmp_path: Path, planted: Run
 ) -> None:
@@ -229,13 +251,17 @@ def browser(planted: Run) -> Iterator[Any]:
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390), ("dark", 320)])
 def test_a_browser_clicks_through_it(browser: Any, planted: Run, scheme: str, width: int) -> None:
     from playwright.sync_api import expect
 
     path = write_report(planted)
     context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,
+        offline=True,
+        has_touch=width < 500,
+        is_mobile=width < 500,
     )
     opened = context.new_page()
     told: list[str] = []
@@ -274,6 +300,14 @@ def test_a_browser_clicks_through_it(browser: Any, planted: Run, scheme: str, wi
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
     ground = opened.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
+    if width < 500:
+        # All of it is there for a finger; no list scrolls within the page and hides the worst.
+        assert opened.evaluate(SMALL) == []
+        inner = "document.querySelectorAll('.problems, .scrolling')"
+        hidden = f"[...{inner}].filter(e => e.scrollHeight > e.clientHeight + 1).length"
+        assert opened.evaluate(hidden) == 0
+        wider = f"[...{inner}].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+        assert opened.evaluate(wider) == 0
     others = [each for each in told if not each.startswith(("file:", "blob:", "data:"))]
     assert others == []
     context.close()
