@@ -10,6 +10,8 @@ CLEAR_WINDOWS = 16
 """So many in a row that are clearly not speech, about half a second, tell how loud silence is."""
 LOUDER = 2.0
 """Times the energy of silence, 3 dB: a window from there on is scored."""
+SOFTER = 0.25
+"""Times the energy of silence, 6 dB below: a noise is over, and silence is what is left."""
 KEPT_WINDOWS = 4
 """Without having heard so many before an onset, the model tells it 10 ms later, some by 20."""
 _QUIET_ENERGY = 10 ** (QUIET_DBFS / 10) * WINDOW_SAMPLES
@@ -19,7 +21,7 @@ class NoiseGate:
     """Spares the speech model what a line sounds like while nobody speaks on it.
 
     It opens at the first window that is louder, and closes when the model has found nothing for
-    half a second. Energy is the sum of squares of a window's samples.
+    half a second. Energy is a window's, as `energies` gives it.
     """
 
     def __init__(self) -> None:
@@ -63,5 +65,8 @@ class NoiseGate:
         return kept
 
     def _follow(self, energy: float, windows: int) -> None:
-        """A running mean of so many."""
-        self._silence_energy += (energy - self._silence_energy) / windows
+        """A running mean of so many, which does not outlast a noise that ends."""
+        if energy < SOFTER * self._silence_energy:
+            self._silence_energy = energy
+        else:
+            self._silence_energy += (energy - self._silence_energy) / windows

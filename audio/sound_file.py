@@ -102,16 +102,19 @@ class WavWriter:
         self._rate_hz = rate_hz
         self._channels = channels
         self._data_bytes = 0
-        self._waiting = bytearray()
+        self._waiting = bytearray(self._header())
         try:
             self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by close()
+            try:
+                self._write_waiting()
+            except OSError:
+                self._file.close()
+                raise
         except OSError as error:
             raise SettingsError(
                 f"{fspath(path)}: cannot be written ({error.strerror}); "
-                "give a path in a folder that exists and is yours to write"
+                "give a path in a folder that exists and is yours to write, on a disk with room"
             ) from error
-        self._waiting += self._header()
-        self._write_waiting()
 
     def write(self, pcm: bytes) -> None:
         """Append whole frames of interleaved s16le samples; the last 64 KiB wait for a `flush`.

@@ -166,6 +166,9 @@ class VoiceDetector:
         if len(waiting) < WINDOW_BYTES:
             self._waiting = waiting
             return []
+        if len(waiting) < 2 * WINDOW_BYTES:
+            self._waiting = waiting[WINDOW_BYTES:]
+            return [waiting[:WINDOW_BYTES]]
         whole = len(waiting) - len(waiting) % WINDOW_BYTES
         self._waiting = waiting[whole:]
         return [waiting[at : at + WINDOW_BYTES] for at in range(0, whole, WINDOW_BYTES)]
@@ -237,9 +240,24 @@ class VoiceDetector:
 
 
 def energies(windows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The energy of each of B windows, [B, 512] → [B]: its sum of squares."""
-    squares: NDArray[np.float32] = np.einsum("ij,ij->i", windows, windows)
-    return squares
+    """The energy of each of B windows, [B, 512] → [B]: the sum of squares of what can be heard.
+
+    An offset, and what is slower than a window is long, is no sound, and is left out.
+    """
+    slow = np.einsum("ij,kj->ik", windows, _SLOW)
+    heard: NDArray[np.float32] = np.einsum("ij,ij->i", windows, windows)
+    heard -= np.einsum("ij,ij->i", slow, slow)
+    return heard
+
+
+def _slow() -> NDArray[np.float32]:
+    """A constant and a slope, each of the energy 1."""
+    shapes = np.stack((np.ones(WINDOW_SAMPLES), np.linspace(-1, 1, WINDOW_SAMPLES)))
+    whole: NDArray[np.float64] = shapes / np.linalg.norm(shapes, axis=1, keepdims=True)
+    return whole.astype(np.float32)
+
+
+_SLOW = _slow()
 
 
 def two_stage_detector(*, stop_ms: float = 480) -> VoiceDetector:

@@ -112,16 +112,21 @@ def tables(result: BargeInResult) -> list[Table]:
     shown.add_row("goal, us", "", "", f"≤ {GOAL_LOCAL_MS[0]:g}", f"≤ {GOAL_LOCAL_MS[1]:g}", "")
     own = Table(title="The framework's part: from the service's word to silence", min_width=60)
     own.add_column("side")
-    for heading in ("calls", "p50 ms", "p95 ms", "goal p95"):
+    for heading in ("calls", "p50 ms", "p95 ms", "goal p95", "all told, p95 ms"):
         own.add_column(heading, justify="right")
     for each in result.silencing:
         goal = GOAL_IDLE_MS if each.calls == 1 else GOAL_BUSY_MS
         own.add_row(
-            each.side, str(each.calls), f"{each.p50_ms:.2f}", f"{each.p95_ms:.2f}", f"≤ {goal:g}"
+            each.side,
+            str(each.calls),
+            f"{each.p50_ms:.2f}",
+            f"{each.p95_ms:.2f}",
+            f"≤ {goal:g}",
+            f"{each.passed_p95_ms:.2f}",
         )
     if result.ratio is not None:
         own.add_section()
-        own.add_row("times sooner, one call", "", f"{result.ratio:g}", "", "")
+        own.add_row("times sooner, one call", "", f"{result.ratio:g}", "", "", "")
     late = Table(title="Stale speech an interruption: 80 ms away, 4 × real time", min_width=60)
     late.add_column("side")
     late.add_column("ms", justify="right")

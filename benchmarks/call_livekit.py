@@ -80,7 +80,7 @@ class LiveKit:
                 self._finish(interrupted=False)
 
             def clear_buffer(self) -> None:
-                self._ear.silenced()
+                self._ear.interrupted()
                 self._finish(interrupted=True)
 
             def _finish(self, *, interrupted: bool) -> None:

@@ -4,22 +4,16 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pipecat.frames.frames import Frame
-from pipecat.observers.base_observer import BaseObserver
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
 from crossfade.frames.audio import OutputAudioRawFrame, SpeechOrigin
 from crossfade.frames.control import InterruptionFrame
 from crossfade.observability.call import CallRecord
-from crossfade.observability.cost_meter import CostMeter
-from crossfade.observability.event_log import EventLog
-from crossfade.observability.prices_file import standard_prices
-from crossfade.observability.recorder import Recorder
-from crossfade.observability.tool_secrets import SecretArguments
+from crossfade.observability.unwritten import unwritten_record
 from crossfade.pipelines.assembly import Call
 from crossfade.pipelines.native_call import native_call
 from crossfade.processors.base import Processor
@@ -69,7 +63,7 @@ class Earpiece(OutputTransport):
     def note(self, frame: Frame, direction: FrameDirection) -> None:
         super().note(frame, direction)
         if isinstance(frame, InterruptionFrame):
-            self._ear.silenced()
+            self._ear.interrupted()
 
 
 class Line(BaseTransport):
@@ -97,52 +91,16 @@ class _Phrases(PhraseStore):
         """Nothing is missing."""
 
 
-class _NoLog(EventLog):
-    """Keeps the time and no lines."""
-
-    def __init__(self) -> None:
-        clock = asyncio.get_running_loop().time
-        self._clock, self._start_s, self._closed = clock, clock(), True
-        self.dropped_lines = 0
-        self.secret_arguments = SecretArguments()
-
-    @property
-    def failure(self) -> None:
-        return None
-
-    @property
-    def dropped_audio_lines(self) -> int:
-        return 0
-
-
-class _NoRecorder(Recorder):
-    """Records nothing."""
-
-    def __init__(self) -> None:
-        self._closed, self.failure, self.dropped_ms = True, None, 0.0
-
-
 class _NoTap:
     def message(self, direction: WireDirection, message: str | bytes) -> None:
         """Nobody listens."""
 
 
-class _Unrecorded(CallRecord):
-    """A call's record without event log and recorder."""
-
-    def __init__(self, directory: Path) -> None:
-        now = datetime.now(UTC)
-        super().__init__(
-            directory,
-            _NoLog(),
-            _NoRecorder(),
-            content=True,
-            started_at=now,
-            details={},
-            costs=CostMeter(standard_prices(), started_at=now),
-        )
-        self.tap = _NoTap()
-        self.observers: list[BaseObserver] = []
+def _unrecorded() -> CallRecord:
+    """A call's record without event log and recorder, and without what they would hear."""
+    record = unwritten_record()
+    record.tap, record.observers = _NoTap(), []
+    return record
 
 
 class OurCaller:
@@ -186,16 +144,22 @@ def _processors(call: Call) -> list[FrameProcessor]:
 
 
 def _listen(call: Call, ear: Ear) -> None:
-    """Have the ear told of speech that reaches the queue which keeps the pace."""
+    """Have the ear told of speech that reaches the queue which keeps the pace, and when that
+    writes no more."""
     queue = next(p for p in _processors(call) if isinstance(p, PlayoutQueue))
     playout = queue.playout
-    add = playout.add
+    add, fall_silent = playout.add, queue.fall_silent
 
     def heard(origin: SpeechOrigin, pcm: bytes) -> bool:
         ear.ready(pcm)
         return add(origin, pcm)
 
+    def silent() -> None:
+        fall_silent()
+        ear.hushed()
+
     playout.add = heard  # type: ignore[method-assign]
+    queue.fall_silent = silent  # type: ignore[method-assign]
 
 
 class Ours:
@@ -237,9 +201,7 @@ class Ours:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder)
             record = (
-                CallRecord.open(path, capture=self._captured)
-                if self._recorded
-                else _Unrecorded(path)
+                CallRecord.open(path, capture=self._captured) if self._recorded else _unrecorded()
             )
             async with native_call(
                 "openai:gpt-realtime-2.1",

@@ -123,6 +123,7 @@ async def talk(side: Side, order: dict[str, Any]) -> dict[str, Any]:
             if began_ns <= came_ns < ended_ns
         ],
         "silenced_ns": [ear.silenced_ns for ear in ears],
+        "passed_ns": [ear.passed_ns for ear in ears],
         "stale": [ear.stale for ear in ears],
         "dropped": dropped,
     }
@@ -220,9 +221,9 @@ def _main(arguments: Sequence[str]) -> None:
 def _loop_factory(order: dict[str, Any]) -> Callable[[], asyncio.AbstractEventLoop] | None:
     """What makes the loop that is ordered; None is asyncio's own."""
     if order["loop"] == "uvloop":
-        import uvloop
-
-        return uvloop.new_event_loop
+        new: Callable[[], asyncio.AbstractEventLoop]
+        new = importlib.import_module("uvloop").new_event_loop
+        return new
     return None
 
 

@@ -31,7 +31,7 @@ import orjson
 from crossfade.errors import CrossfadeError
 
 from . import call_messages as say
-from .call_script import CYCLES, Cycle
+from .call_script import CYCLES, FRAME_MS, Cycle
 from .starvation import Starvation
 
 BYTES_PER_MS = 48
@@ -41,6 +41,8 @@ ANSWERS = 128
 again."""
 ANSWER_AFTER_MS = 300
 """From the end of the caller's turn to the answer."""
+_STEP_MS = 7
+"""The word that a caller speaks comes so much later after a piece of sound with each turn."""
 _APPEND = b'"input_audio_buffer.append"'
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _READ_BYTES = 256 * 1024
@@ -229,12 +231,18 @@ class _Call:
         if start_ms + self.cycle.stopped_ms <= 0:
             start_ms += self.cycle.length_ms
             self.turns += 1
-        self.cues.append((start_ms + self.cycle.started_ms, self._speech_started))
+        self.cues.append((start_ms + self.cycle.started_ms, self._notice_speech))
         self.cues.append((start_ms + self.cycle.stopped_ms, self._speech_stopped))
 
+    def _notice_speech(self) -> None:
+        """Tell of the speech, each time at another moment between two pieces of sound: from afar,
+        the word does not come just when the client has sent one."""
+        self._later(_STEP_MS * self.turns % FRAME_MS, self._speech_started)
+
     def _speech_started(self) -> None:
+        word = say.speech_started(self.turns, self.heard_bytes / BYTES_PER_MS)
         self.speech_started_ns.append(time.monotonic_ns())
-        self.send(say.speech_started(self.turns, self.heard_bytes / BYTES_PER_MS))
+        self.send(word)
         self._cut()
 
     def _speech_stopped(self) -> None:

@@ -17,11 +17,15 @@ class Ear:
     What then waits for its turn to sound waits on every side that keeps the pace of sound.
     """
     silenced_ns: list[int] = field(default_factory=list)
-    """When an interruption had passed the output."""
+    """When nothing more of an answer that was interrupted could be written."""
+    passed_ns: list[int] = field(default_factory=list)
+    """When the interruption had passed the output."""
     stale: int = 0
-    """Pieces of an answer that came after it had been interrupted."""
+    """Pieces of an answer that were written nevertheless."""
     _newest: int = 0
     _cut: int = 0
+    _hushed_ns: int = 0
+    _since_hush: int = 0
 
     def ready(self, pcm: bytes) -> None:
         """Note a piece of speech that can be written."""
@@ -35,11 +39,23 @@ class Ear:
         _, response = stamped
         self.stale += response <= self._cut
         self._newest = max(self._newest, response)
+        self._since_hush += 1
 
-    def silenced(self) -> None:
-        """Note an interruption."""
-        self.silenced_ns.append(time.monotonic_ns())
-        self._cut = self._newest
+    def hushed(self) -> None:
+        """Note that the output is stopped, ahead of an interruption or a hold."""
+        self._hushed_ns, self._since_hush = time.monotonic_ns(), 0
+
+    def interrupted(self) -> None:
+        """Note an interruption that passes the output.
+
+        Who was stopped ahead of it fell silent then; what was written since is stale.
+        """
+        now_ns = time.monotonic_ns()
+        self.passed_ns.append(now_ns)
+        self.silenced_ns.append(self._hushed_ns or now_ns)
+        if self._hushed_ns:
+            self.stale += self._since_hush
+        self._hushed_ns, self._cut = 0, self._newest
 
 
 class Caller(Protocol):

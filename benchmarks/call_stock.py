@@ -64,7 +64,7 @@ class _Output(BaseOutputTransport):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         if isinstance(frame, InterruptionFrame):
-            self._ear.silenced()
+            self._ear.interrupted()
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         self._ear.ready(frame.audio)
@@ -116,14 +116,21 @@ class Stock:
             with its quickest, which sends each 20 ms as they come, as the other sides do.
         local_turns: Whether the caller's turns are found here and not by the service.
         paced: Whether the output takes sound at its own pace.
+        lean: Without the observers that a worker has by itself, for RTVI's clients and for turns.
     """
 
     def __init__(
-        self, *, as_it_comes: bool = False, local_turns: bool = False, paced: bool = False
+        self,
+        *,
+        as_it_comes: bool = False,
+        local_turns: bool = False,
+        paced: bool = False,
+        lean: bool = False,
     ) -> None:
         self._as_it_comes = as_it_comes
         self._local_turns = local_turns
         self._paced = paced
+        self._lean = lean
 
     async def admit(self, url: str, ear: Ear) -> StockCaller:
         context = LLMContext([{"role": "user", "content": "Greet the caller."}])
@@ -144,6 +151,8 @@ class Stock:
             params=PipelineParams(
                 audio_in_sample_rate=MICROPHONE_HZ, audio_out_sample_rate=_OUT_HZ
             ),
+            enable_rtvi=not self._lean,
+            enable_turn_tracking=not self._lean,
         )
         caller = StockCaller(microphone, worker)
         await caller.start()

@@ -32,24 +32,26 @@ def calls(
 
 def record(
     at: Annotated[int, typer.Option(min=1, help="Calls at once.")] = 4,
-    rounds: Annotated[int, typer.Option(min=1, help="How often with, and how often without.")] = 10,
+    rounds: Annotated[int, typer.Option(min=1, help="How often with, without, and watched.")] = 10,
     seconds: Annotated[float, typer.Option(min=1, help="Length of each.")] = 5,
     capture: Annotated[bool, typer.Option("--capture", help="Keep captures, too.")] = False,
     results: ResultsOption = None,
     json: JsonOption = None,
 ) -> None:
-    """What calls cost more and how much later frames leave because they are recorded; ends with 1
+    """What calls cost more and how much later frames go on because they are recorded; ends with 1
     if by over 10 %, or 1 ms."""
 
     def measured(tell: Tell) -> Finding:
-        from .record import content, held, measure, table
+        from .record import measure
+        from .record_result import content, held, tables
 
         result = measure(calls=at, rounds=rounds, seconds=seconds, captured=capture, tell=tell)
         return Finding(
-            name="record", tables=[table(result)], content=content(result), held=held(result)
+            name="record", tables=tables(result), content=content(result), held=held(result)
         )
 
-    present(measured, json=json, results=results, doing="calling")
+    # In this process: a terminal that tells how far it is would take CPU from it.
+    present(measured, json=json, results=results)
 
 
 def bargein(

@@ -8,6 +8,8 @@ from .points import Order, Point
 
 GOAL_IDLE_MS = 1.0
 GOAL_BUSY_MS = 5.0
+IDLE_S = 30.0
+"""At least, for as many interruptions."""
 BUSY_CALLS = {"crossfade": 50, "pipecat": 16}
 """Stock pipecat's most on a core is half of fifty."""
 GENERATION = 4.0
@@ -26,7 +28,11 @@ class Silencing:
     calls: int
     p50_ms: float
     p95_ms: float
+    passed_p95_ms: float
+    """To when the frame that interrupts had passed the output."""
     interruptions: int
+    stale: int
+    """Pieces of interrupted answers that were written afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +50,7 @@ def silencing(seconds: float, *, busy: bool = True, take: Measure = points.talk)
     idle = Order(
         side="crossfade",
         calls=1,
-        seconds=seconds,
+        seconds=max(seconds, IDLE_S),
         options={"tools": False},
         cycle="barge-ins",
         warm_up_s=1.5,
@@ -63,7 +69,9 @@ def _silencing(order: Order, point: Point) -> Silencing:
         calls=order.calls,
         p50_ms=round(points.at(point.silence_ms, 50), 2),
         p95_ms=round(points.at(point.silence_ms, 95), 2),
+        passed_p95_ms=round(points.at(point.passed_ms, 95), 2),
         interruptions=int(point.silence_ms.size),
+        stale=sum(point.stale),
     )
 
 

@@ -63,6 +63,8 @@ class Point:
     """Of the microphones' sound, so much came."""
     silence_ms: NDArray[np.float64]
     """From the service's word that the caller speaks to when nothing more can be written."""
+    passed_ms: NDArray[np.float64]
+    """To when the interruption had passed the output."""
     stale: Sequence[int]
     """Pieces of each call's cancelled answers that were written nevertheless."""
     interruptions: int
@@ -153,6 +155,7 @@ def _talk(order: Order) -> Point:
     ages: list[float] = []
     sizes: list[int] = []
     silence_ms: list[float] = []
+    passed_ms: list[float] = []
     for number, first_due_ns in enumerate(told["first_due_ns"]):
         call = noted["calls"].get(str(number))
         if call is None:
@@ -169,7 +172,9 @@ def _talk(order: Order) -> Point:
                 ages.append(since_ms + FRAME_MS - (before + heard) / 2 / BYTES_PER_MS)
                 sizes.append(heard - before)
             before = heard
-        silence_ms += _silences_ms(call["speech"], told["silenced_ns"][number], began_ns, ended_ns)
+        spoken = call["speech"]
+        silence_ms += _silences_ms(spoken, told["silenced_ns"][number], began_ns, ended_ns)
+        passed_ms += _silences_ms(spoken, told["passed_ns"][number], began_ns, ended_ns)
     seconds = (ended_ns - began_ns) / 1e9
     return Point(
         calls=order.calls,
@@ -180,6 +185,7 @@ def _talk(order: Order) -> Point:
         messages_up_per_s=len(lateness) / order.calls / seconds,
         heard_share=sum(sizes) / BYTES_PER_MS / 1000 / order.calls / seconds,
         silence_ms=np.asarray(silence_ms),
+        passed_ms=np.asarray(passed_ms),
         stale=told["stale"],
         interruptions=sum(len(times) for times in told["silenced_ns"]),
         dropped=told["dropped"],

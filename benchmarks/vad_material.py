@@ -1,11 +1,11 @@
-"""Sound to try voice activity on: human prompts in four surroundings, and what is no speech.
+"""Sound to try voice activity on: human prompts in five surroundings, and what is no speech.
 
 The prompts are Asterisk's (package asterisk-core-sounds-en-wav), 8 kHz, one woman's voice. What is
 no speech is synthetic: it has the envelopes and spectra of what it is named after, and no more.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, log2
 from pathlib import Path
 
@@ -28,6 +28,9 @@ _FRAME = RATE_HZ // 100
 # A frame of 10 ms counts as speech down to so far below the loudest one.
 _SPEECH_RANGE_DB = 35.0
 _BABBLERS = 8
+_BEEP_S = 0.7
+_BEEP_DB = 10.0
+_BEEP_BEFORE_MS = 200
 
 Sound = NDArray[np.float32]
 
@@ -57,7 +60,8 @@ def prompts(count: int) -> list[Prompt]:
 
 
 def surroundings(clean: Sequence[Prompt]) -> dict[str, list[Prompt]]:
-    """The prompts as recorded, in a quiet room, and 10 dB above white noise and other voices."""
+    """The prompts as recorded, in a quiet room, there behind a beep, and 10 dB above white noise
+    and other voices."""
     rng = np.random.default_rng(2)
     others = np.concatenate([_spoken(prompt) for prompt in clean])
 
@@ -70,11 +74,11 @@ def surroundings(clean: Sequence[Prompt]) -> dict[str, list[Prompt]]:
     def white(size: int) -> Sound:
         return rng.standard_normal(size).astype(np.float32)
 
+    quiet = [_amid(prompt, pink(rng, prompt.sound.size), _ROOM_SNR_DB) for prompt in clean]
     return {
         "clean": list(clean),
-        "quiet room": [
-            _amid(prompt, pink(rng, prompt.sound.size), _ROOM_SNR_DB) for prompt in clean
-        ],
+        "quiet room": quiet,
+        "after a beep": [_after_a_beep(prompt) for prompt in quiet],
         "white, 10 dB": [_amid(prompt, white(prompt.sound.size), _SNR_DB) for prompt in clean],
         "babble, 10 dB": [_amid(prompt, babble(prompt.sound.size), _SNR_DB) for prompt in clean],
     }
@@ -135,6 +139,16 @@ def _amid(prompt: Prompt, noise: Sound, snr_db: float) -> Prompt:
         start_ms=prompt.start_ms,
         end_ms=prompt.end_ms,
     )
+
+
+def _after_a_beep(prompt: Prompt) -> Prompt:
+    """The prompt 0.2 s behind a beep that is 10 dB louder than its speech."""
+    at_s = np.arange(int(_BEEP_S * RATE_HZ)) / RATE_HZ
+    level = np.sqrt(2 * np.square(_spoken(prompt)).mean()) * 10 ** (_BEEP_DB / 20)
+    end = int((prompt.start_ms - _BEEP_BEFORE_MS) * RATE_HZ / 1000)
+    sound = prompt.sound.copy()
+    sound[end - at_s.size : end] += np.clip(level * np.sin(2 * np.pi * 1000 * at_s), -0.9, 0.9)
+    return replace(prompt, sound=np.clip(sound, -1, 1).astype(np.float32))
 
 
 def _scattered(

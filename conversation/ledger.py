@@ -18,7 +18,7 @@ from crossfade.conversation.pace import average_pace
 from crossfade.conversation.pictures import Pictures
 from crossfade.conversation.retelling import latest_summary, retell
 from crossfade.conversation.tools import ToolCall, ToolResult
-from crossfade.conversation.transcript import describe
+from crossfade.conversation.transcript import describe, describe_later
 from crossfade.conversation.turns import (
     AgentItem,
     AgentTurn,
@@ -345,6 +345,11 @@ class Conversation:
     def to_dict(self) -> dict[str, Any]:
         """Give the transcript as JSON can hold it; times in seconds from the call's start."""
         return describe(self._entries, self._usage, self._started_at_s)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give the same of this moment at once, however long the conversation is: its turns are an
+        iterator, which describes each when it is asked for it, once, in any thread."""
+        return describe_later(self.entries, self._usage, self._started_at_s)
 
     def _append(self, entry: Entry) -> int:
         position = len(self._entries)

@@ -1,6 +1,6 @@
 """A conversation as transcript.json holds it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -22,18 +22,30 @@ def describe(entries: Iterable[Entry], usage: Usage, started_at_s: float) -> dic
         usage: What all responses cost together.
         started_at_s: When the call began; times are told in seconds from there.
     """
-    turns = []
+    begun = describe_later(entries, usage, started_at_s)
+    return {**begun, "turns": list(begun["turns"])}
+
+
+def describe_later(entries: Iterable[Entry], usage: Usage, started_at_s: float) -> dict[str, Any]:
+    """The same, but for the turns: an iterator describes them one by one, when it is asked."""
+    return {
+        "version": VERSION,
+        "turns": _turns(entries, started_at_s),
+        "usage": asdict(usage),
+    }
+
+
+def _turns(entries: Iterable[Entry], started_at_s: float) -> Iterator[dict[str, Any]]:
     for entry in entries:
         match entry:
             case UserTurn() if entry.text or entry.committed:
-                turns.append(_user(entry, started_at_s))
+                yield _user(entry, started_at_s)
             case UserImage():
-                turns.append(_image(entry, started_at_s))
+                yield _image(entry, started_at_s)
             case AgentTurn() if _said(entry) or entry.status == "failed":
-                turns.append(_agent(entry, started_at_s))
+                yield _agent(entry, started_at_s)
             case ToolRound():
-                turns.append(_tool(entry, started_at_s))
-    return {"version": VERSION, "turns": turns, "usage": asdict(usage)}
+                yield _tool(entry, started_at_s)
 
 
 def _said(turn: AgentTurn) -> bool:
@@ -106,4 +118,4 @@ def _since(start_s: float, at_s: float | None) -> float | None:
     return None if at_s is None else round(at_s - start_s, 3)
 
 
-__all__ = ["VERSION", "describe"]
+__all__ = ["VERSION", "describe", "describe_later"]

@@ -1,6 +1,6 @@
 """Subtitles in WebVTT (W3C). Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -16,11 +16,15 @@ class Cue:
 
 def webvtt(cues: Iterable[Cue]) -> str:
     """A file of numbered cues in order of time, each with its speaker's voice."""
-    blocks = ["WEBVTT"]
+    return "".join(webvtt_blocks(cues))
+
+
+def webvtt_blocks(cues: Iterable[Cue]) -> Iterator[str]:
+    """The same, cue by cue."""
+    yield "WEBVTT\n"
     for number, cue in enumerate(sorted(cues), 1):
         times = f"{_time(cue.start_s)} --> {_time(cue.end_s)}"
-        blocks.append(f"{number}\n{times}\n<v {cue.speaker}>{_text(cue.text)}")
-    return "\n\n".join(blocks) + "\n"
+        yield f"\n{number}\n{times}\n<v {cue.speaker}>{_text(cue.text)}\n"
 
 
 def _time(at_s: float) -> str:
@@ -35,4 +39,4 @@ def _text(text: str) -> str:
     return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-__all__ = ["Cue", "webvtt"]
+__all__ = ["Cue", "webvtt", "webvtt_blocks"]

@@ -16,12 +16,14 @@ from crossfade.audio.pcm import SAMPLE_BYTES, duration_ms
 from crossfade.errors import SettingsError
 from crossfade.frames.continuity import NodeSwitchedFrame, SessionContinuedFrame
 from crossfade.frames.control import Frame, MetricsFrame
-from crossfade.providers.tap import WireDirection, WireTap
+from crossfade.providers.tap import WireTap
 
 from .alignment import Heard, PlayedItems
 from .call_files import CallFiles
 from .call_sound import CallSound, Placed
 from .call_summary import CallSummary, summarise
+from .call_tap import CallTap
+from .calls_apart import first_s
 from .capture import CAPTURE, Capture, CapturingTap
 from .cost import CallCost
 from .cost_frames import uses_of
@@ -32,6 +34,7 @@ from .latency_budget import LatencyBudget, LatencyWatch
 from .levels import Level
 from .live_events import (
     AnswerHeard,
+    AnswerOverdue,
     AnswerSlow,
     Listener,
     LiveEvent,
@@ -59,26 +62,6 @@ _ends = ThreadPoolExecutor(1, "crossfade-ends")
 """Where records are closed, one after the other, while the loop runs other calls."""
 
 
-class _Tap:
-    """Listens to the wire for the log, and for the first sound of each response."""
-
-    def __init__(self, log: EventLog, tally: Tally, latency: LatencyWatch) -> None:
-        self._log = log
-        self._tally = tally
-        self._latency = latency
-        self._heard = ""
-        """The response whose sound came last."""
-
-    def message(self, direction: WireDirection, message: str | bytes) -> None:
-        audio = self._log.read(direction, message)
-        if audio is None or direction is not WireDirection.RECEIVED:
-            return
-        known = audio.response_id == self._heard
-        if not known and self._tally.audio_received(audio.response_id, self._log.now_s):
-            self._heard = audio.response_id
-            self._latency.first_byte(self._log.now_s)
-
-
 class CallRecord:
     """The record of one call: event log, recording, turn latencies, transcript, live events.
 
@@ -93,12 +76,14 @@ class CallRecord:
     """For the PipelineWorker."""
     capture: Capture | None = None
     """Keeps what it takes to run the call again, if that is wanted."""
+    written = True
+    """Whether it leaves files behind."""
 
     def __init__(
         self,
         directory: Path,
         log: EventLog,
-        recorder: Recorder,
+        recorder: Recorder | None,
         *,
         content: bool,
         started_at: datetime,
@@ -106,6 +91,7 @@ class CallRecord:
         costs: CostMeter,
         live: bool = True,
         latency: LatencyBudget | None = None,
+        files: CallFiles | None = None,
     ) -> None:
         self.directory = directory
         self._started_at = started_at
@@ -117,9 +103,9 @@ class CallRecord:
         """It was told that a model has no price."""
         self._log = log
         self._recorder = recorder
-        self._files = CallFiles(directory, content=content)
+        self._files = files or CallFiles(directory, content=content)
         self._tally = Tally()
-        self._sound = CallSound(self._placed)
+        self._sound = CallSound(self._placed, first_s(log))
         self._meter = TurnMeter(self._answer_heard)
         self._listeners: list[Listener] = []
         self._at_end: list[Callable[[CallSummary], None]] = []
@@ -131,7 +117,7 @@ class CallRecord:
         self._levels = {side: Level() for side in Side}
         self._latency = LatencyWatch(latency)
         self._rates = RateWatch() if live else None
-        self.tap = _Tap(log, self._tally, self._latency)
+        self.tap = CallTap(log, self._tally, self._latency)
         self.observers = [FrameLog(self._frame, self._measured)]
 
     @classmethod
@@ -140,6 +126,7 @@ class CallRecord:
         directory: Path,
         *,
         content: bool = True,
+        recording: bool | None = None,
         capture: bool = False,
         details: Mapping[str, Any] | None = None,
         prices: PriceBook | None = None,
@@ -154,6 +141,8 @@ class CallRecord:
             directory: Where events.jsonl, recording.wav, transcript.json and summary.json go;
                 created if need be.
             content: Whether the log and the transcript may hold words. Off, they hold lengths.
+            recording: Whether there is a recording, which holds every word as sound; None is as
+                `content`.
             capture: Whether capture.jsonl is written, too, which holds all that is said.
             details: What the log shall say about the call, such as provider and model.
             prices: What models cost; None is what the library knows.
@@ -181,8 +170,9 @@ class CallRecord:
         clock: Callable[[], float] = asyncio.get_running_loop().time
         log = EventLog(directory / EVENTS, clock=clock, content=content)
         try:
-            recorder = Recorder(directory / (RECORDING_FLAC if flac else RECORDING))
-        except SettingsError:
+            sound = directory / (RECORDING_FLAC if flac else RECORDING)
+            recorder = Recorder(sound) if (content if recording is None else recording) else None
+        except (SettingsError, OSError):
             log.close()
             raise
         started_at = datetime.fromtimestamp(time.time(), UTC)
@@ -219,10 +209,13 @@ class CallRecord:
         self._sound.add(Side.AGENT, pcm, rate_hz, _begun_s(pcm, rate_hz, self._log.now_s))
 
     def _placed(self, placed: Placed, now_s: float) -> None:
-        self._recorder.take(placed, now_s)
+        if self._recorder is not None:
+            self._recorder.take(placed, now_s)
         self._meter.take(placed)
         for side, piece in placed:
             self._levels[side].note(piece.pcm, now_s)
+        if self._ended_s is None:
+            self._look_for_overdue(now_s)
         if now_s >= self._cost_due_s and self._ended_s is None:
             self._cost_due_s = now_s + COST_EVERY_S
             # Who is told may change the chain, which is no thing to do on the audio path.
@@ -268,9 +261,9 @@ class CallRecord:
             self._log.call("call.usage", ended.to_dict())
 
     @property
-    def recording(self) -> Path:
-        """The file with the sound of both sides."""
-        return self._recorder.path
+    def recording(self) -> Path | None:
+        """The file with the sound of both sides, if there is one."""
+        return None if self._recorder is None else self._recorder.path
 
     @property
     def spent_usd(self) -> Decimal:
@@ -312,6 +305,9 @@ class CallRecord:
         """The same, where the loop has more to do than to wait: the disk is waited for in a thread.
 
         Who is cancelled meanwhile is so when the record is whole.
+
+        Args:
+            transcript: Its turns may be an iterator, which is asked for them in that thread.
         """
         if not self._end():
             return
@@ -340,7 +336,9 @@ class CallRecord:
     def _finish(self, transcript: Mapping[str, Any]) -> None:
         """Bring everything to the disk."""
         assert self._ended_s is not None
-        self._recorder.close()
+        self._files.begin()
+        if self._recorder is not None:
+            self._finish_recording(self._recorder)
         if self.capture is not None:
             self.capture.close()
             if self.capture.failure:
@@ -353,23 +351,35 @@ class CallRecord:
         self._files.transcript(transcript, heard)
         for failure in self._files.failures:
             self.error(failure)
-        if self._recorder.failure:
-            self.error(f"{self._recorder.path.name}: {self._recorder.failure}")
-        if self._recorder.dropped_ms:
-            self.dropped("recorded ms", round(self._recorder.dropped_ms))
-        self._log.call("call.cost", self._costs.cost(self._ended_s).to_dict())
+        cost = self._costs.cost(self._ended_s, self._files.breathe)
+        self._log.call("call.cost", cost.to_dict(self._files.breathe))
         self._log.call("call.ended", {"duration_s": self._ended_s, "dropped": self._dropped})
         self._log.close()
         if self._log.failure:
             self._tally.errors.append(f"{EVENTS}: {self._log.failure}")
         self.dropped("log lines", self._log.dropped_audio_lines + self._log.dropped_lines)
-        summary = self._summarise(self._ended_s)
-        told = summary_json(summary, started_at=self._started_at.isoformat(), details=self._details)
+        self._files.breathe()
+        summary = self._summarise(self._ended_s, cost, self._files.breathe)
+        self._files.breathe()
+        told = summary_json(
+            summary,
+            started_at=self._started_at.isoformat(),
+            details=self._details,
+            rest=self._files.breathe,
+        )
         self._files.failures.clear()
         self._files.json(SUMMARY, told)
         for failure in self._files.failures:
             self.error(failure)
-        self._summary = self._summarise(self._ended_s) if self._files.failures else summary
+        failed = bool(self._files.failures)
+        self._summary = self._summarise(self._ended_s, cost) if failed else summary
+
+    def _finish_recording(self, recorder: Recorder) -> None:
+        recorder.close()
+        if recorder.failure:
+            self.error(f"{recorder.path.name}: {recorder.failure}")
+        if recorder.dropped_ms:
+            self.dropped("recorded ms", round(recorder.dropped_ms))
 
     def _tell_end(self) -> None:
         for tell in self._at_end:
@@ -380,17 +390,20 @@ class CallRecord:
         if self._summary is not None:
             return self._summary
         if self._ended_s is not None:
-            return self._summarise(self._ended_s)
+            return self._summarise(self._ended_s, self.cost)
         self._sound.hand_on()
-        return self._summarise(self._log.now_s)
+        return self._summarise(self._log.now_s, self.cost)
 
-    def _summarise(self, duration_s: float) -> CallSummary:
+    def _summarise(
+        self, duration_s: float, cost: CallCost, rest: Callable[[], None] = lambda: None
+    ) -> CallSummary:
+        turns = self._meter.turns(duration_s, rest)
         return summarise(
             self._tally,
-            self._meter.turns(duration_s),
+            turns,
             duration_s=duration_s,
             dropped=self._dropped,
-            cost=self._costs.cost(duration_s),
+            cost=cost,
         )
 
     def _keep_all(self, capture: Capture) -> None:
@@ -447,6 +460,14 @@ class CallRecord:
             self._log.call("call.slow_answer", _fields_of(event))
             self._tell(event)
 
+    def _look_for_overdue(self, now_s: float) -> None:
+        if overdue := self._latency.overdue(now_s, self._meter.waits_since):
+            event = AnswerOverdue(
+                at_s=now_s, waited_ms=round(overdue.waited_ms, 1), hop=overdue.hop.value
+            )
+            self._log.call("call.overdue_answer", _fields_of(event))
+            self._tell(event)
+
     def _rate_mismatched(self, found: RateMismatch) -> None:
         event = RateMismatched(
             at_s=found.at_s, declared_hz=found.declared_hz, likely_hz=found.likely_hz
@@ -469,6 +490,6 @@ def _begun_s(pcm: bytes, rate_hz: int, now_s: float) -> float:
     return max(0.0, now_s - len(pcm) / (SAMPLE_BYTES * rate_hz))
 
 
-def _fields_of(event: AnswerSlow | RateMismatched) -> dict[str, Any]:
+def _fields_of(event: AnswerOverdue | AnswerSlow | RateMismatched) -> dict[str, Any]:
     """The event as its line in the log, which has a time of its own."""
     return {name: value for name, value in dataclasses.asdict(event).items() if name != "at_s"}

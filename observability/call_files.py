@@ -6,13 +6,13 @@ A thread does it while an event loop runs other calls: everything goes by small 
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from crossfade.conversation.webvtt import webvtt
+from crossfade.conversation.webvtt import Cue, webvtt_blocks
 
 from .alignment import Heard, aligned, cues
 from .disk import Breath
@@ -20,6 +20,10 @@ from .redaction import redact, without_secrets
 
 TRANSCRIPT = "transcript.json"
 CAPTIONS = "transcript.vtt"
+_UNHURRIED_S = 0.1
+"""Many calls may end at once, one behind the other."""
+_INDENT = "\n    "
+_NO_TURNS = "]\n}\n"
 
 
 class CallFiles:
@@ -33,59 +37,88 @@ class CallFiles:
     def __init__(self, folder: Path, *, content: bool) -> None:
         self._folder = folder
         self._content = content
-        self._breath = Breath()
+        self._breath = Breath(_UNHURRIED_S)
         self.failures: list[str] = []
         """What could not be written, and why."""
 
-    def transcript(self, transcript: Mapping[str, Any], heard: Heard) -> None:
-        """As JSON and as subtitles, both with the times at which it sounded."""
+    def begin(self) -> None:
+        """What is to be written begins to be prepared."""
         self._breath.begin()
-        kept = self._kept({part: each for part, each in transcript.items() if part != "turns"})
-        turns = transcript.get("turns")
-        if turns is not None:
-            kept["turns"] = [self._turn(turn, heard) for turn in turns]
-        self._write_json(TRANSCRIPT, kept)
-        self._write(CAPTIONS, webvtt(cues(kept)))
+
+    def breathe(self) -> None:
+        """Called between small pieces of work by who prepares what is to be written."""
+        self._breath.take()
+
+    def transcript(self, transcript: Mapping[str, Any], heard: Heard) -> None:
+        """As JSON and as subtitles, both with the times at which it sounded.
+
+        Args:
+            transcript: As `Conversation.snapshot` gives it, or `to_dict`.
+            heard: When there was sound.
+        """
+        said: list[Cue] = []
+        self._write(TRANSCRIPT, self._aligned(transcript, heard, said))
+        self._write(CAPTIONS, webvtt_blocks(said))
 
     def json(self, name: str, content: Mapping[str, Any]) -> None:
         """A file of this name."""
-        self._write_json(name, self._kept(dict(content)))
+        self._write(name, [_json(self._kept(dict(content)))])
 
-    def _turn(self, turn: dict[str, Any], heard: Heard) -> Any:
-        self._breath.take()
-        (placed,) = aligned({"turns": [turn]}, heard)["turns"]
-        return self._kept(placed)
+    def _aligned(
+        self, transcript: Mapping[str, Any], heard: Heard, said: list[Cue]
+    ) -> Iterator[str]:
+        """The transcript's JSON, turn by turn; what is to be a subtitle is added to `said`."""
+        kept = self._kept({part: each for part, each in transcript.items() if part != "turns"})
+        turns = transcript.get("turns")
+        if turns is None:
+            yield _json(kept)
+            return
+        yield _json({**kept, "turns": []}).removesuffix(_NO_TURNS)
+        between = ""
+        for turn in turns:
+            placed = aligned({"turns": [turn]}, heard)
+            placed["turns"] = [self._kept(each) for each in placed["turns"]]
+            said += cues(placed)
+            yield between + _INDENT + _json(placed["turns"][0]).rstrip().replace("\n", _INDENT)
+            between = ","
+        yield f"\n  {_NO_TURNS}" if between else _NO_TURNS
 
     def _kept(self, value: dict[str, Any]) -> dict[str, Any]:
-        kept: dict[str, Any] = redact(value, content=self._content)
+        kept: dict[str, Any] = redact(value, content=self._content, rest=self.breathe)
         return kept
 
-    def _write_json(self, name: str, kept: dict[str, Any]) -> None:
-        try:
-            text = orjson.dumps(kept, default=str, option=orjson.OPT_INDENT_2).decode()
-        except TypeError:
-            # Lone surrogates, keys that are no strings, integers over 64 bits.
-            text = json.dumps(kept, indent=2, ensure_ascii=False, default=str)
-        self._write(name, text + "\n")
-
-    def _write(self, name: str, text: str) -> None:
+    def _write(self, name: str, blocks: Iterable[str]) -> None:
         path = self._folder / name
         part = path.with_suffix(".part")
+        cleaned = [self._clean(block) for block in blocks]
         try:
-            part.write_text(self._clean(text), encoding="utf-8", errors="replace")
+            with part.open("w", encoding="utf-8", errors="replace") as file:
+                for block in cleaned:
+                    file.write(block)
+                    self.breathe()
             os.replace(part, path)
         except OSError as error:
             with contextlib.suppress(OSError):
                 part.unlink()
             self.failures.append(f"{name}: {error}")
 
-    def _clean(self, text: str) -> str:
+    def _clean(self, block: str) -> str:
         """Once more, whatever it is that came this far. A string is in one line."""
         lines = []
-        for line in text.splitlines(keepends=True):
+        for line in block.splitlines(keepends=True):
             lines.append(without_secrets(line))
-            self._breath.take()
+            self.breathe()
         return "".join(lines)
+
+
+def _json(value: dict[str, Any]) -> str:
+    try:
+        return orjson.dumps(
+            value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        ).decode()
+    except TypeError:
+        # Lone surrogates, keys that are no strings, integers over 64 bits.
+        return json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
 __all__ = ["CAPTIONS", "TRANSCRIPT", "CallFiles"]

@@ -1,5 +1,6 @@
 """Both sides of a running call: each chunk is placed once, for all who listen. Pure."""
 
+import math
 from collections.abc import Callable, Sequence
 
 from .timeline import LATE_S, Piece, Placement, Side
@@ -7,7 +8,15 @@ from .timeline import LATE_S, Piece, Placement, Side
 EVERY_S = 0.2
 """Nobody who listens needs it finer; and few long pieces cost less than many short ones."""
 
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
 Placed = Sequence[tuple[Side, Piece]]
+
+
+def apart_s(number: int) -> float:
+    """When within `EVERY_S` the call of this number hands on, so that calls do so one by one:
+    however many follow each other, they are about evenly apart."""
+    return number * _GOLDEN % 1 * EVERY_S
 
 
 class CallSound:
@@ -16,10 +25,12 @@ class CallSound:
     Args:
         hand_on: Called with all pieces since the last time, the caller's first, and with the time
             of the newest chunk.
+        first_s: When that is, for the first time after the first chunk; at most `EVERY_S`.
     """
 
-    def __init__(self, hand_on: Callable[[Placed, float], None]) -> None:
+    def __init__(self, hand_on: Callable[[Placed, float], None], first_s: float = 0.0) -> None:
         self._hand_on = hand_on
+        self._first_s = first_s
         # What the agent says late is heard late; the caller was heard in time.
         self._caller, self._agent = _Line(LATE_S), _Line()
         self._now_s = self._due_s = 0.0
@@ -43,7 +54,8 @@ class CallSound:
 
     def hand_on(self) -> None:
         """Hand on what is placed."""
-        self._due_s = self._now_s + EVERY_S
+        turns = math.floor((self._now_s - self._first_s) / EVERY_S) + 1
+        self._due_s = self._first_s + turns * EVERY_S
         placed = [(Side.CALLER, piece) for piece in self._caller.take()]
         placed += [(Side.AGENT, piece) for piece in self._agent.take()]
         if placed:

@@ -1,6 +1,7 @@
 """What a call came to, in figures. Pure."""
 
 import statistics
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from .redaction import without_secrets
 from .sound_spans import Span
 from .tally import SessionChange, Tally
 from .turns import YIELD_S, BargeIn, RecordedTurns, first_sound
+from .unanswered import dead_air, unanswered_turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,8 @@ class CallSummary:
     cost: CallCost = NO_COST
     overlap_ms: float = 0.0
     """For so long both were heard at once."""
+    unanswered_turns: int = 0
+    """Turns of the caller after which the caller, or nobody, was heard next."""
 
 
 def median(values: Sequence[float]) -> float | None:
@@ -83,16 +87,18 @@ def summarise(
         lost_audio_ms=tally.lost_audio_ms,
         cost=cost,
         overlap_ms=sum((span.end_s - span.start_s) * 1000 for span in turns.overlaps),
+        unanswered_turns=unanswered_turns(dead_air(turns, tally.turn_edges)),
     )
 
 
 def interrupting(barge_ins: Sequence[BargeIn], interruptions_s: Sequence[float]) -> list[BargeIn]:
     """Those that led to an interruption; during others the agent spoke on to its end."""
-    return [
-        cut
-        for cut in barge_ins
-        if any(cut.caller_start_s <= at_s <= cut.agent_end_s + YIELD_S for at_s in interruptions_s)
-    ]
+    found = []
+    for cut in barge_ins:
+        first = bisect_left(interruptions_s, cut.caller_start_s)
+        if first < len(interruptions_s) and interruptions_s[first] <= cut.agent_end_s + YIELD_S:
+            found.append(cut)
+    return found
 
 
 def _tools(tally: Tally, agent: Sequence[Span]) -> tuple[ToolSummary, ...]:

@@ -18,7 +18,7 @@ from crossfade.providers.tap import WireDirection, WireTap
 
 from .append_file import AppendFile
 from .disk import DiskThread
-from .redaction import redact, without_secrets
+from .redaction import redact, without_pieces, without_secrets
 from .tool_secrets import SecretArguments, hide_arguments
 from .wire import AudioReader
 
@@ -255,6 +255,7 @@ class _Lane:
             if isinstance(message, str):
                 return {"text": without_secrets(message)}
             return {"binary": base64.b64encode(raw).decode()}
+        body = without_pieces(body)
         if secret_arguments:
             body = hide_arguments(body, secret_arguments)
         return {"text": orjson.dumps(redact(body, content=True, sound=True)).decode()}

@@ -1,6 +1,6 @@
 """What a call cost: each use of a model priced, and added up. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -72,8 +72,12 @@ class CallCost:
     def by_provider(self) -> dict[str, Cost]:
         return _summed((line.model.partition(":")[0], _cost(line.usd)) for line in self.lines)
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON takes it. Dollars are numbers; null is unpriced."""
+    def to_dict(self, rest: Callable[[], None] = lambda: None) -> dict[str, Any]:
+        """As JSON takes it. Dollars are numbers; null is unpriced.
+
+        Args:
+            rest: Called again and again: a long call has many turns.
+        """
         return {
             "usd": _number(self.usd),
             "complete": self.complete,
@@ -90,8 +94,8 @@ class CallCost:
             ],
             "models": _told(self.by_model),
             "providers": _told(self.by_provider),
-            "turns": _told(self.by_turn),
-            "responses": _told(self.by_response),
+            "turns": _told(self.by_turn, rest),
+            "responses": _told(self.by_response, rest),
         }
 
 
@@ -108,8 +112,8 @@ def price_call(uses: Iterable[Use], prices: PriceBook, *, at: datetime) -> CallC
         at: When the call began.
     """
     lines: dict[tuple[Service, str, Kind], CostLine] = {}
-    turns: list[tuple[int, Cost]] = []
-    responses: list[tuple[str, Cost]] = []
+    turns: dict[int, Cost] = {}
+    responses: dict[str, Cost] = {}
     for use in uses:
         priced = prices.price(use, at=at)
         for kind, quantity in use.quantities().items():
@@ -124,14 +128,15 @@ def price_call(uses: Iterable[Use], prices: PriceBook, *, at: datetime) -> CallC
             lines[key] = _joined(lines[key], line) if key in lines else line
         # A session is open through all turns: its time belongs to none of them.
         if use.service is not Service.SESSION:
-            turns += [(use.turn, _cost(usd)) for usd in priced.values()]
+            costs = [_cost(usd) for usd in priced.values()]
+            _add(turns, use.turn, costs)
             if use.response_id:
-                responses += [(use.response_id, _cost(usd)) for usd in priced.values()]
+                _add(responses, use.response_id, costs)
     # Time that costs nothing beside tokens is no line of a bill.
     kept = (
         line for line in lines.values() if line.kind is not Kind.SESSION_SECONDS or line.usd != 0
     )
-    return CallCost(lines=_ordered(kept), by_turn=_summed(turns), by_response=_summed(responses))
+    return CallCost(lines=_ordered(kept), by_turn=turns, by_response=responses)
 
 
 def _ordered(lines: Iterable[CostLine]) -> tuple[CostLine, ...]:
@@ -168,15 +173,23 @@ def _sum(parts: Iterable[Decimal | None]) -> Decimal | None:
 def _summed(costs: Iterable[tuple[K, Cost]]) -> dict[K, Cost]:
     found: dict[K, Cost] = {}
     for key, cost in costs:
-        found[key] = found[key] + cost if key in found else cost
+        _add(found, key, (cost,))
     return found
 
 
-def _told(costs: Mapping[Any, Cost]) -> dict[str, dict[str, Any]]:
-    return {
-        str(key): {"usd": _number(cost.usd), "complete": cost.complete}
-        for key, cost in costs.items()
-    }
+def _add(sums: dict[K, Cost], key: K, costs: Iterable[Cost]) -> None:
+    for cost in costs:
+        sums[key] = sums[key] + cost if key in sums else cost
+
+
+def _told(
+    costs: Mapping[Any, Cost], rest: Callable[[], None] = lambda: None
+) -> dict[str, dict[str, Any]]:
+    told = {}
+    for key, cost in costs.items():
+        told[str(key)] = {"usd": _number(cost.usd), "complete": cost.complete}
+        rest()
+    return told
 
 
 def _number(usd: Decimal | None) -> float | None:

@@ -1,6 +1,6 @@
 """Adds up what a running call costs, and tells when a budget is crossed. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -108,11 +108,16 @@ class CostMeter:
         self._left = self._left[len(crossed) :]
         return [BudgetCrossed(at_s=at_s, budget=budget, spent_usd=spent_usd) for budget in crossed]
 
-    def cost(self, at_s: float) -> CallCost:
-        """What the call has cost up to a time."""
+    def cost(self, at_s: float, rest: Callable[[], None] = lambda: None) -> CallCost:
+        """What the call has cost up to a time.
+
+        Args:
+            at_s: The time.
+            rest: Called again and again: each response of a long call is priced.
+        """
         running = self._session_use(at_s)
         uses = self.uses if running is None else [*self.uses, running]
-        return price_call(uses, self._prices, at=self._started_at)
+        return price_call(_resting(uses, rest), self._prices, at=self._started_at)
 
     def _session_use(self, at_s: float) -> Use | None:
         session = self._session
@@ -135,6 +140,12 @@ class CostMeter:
         if None in priced and use.name not in self._unpriced:
             self._unpriced.append(use.name)
         return sum((usd for usd in priced if usd is not None), Decimal(0))
+
+
+def _resting(uses: Iterable[Use], rest: Callable[[], None]) -> Iterator[Use]:
+    for use in uses:
+        yield use
+        rest()
 
 
 __all__ = ["Budget", "BudgetCrossed", "CostMeter", "OnBudget"]

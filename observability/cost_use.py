@@ -1,7 +1,7 @@
 """What was used of a model, whatever it costs. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -105,12 +105,42 @@ class Use:
             ValueError: It is no such thing.
         """
         try:
-            tokens = {name: int(count) for name, count in line.get("usage", {}).items()}
-            known = {each.name for each in fields(cls)} - {"service", "usage"}
-            given = {name: line[name] for name in known if name in line}
+            tokens = {name: _count(count) for name, count in line.get("usage", {}).items()}
+            given = {name: read(line[name]) for name, read in _READ.items() if name in line}
             return cls(service=Service(line["service"]), usage=Usage(**tokens), **given)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"no use of a model: {error!r}") from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _MOST:
+        raise TypeError(f"{value!r:.40} is no number of things")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    # What is no number is not below anything.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MOST:
+        raise TypeError(f"{value!r:.40} is no number of seconds")
+    return value
+
+
+_MOST = 10**15
+"""No call takes more of anything; the sums of such numbers are exact."""
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "provider": _text,
+    "model": _text,
+    "seconds": _seconds,
+    "characters": _count,
+    "response_id": _text,
+    "turn": _count,
+}
 
 
 __all__ = ["Kind", "Service", "Use"]

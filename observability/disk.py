@@ -8,8 +8,13 @@ from time import sleep
 
 _STEP_S = 0.0002
 """So long a drain may keep the interpreter from an event loop."""
-_PAUSE_S = 0.00002
+_PAUSE_S = 0.001
+"""A loop that has work lets go of the interpreter with everything that it sends: a thread that
+waits for it then has a step between any two frames."""
+_SHORT_PAUSE_S = 0.00002
 """A thread that sleeps at all lets go of it; one that sleeps for nothing may have it back first."""
+_UNHURRIED_S = 0.5
+"""So long into a stretch of work pauses are long: who is behind must catch up."""
 _TOGETHER_S = 0.1
 """Who is due so soon is served along: a thread that wakes up takes the loop its turn."""
 _LAST_S = 2.0
@@ -18,20 +23,27 @@ _LAST_S = 2.0
 
 class Breath:
     """Taken by a thread after each small piece of work, so that an event loop that waits for the
-    interpreter has it then, and not only when five milliseconds have passed."""
+    interpreter has it then, and not only when five milliseconds have passed.
 
-    def __init__(self) -> None:
+    Args:
+        unhurried_s: So long into a stretch of work pauses are long.
+    """
+
+    def __init__(self, unhurried_s: float = _UNHURRIED_S) -> None:
+        self._unhurried_s = unhurried_s
         self.begin()
 
     def begin(self) -> None:
         """A stretch of work begins."""
-        self._since_s = time.perf_counter()
+        self._began_s = self._since_s = time.perf_counter()
 
     def take(self) -> None:
         """Let go of the interpreter, if it was held for long enough."""
-        if time.perf_counter() - self._since_s >= _STEP_S:
-            sleep(_PAUSE_S)
-            self.begin()
+        now_s = time.perf_counter()
+        if now_s - self._since_s >= _STEP_S:
+            hurried = now_s - self._began_s > self._unhurried_s
+            sleep(_SHORT_PAUSE_S if hurried else _PAUSE_S)
+            self._since_s = time.perf_counter()
 
 
 class DiskThread:

@@ -21,6 +21,7 @@ from crossfade.providers.tap import WireDirection
 from .append_file import AppendFile
 from .disk import DiskThread
 from .redaction import redact
+from .secret_text import remove_values, secret_values
 from .tool_secrets import SecretArguments
 from .wire import AudioMessage, AudioReader, describe_audio, describe_message
 
@@ -68,6 +69,8 @@ class EventLog:
     of audio lines is full, the oldest is dropped; when the other one is full, the newest is
     refused. Both are counted in the log's last line.
 
+    What the environment has under names of credentials by then is removed wherever it stands.
+
     Args:
         path: The file, replaced if it exists.
         clock: The time in seconds, the event loop's `time`. Now is the call's start.
@@ -79,6 +82,7 @@ class EventLog:
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float], content: bool = True) -> None:
+        remove_values(secret_values(os.environ))
         self._clock = clock
         self._start_s = clock()
         self._content = content
@@ -213,7 +217,7 @@ class EventLog:
         if isinstance(message, _Run):
             fields = _describe_run(message)
         elif isinstance(message, dict):
-            fields = redact(message, content=self._content)
+            fields = redact(message, content=self._content, rest=self._thread.breathe)
         else:
             fields = describe_message(
                 message, content=self._content, secret_arguments=self.secret_arguments

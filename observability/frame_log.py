@@ -72,6 +72,8 @@ def describe(frame: Frame) -> Fields | None:
     return None
 
 
+_NOTHING = describe.dispatch(Frame)
+
 for _kind in (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -277,9 +279,17 @@ class FrameLog(BaseObserver):
         self._told: deque[int] = deque(maxlen=_SIBLINGS_KEPT)
 
     async def on_push_frame(self, data: FramePushed) -> None:
-        frame = data.frame
-        if isinstance(frame, AudioRawFrame) or not data.first_push:
-            return
+        if data.first_push and self.notes(type(data.frame)):
+            self.see(data.frame)
+
+    def notes(self, kind: type[Frame]) -> bool:
+        """Whether frames of a kind are of note."""
+        if issubclass(kind, AudioRawFrame):
+            return False
+        return issubclass(kind, MetricsFrame) or describe.dispatch(kind) is not _NOTHING
+
+    def see(self, frame: Frame) -> None:
+        """Take a frame of note at its first push."""
         if isinstance(frame, MetricsFrame):
             self._on_metrics(frame)
             return

@@ -7,7 +7,7 @@ and the report.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -84,6 +84,8 @@ _FRAMES = {
 # How a frame and the sound that it is about may differ.
 _EARLY_S = 0.2
 _LATE_S = 0.05
+_SPOKEN_ON_S = 0.5
+"""So long the caller may be heard after a turn was committed, as with a button let go early."""
 _KEPT = 128
 
 
@@ -227,17 +229,43 @@ def check(fall: Waterfall, budget: LatencyBudget) -> SlowAnswer | None:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overdue:
+    """The budget has passed, and nothing was heard."""
+
+    waited_ms: float
+    """Since the end of the caller's speech."""
+    hop: Hop
+    """What is waited for."""
+
+
+WaitsSince = Callable[[float, float], float | None]
+"""As `TurnMeter.waits_since`."""
+
+
 class LatencyWatch:
-    """Follows a running call and says of each answer whether it left the budget."""
+    """Follows a running call and says of each answer whether it left the budget, or is overdue."""
 
     def __init__(self, budget: LatencyBudget | None = None) -> None:
         self._budget = budget or LatencyBudget()
         self._marks: deque[Mark] = deque(maxlen=_KEPT)
+        self._committed_s: float | None = None
+        """When the turn was that may still be told to be overdue."""
+        self._told_s: float | None = None
+        """The end of the turn that was last told to be."""
+        self._speaking = False
 
     def frame(self, kind: str, fields: Mapping[str, Any], at_s: float) -> None:
         """Note a frame of note."""
         if (mark := mark_of(kind, fields, at_s)) is not None:
             self._marks.append(mark)
+        match kind:
+            case "UserStartedSpeakingFrame":
+                self._speaking = True
+            case "UserStoppedSpeakingFrame":
+                self._speaking = False
+            case "UserTurnCommittedFrame":
+                self._committed_s = at_s
 
     def first_byte(self, at_s: float) -> None:
         """Note the first sound of a response on the provider's line."""
@@ -245,7 +273,28 @@ class LatencyWatch:
 
     def answered(self, answer: Answer) -> SlowAnswer | None:
         """The agent became audible after the caller's turn."""
+        self._committed_s = None
         return check(waterfall(answer, self._marks), self._budget)
+
+    def overdue(self, now_s: float, waits_since: WaitsSince) -> Overdue | None:
+        """Whether the budget has passed with nothing heard after the caller's turn; told once.
+
+        Args:
+            now_s: The time of the newest sound.
+            waits_since: Given when the turn was committed, and the time before which it has to
+                have ended, the end of the caller's speech; None if it was later or was answered.
+        """
+        if self._committed_s is None or self._speaking:
+            return None
+        total_s = self._budget.total_ms / 1000
+        end_s = waits_since(self._committed_s, now_s - total_s)
+        if now_s > self._committed_s + total_s + _SPOKEN_ON_S:
+            self._committed_s = None
+        if end_s is None or end_s == self._told_s:
+            return None
+        self._committed_s, self._told_s = None, end_s
+        hops = waterfall(Answer(caller_end_s=end_s, agent_start_s=now_s), self._marks).hops
+        return Overdue(waited_ms=(now_s - end_s) * 1000, hop=hops[-1].hop)
 
 
 def slowest_hops(falls: Sequence[Waterfall]) -> list[tuple[Hop, list[float]]]:
@@ -264,6 +313,7 @@ __all__ = [
     "LatencyWatch",
     "Mark",
     "Moment",
+    "Overdue",
     "SlowAnswer",
     "Waterfall",
     "check",

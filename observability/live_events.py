@@ -128,6 +128,16 @@ class AnswerSlow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerOverdue:
+    """The latency budget has passed since the user's turn, and nothing was heard of the agent."""
+
+    at_s: float
+    waited_ms: float
+    hop: str
+    """What is waited for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RateMismatched:
     """The caller's sound comes at another rate than declared."""
 
@@ -186,6 +196,7 @@ LiveEvent = (
     | ToolAnswered
     | AgentFinished
     | AnswerHeard
+    | AnswerOverdue
     | AnswerSlow
     | RateMismatched
     | LineLost
@@ -314,6 +325,7 @@ __all__ = [
     "AgentSaid",
     "AgentSpeaking",
     "AnswerHeard",
+    "AnswerOverdue",
     "AnswerSlow",
     "AudioLost",
     "BudgetCrossed",

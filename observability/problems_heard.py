@@ -6,15 +6,15 @@ from .latency_budget import LatencyBudget, check
 from .problem import Problem, ProblemKind, Severity
 from .run import Run
 from .sound_spans import THRESHOLD_DBFS
+from .unanswered import SILENCE_S, dead_air
 
-SILENCE_S = 1.5
 QUIET_DBFS = -38.0
 CLIPPED_MS = 50
 
 
 def silences(run: Run) -> Iterator[Problem]:
-    """Between two parts of the agent's speech, and after the caller's last. Silence before the
-    caller speaks is the caller's own."""
+    """Between two parts of the agent's speech, after a turn of the caller without an answer, and
+    after the caller's last. Other silence before the caller speaks is the caller's own."""
     if run.sound is None:
         return
     turns = run.sound.turns
@@ -28,6 +28,12 @@ def silences(run: Run) -> Iterator[Problem]:
             yield _silence(until_s, f"{gap_s:.1f} s of silence in the agent's speech.")
         if end_s > until_s:
             until_s, by_agent = end_s, agent
+    for gap in dead_air(turns, run.tally.turn_edges):
+        if not gap.to_end:
+            text = (
+                f"{gap.lasted_s:.1f} s of silence after the caller's turn, until the caller spoke."
+            )
+            yield _silence(gap.start_s, text)
     left_s = turns.duration_s - until_s
     if heard and not by_agent and left_s > SILENCE_S:
         yield Problem(

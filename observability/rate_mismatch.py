@@ -5,12 +5,14 @@ another rate than declared. Of a file or a burst, which come as fast as they can
 told: this is for live sources.
 
 A line that loses packets brings less, too. It does so in steps, a packet's length each, between
-which it keeps its time; a wrong rate falls behind a little with every packet.
+between which it keeps its time; a wrong rate falls behind a little with every packet. One that
+sends nothing while nobody speaks keeps its time in most of its packets, too.
 """
 
 from collections import deque
 from dataclasses import dataclass
-from statistics import fmean
+from math import log
+from statistics import fmean, median
 
 from crossfade.audio.pcm import SAMPLE_BYTES
 
@@ -24,7 +26,13 @@ HOLE = 0.5
 _STEADIED = 5
 """A delay that no more packets than these have is jitter, and no hole."""
 GAP_S = 0.25
-"""Silence of the line that is longer is a pause, or a stall: nothing is measured across it."""
+PIECES = 8
+"""Silence of the line that is longer than `GAP_S`, and than so many pieces of the declared rate, is
+a pause, or a stall: nothing is measured across it. 8 kHz declared as 48 is six apart."""
+AT_ONCE = 0.1
+"""Pieces that are less of their length apart came together, as from a larger one that was cut."""
+_RULE = 200
+"""What so many pieces do is the rule."""
 FORGIVEN_S = 10.0
 """What a source may have to catch up with, at most."""
 FASTEST = 6.5
@@ -73,37 +81,45 @@ class RateWatch:
         self._behind_s = self._least_s = 0.0
         self._recent: deque[float] = deque(maxlen=_STEADIED)
         """How far behind its time the source was with the last packets."""
+        self._pace = _Pace()
 
     def hear(self, length_bytes: int, rate_hz: int, at_s: float) -> RateMismatch | None:
         """Note s16le mono of a declared rate that came at `at_s`; what was found, once."""
         if rate_hz != self._rate_hz:
             self._rate_hz, self._told = rate_hz, False
-            self._owed_s = 0.0
-            self._begin(at_s)
-        if self._told:
+            self._owed_s, self._start_s = 0.0, None
+        if self._told or not length_bytes:
             return None
         gap_s = at_s - self._last_s
         self._last_s = at_s
-        if self._start_s is None or gap_s > GAP_S:
+        sound_s = length_bytes / SAMPLE_BYTES / rate_hz
+        if self._start_s is None or gap_s > max(GAP_S, PIECES * sound_s):
             if self._start_s is not None:
                 self._owed_s = min(FORGIVEN_S, self._owed_s + gap_s)
             self._begin(at_s)
             # The first piece was captured before: the measure begins with its arrival.
             return None
         self._bytes += length_bytes
-        self._follow(gap_s, length_bytes / SAMPLE_BYTES / rate_hz)
+        self._follow(gap_s, sound_s)
         if at_s - self._start_s < WINDOW_S:
             return None
         return self._judge(at_s, at_s - self._start_s)
 
     def _begin(self, at_s: float) -> None:
         self._start_s, self._last_s = at_s, at_s
-        self._bytes, self._off = 0, []
-        self._off_holes_s = self._holes_s = self._behind_s = self._least_s = 0.0
+        self._bytes = 0
+        self._holes_s = self._behind_s = self._least_s = 0.0
         self._recent.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Take the windows so far for right."""
+        self._off, self._off_holes_s = [], 0.0
+        self._pace = _Pace()
 
     def _follow(self, gap_s: float, sound_s: float) -> None:
         """Note how far behind its time the source is, and whether it fell behind at once."""
+        self._pace.note(gap_s, sound_s)
         self._behind_s += gap_s - sound_s
         self._recent.append(self._behind_s)
         least_s = min(self._recent)
@@ -118,11 +134,11 @@ class RateWatch:
         factor = (sound_s - late_s) / window_s
         self._start_s, self._bytes = at_s, 0
         holes_s, self._holes_s = self._holes_s, 0.0
+        if factor > FASTEST or abs(factor - 1) <= TOLERANCE:
+            self._forget()
+            return None
         if self._off and (self._off[-1] > 1) != (factor > 1):
             self._off, self._off_holes_s = [], 0.0
-        if factor > FASTEST or abs(factor - 1) <= TOLERANCE:
-            self._off, self._off_holes_s = [], 0.0
-            return None
         self._off.append(factor)
         self._off_holes_s += holes_s
         mean = fmean(self._off)
@@ -132,7 +148,10 @@ class RateWatch:
         missing_s = len(self._off) * WINDOW_S * (1 - mean)
         if not far and self._off_holes_s > missing_s / 2 > 0:
             # Packets are lost. The sound that comes is what it says.
-            self._off, self._off_holes_s = [], 0.0
+            self._forget()
+            return None
+        if self._pace.is_right(mean):
+            self._forget()
             return None
         self._told = True
         return RateMismatch(
@@ -140,6 +159,40 @@ class RateWatch:
             declared_hz=self._rate_hz,
             measured_hz=self._rate_hz * mean,
         )
+
+
+class _Pace:
+    """How pieces of sound follow each other as a rule, whatever lies between some of them."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[tuple[float, float]] = deque(maxlen=_RULE)
+        """Of each of the last the time since the one before, and its length."""
+
+    def note(self, gap_s: float, sound_s: float) -> None:
+        """A piece came."""
+        if self._pieces and gap_s < AT_ONCE * sound_s:
+            before_s, begun_s = self._pieces.pop()
+            gap_s, sound_s = before_s + gap_s, begun_s + sound_s
+        self._pieces.append((gap_s, sound_s))
+
+    def is_right(self, factor: float) -> bool:
+        """Whether most pieces took as long as they are.
+
+        Args:
+            factor: How much sound came in a second, pauses and all.
+        """
+        if abs(self._as_a_rule(1) - 1) <= TOLERANCE:
+            return True
+        # Jitter hides it in single pieces. A wrong rate is nearly as wrong in a few as in all.
+        few = self._as_a_rule(_STEADIED)
+        return few > 0 and abs(log(few)) < 2 * abs(log(few * factor))
+
+    def _as_a_rule(self, together: int) -> float:
+        """How long pieces take for a second of sound, so many of them in a row; 0 is unknown."""
+        pieces = list(self._pieces)
+        rows = [pieces[n : n + together] for n in range(0, len(pieces) - together + 1, together)]
+        paces = [sum(gap for gap, _ in row) / sum(sound for _, sound in row) for row in rows]
+        return median(paces) if paces else 0.0
 
 
 __all__ = ["RateMismatch", "RateWatch"]

@@ -2,45 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
-REMOVED = "[removed]"
+from .secret_text import HEX, KEY_NAME, REMOVED, names_secret, without_secrets
 
-_SECRET_KEYS = frozenset(
-    {
-        "access_token",
-        "api-key",
-        "api_key",
-        "apikey",
-        "authorization",
-        "client_secret",
-        "handle",
-        "headers",
-        "newhandle",
-        "password",
-        "ocp-apim-subscription-key",
-        "refresh_token",
-        "secret",
-        "subscription-key",
-        "token",
-        "x-api-key",
-        "x-goog-api-key",
-    }
-)
-# Keys as OpenAI, xAI and Google spell them, and the value of an Authorization header.
-_SECRET_TEXT = re.compile(
-    r"\b(?:sk|ek|xai|auth_tokens)[-_/][\w*-]{6,}|\bAIza[\w-]{16,}|\b[Bb]earer\s+[^\s\"']+"
-    r"|\bAQ\.[\w-]{10,}|\bya29\.[\w.-]{6,}"
-)
-# Azure's are bare hexadecimal digits, as many ids are: only what calls them a key tells them.
-_KEY_NAME = r"(?:key|secret|token|credential|password)"
-_NAMED_HEX = re.compile(
-    rf"({_KEY_NAME}s?\b[^0-9a-z]*(?:(?!{_KEY_NAME})[a-z]{{1,12}}[^0-9a-z]+){{0,4}})"
-    r"[0-9a-f]{32,}\b",
-    re.IGNORECASE,
-)
-_HEX = re.compile(r"[0-9a-fA-F]{32,}")
+# How the types of messages end that hold a piece of what a tool is asked.
+_PIECES = "call_arguments.delta"
 _BINARY_KEYS = frozenset({"audio", "data", "image_url"})
 _BINARY = re.compile(r"(?:data:[^,]*,)?(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2,3}=*)?")
 _DEEPEST = 40
@@ -95,14 +64,25 @@ _TOOL_KEYS = frozenset({"args", "arguments", "output", "response", "result"})
 _MAY_BE_JSON = _TOOL_KEYS | {"content"}
 
 
-def without_secrets(text: str) -> str:
-    """The text without anything that looks like a credential."""
-    kept = _SECRET_TEXT.sub(REMOVED, text)
-    # Most have no such number, which is seen sooner than what it is called.
-    return _NAMED_HEX.sub(rf"\1{REMOVED}", kept) if _HEX.search(kept) else kept
+def without_pieces(message: dict[str, Any]) -> dict[str, Any]:
+    """A message of a wire without a piece of what a tool is asked: the whole follows.
+
+    Of a piece nobody can tell whether it is one of a secret.
+    """
+    if "delta" in message and str(message.get("type")).endswith(_PIECES):
+        return message | {"delta": REMOVED}
+    return message
 
 
-def redact(value: Any, *, content: bool, sound: bool = False, key: str = "", depth: int = 0) -> Any:
+def redact(
+    value: Any,
+    *,
+    content: bool,
+    sound: bool = False,
+    key: str = "",
+    depth: int = 0,
+    rest: Callable[[], None] | None = None,
+) -> Any:
     """A copy of a JSON value that may be written down.
 
     Sound and images become their length, credentials become "[removed]"; ids, structure and
@@ -116,28 +96,33 @@ def redact(value: Any, *, content: bool, sound: bool = False, key: str = "", dep
         sound: Whether sound and images may be kept, which are base64.
         key: The key under which the value lies.
         depth: How deep it lies; what lies too deep to be a message of any wire is removed.
+        rest: Called again and again, where the value may be long and others wait.
     """
     if depth > _DEEPEST:
         return REMOVED
-    name = key.lower()
-    if name in _SECRET_KEYS and value:
+    name, secret = _known(key)
+    if secret and value and value is not True:
         return REMOVED
     if not content and name in _TOOL_KEYS and value is not None and not _is_message_part(value):
         return f"[{len(str(value))} characters]"
     if name in _SCHEMA_KEYS and isinstance(value, Mapping):
         return _redact_schema(value, "", content=content, depth=depth)
+    inside: dict[str, Any] = {"content": content, "sound": sound, "depth": depth + 1, "rest": rest}
+    if rest is not None and isinstance(value, Mapping | list | tuple):
+        rest()
     if isinstance(value, Mapping):
-        return {
-            part: redact(inner, content=content, sound=sound, key=str(part), depth=depth + 1)
-            for part, inner in value.items()
-        }
+        return {part: redact(inner, key=str(part), **inside) for part, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [
-            redact(inner, content=content, sound=sound, key=key, depth=depth + 1) for inner in value
-        ]
+        return [redact(inner, key=key, **inside) for inner in value]
     if isinstance(value, str):
         return _redact_text(value, name, content=content, sound=sound)
     return value
+
+
+@lru_cache(maxsize=1024)
+def _known(key: str) -> tuple[str, bool]:
+    """A key in small letters, and whether it names a secret."""
+    return key.lower(), names_secret(key)
 
 
 def _redact_schema(
@@ -155,7 +140,7 @@ def _redact_schema(
         return redact(value, content=content, key=name, depth=depth)
     kept: dict[str, Any] = {}
     for part, inner in value.items():
-        called_secret = part.lower() in _SECRET_KEYS
+        called_secret = _known(part)[1]
         if name in _NAMED_SCHEMAS and isinstance(inner, Mapping | bool):
             hides = secret or called_secret
             kept[part] = _redact_schema(inner, "", content=content, depth=depth + 1, secret=hides)
@@ -169,7 +154,7 @@ def _redact_schema(
 
 
 def _redact_text(text: str, name: str, *, content: bool, sound: bool) -> str:
-    if _HEX.fullmatch(text) and re.search(_KEY_NAME, name) and not name.endswith("id"):
+    if HEX.fullmatch(text) and re.search(KEY_NAME, name) and not name.endswith("id"):
         return REMOVED
     if name in _BINARY_KEYS and _BINARY.fullmatch(text):
         return text if sound else f"[{len(text)} characters of base64]"
@@ -187,7 +172,15 @@ def _redact_json(text: str, *, sound: bool) -> str:
     except (ValueError, RecursionError):
         return text
     kept = redact(value, content=True, sound=sound)
-    return text if kept == value else json.dumps(kept, ensure_ascii=False)
+    if kept == value:
+        return text
+    # Written as it was: a call that is run again is compared with it.
+    joined = _dumped(value, (",", ":")) == text
+    return _dumped(kept, (",", ":") if joined else (", ", ": "))
+
+
+def _dumped(value: Any, separators: tuple[str, str]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=separators)
 
 
 def _is_message_part(value: Any) -> bool:
@@ -195,3 +188,6 @@ def _is_message_part(value: Any) -> bool:
     if isinstance(value, Mapping):
         return str(value.get("object")).startswith("realtime.")
     return isinstance(value, list)
+
+
+__all__ = ["REMOVED", "redact", "without_pieces", "without_secrets"]

@@ -1,5 +1,6 @@
 """A call's folder, read back: what happened, what was said, and what it sounded like."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,7 +72,21 @@ class Run:
         told = ended.fields.get("dropped") if ended else None
         dropped = told if isinstance(told, Mapping) else {}
         turns = self.sound.turns if self.sound else _NOTHING
-        return summarise(self.tally, turns, duration_s=self.duration_s, dropped=dropped)
+        found = summarise(self.tally, turns, duration_s=self.duration_s, dropped=dropped)
+        if self.sound is not None:
+            return found
+        # What the running call measured, where no sound is kept to measure again.
+        return dataclasses.replace(
+            found,
+            voice_to_voice_ms=self._kept_ms("voice_to_voice_ms"),
+            barge_in_ms=self._kept_ms("barge_in_ms"),
+        )
+
+    def _kept_ms(self, name: str) -> tuple[float, ...]:
+        """Figures of the summary."""
+        kept = (self.summary or {}).get(name)
+        told = kept if isinstance(kept, list) else []
+        return tuple(each for each in told if isinstance(each, int | float))
 
     @cached_property
     def cost(self) -> Mapping[str, Any]:

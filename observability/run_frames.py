@@ -11,7 +11,9 @@ from crossfade.frames.control import (
     Frame,
     ResponseEndFrame,
     ResponseStartFrame,
+    UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
+    UserTurnCommittedFrame,
 )
 from crossfade.frames.tools import (
     AcknowledgeFrame,
@@ -99,7 +101,9 @@ def _result(fields: _Fields) -> Frame:
 
 
 FRAMES: dict[str, Callable[[_Fields], Frame]] = {
+    "UserStartedSpeakingFrame": lambda fields: UserStartedSpeakingFrame(),
     "UserStoppedSpeakingFrame": lambda fields: UserStoppedSpeakingFrame(),
+    "UserTurnCommittedFrame": lambda fields: UserTurnCommittedFrame(item_id=""),
     "SpeechPlayedFrame": _played,
     "ResponseStartFrame": lambda fields: ResponseStartFrame(
         response_id=fields["response_id"], injected=fields.get("injected") is True

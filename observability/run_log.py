@@ -10,7 +10,7 @@ import orjson
 from crossfade.errors import SettingsError
 
 _HEAD = frozenset({"t", "dir", "type"})
-_LONGEST_S = 1e9
+LONGEST_S = 1e9
 """No call is 30 years long; what says so is broken, and figures of it would be none."""
 
 
@@ -78,10 +78,10 @@ def _line(text: bytes) -> LogLine | None:
     at_s, direction, kind = entry.get("t"), entry.get("dir"), entry.get("type")
     if not isinstance(direction, str) or not isinstance(kind, str):
         return None
-    if isinstance(at_s, bool) or not isinstance(at_s, int | float) or abs(at_s) > _LONGEST_S:
+    if isinstance(at_s, bool) or not isinstance(at_s, int | float) or abs(at_s) > LONGEST_S:
         return None
     fields = {name: value for name, value in entry.items() if name not in _HEAD}
     return LogLine(at_s=float(at_s), direction=direction, type=kind, fields=fields)
 
 
-__all__ = ["LogLine", "RunLog", "read_log"]
+__all__ = ["LONGEST_S", "LogLine", "RunLog", "read_log"]

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .json_file import read_json
+from .run_log import LONGEST_S
+
+_Seconds = Annotated[float, Field(ge=-LONGEST_S, le=LONGEST_S)]
 
 
 class _Lenient(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
 
 class _Item(_Lenient):
@@ -21,11 +24,11 @@ class _Turn(_Lenient):
     role: str
     text: str = ""
     heard: str = ""
-    started_at_s: float | None = None
-    stopped_at_s: float | None = None
-    duration_s: float | None = None
-    sound_start_s: float | None = None
-    sound_end_s: float | None = None
+    started_at_s: _Seconds | None = None
+    stopped_at_s: _Seconds | None = None
+    duration_s: _Seconds | None = None
+    sound_start_s: _Seconds | None = None
+    sound_end_s: _Seconds | None = None
     items: list[_Item] = []
 
 

@@ -32,6 +32,7 @@ def summary_rows(summary: CallSummary) -> list[tuple[str, str]]:
         ("Interruptions", str(summary.interruptions)),
         ("Voice to voice", _latency(summary.voice_to_voice_ms)),
         ("", _each(summary.voice_to_voice_ms)),
+        ("Unanswered turns", str(summary.unanswered_turns) if summary.unanswered_turns else ""),
         ("Barge-in to silence", _latency(summary.barge_in_ms)),
         ("Both heard at once", f"{summary.overlap_ms:.0f} ms" if summary.overlap_ms else ""),
         ("First byte of a response", _latency(summary.ttfb_ms)),

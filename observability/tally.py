@@ -14,7 +14,9 @@ from crossfade.frames.control import (
     Frame,
     ResponseEndFrame,
     ResponseStartFrame,
+    UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
+    UserTurnCommittedFrame,
 )
 from crossfade.frames.tools import (
     AcknowledgeFrame,
@@ -23,6 +25,8 @@ from crossfade.frames.tools import (
     FunctionCallsStartedFrame,
     is_final,
 )
+
+from .unanswered import Edge, TurnEdge
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,6 +85,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.user_turns = 0
+        self.turn_edges: list[TurnEdge] = []
         self.interruptions_s: list[float] = []
         self.responses: dict[str, ResponseTimes] = {}
         """The model's, without phrases that are said in between."""
@@ -93,8 +98,8 @@ class Tally:
     def frame(self, frame: Frame, at_s: float) -> None:
         """Note a frame, each once."""
         match frame:
-            case UserStoppedSpeakingFrame():
-                self.user_turns += 1
+            case UserStartedSpeakingFrame() | UserStoppedSpeakingFrame() | UserTurnCommittedFrame():
+                self._turn_went_on(frame, at_s)
             case SpeechPlayedFrame() if frame.interrupted and frame.items:
                 self.interruptions_s.append(at_s)
             case ResponseStartFrame() if not frame.injected:
@@ -129,6 +134,19 @@ class Tally:
         if response is not None and response.first_audio_s is None:
             response.first_audio_s = at_s
         return response is not None
+
+    def _turn_went_on(
+        self,
+        frame: UserStartedSpeakingFrame | UserStoppedSpeakingFrame | UserTurnCommittedFrame,
+        at_s: float,
+    ) -> None:
+        edge = Edge.BEGAN
+        if isinstance(frame, UserStoppedSpeakingFrame):
+            self.user_turns += 1
+            edge = Edge.ENDED
+        elif isinstance(frame, UserTurnCommittedFrame):
+            edge = Edge.COMMITTED
+        self.turn_edges.append(TurnEdge(edge=edge, at_s=at_s))
 
     def _went_on(
         self, frame: SessionContinuedFrame | NodeSwitchedFrame | AudioLostFrame, at_s: float

@@ -72,6 +72,8 @@ class Telemetry:
         if self._traces:
             self._trace(record, whose, identity.call_id)
         self._active.add(1, whose)
+        if not record.written:
+            self._count("crossfade.calls.unrecorded", 1, whose)
 
         def ended(summary: CallSummary) -> None:
             self._active.add(-1, whose)

@@ -137,6 +137,11 @@ COUNTERS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric(name="crossfade.calls", unit="{call}", description="Calls that are over"),
+        Metric(
+            name="crossfade.calls.unrecorded",
+            unit="{call}",
+            description="Calls of which no record could be kept",
+        ),
         Metric(name="crossfade.turns", unit="{turn}", description="Turns of callers"),
         Metric(
             name="crossfade.interruptions",

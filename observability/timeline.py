@@ -120,8 +120,6 @@ class Track:
         self.end_s = 0.0
         """Where the sound ends that came so far."""
         self._resampler: StreamResampler | None = None
-        # Of the present run, not converted yet: many chunks at once cost little more than one.
-        self._unconverted = bytearray()
         self._taken = 0
         self._waiting = bytearray()
 
@@ -137,12 +135,12 @@ class Track:
         if self._resampler is None or self._resampler.in_rate_hz != piece.rate_hz:
             self._end_run()
             self._resampler = StreamResampler(piece.rate_hz, self._rate_hz)
-        self._unconverted += piece.pcm
+        # Each piece for itself: a second at once keeps the interpreter for as long as five pieces.
+        self._waiting += self._resampler.process(piece.pcm)
 
     def take(self, until: int) -> bytes:
         """All samples up to position `until` not taken yet, silence where there is no sound."""
         length_bytes = max(0, until - self._taken) * SAMPLE_BYTES
-        self._convert()
         if length_bytes > len(self._waiting):
             self._end_run()
         self._pad(length_bytes)
@@ -151,13 +149,7 @@ class Track:
         self._taken += length_bytes // SAMPLE_BYTES
         return taken
 
-    def _convert(self) -> None:
-        if self._resampler is not None and self._unconverted:
-            self._waiting += self._resampler.process(bytes(self._unconverted))
-            self._unconverted.clear()
-
     def _end_run(self) -> None:
-        self._convert()
         if self._resampler is not None:
             self._waiting += self._resampler.flush()
             self._resampler = None

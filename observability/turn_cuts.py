@@ -23,7 +23,7 @@ def cut_turns(run: Run) -> list[Path]:
     if run.recording is None or run.transcript is None:
         raise SettingsError(
             f"{run.folder}: turns are cut from a recording by a transcript, and one is missing; "
-            "let the call come to its end"
+            "let the call come to its end, and make it without --no-content"
         )
     folder = run.folder / CUTS
     written = []

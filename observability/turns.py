@@ -9,9 +9,10 @@ Sound is what `sound_spans` calls so: frames of 10 ms at or above -45 dBFS.
 """
 
 import contextlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from os import PathLike, fspath
 
 import numpy as np
@@ -76,6 +77,30 @@ def answers(caller: Sequence[Span], agent: Sequence[Span]) -> list[Answer]:
     return found
 
 
+def is_last(words: Span, speech: Span) -> bool:
+    """Whether the caller's words are behind the agent's speech, or stopped it."""
+    cut_in = words.start_s < speech.start_s
+    return words.end_s + (0.0 if cut_in else YIELD_S) >= speech.end_s
+
+
+def waits_since(caller: Sequence[Span], agent: Sequence[Span], committed_s: float) -> float | None:
+    """The end of the caller's turn that was committed then; None if it was not heard, or the agent
+    was heard since."""
+    at = bisect_right(caller, committed_s, key=lambda span: span.start_s)
+    if not at or (agent and not is_last(caller[at - 1], agent[-1])):
+        return None
+    return caller[at - 1].end_s
+
+
+def latest_answer(caller: Sequence[Span], agent: Sequence[Span]) -> Answer | None:
+    """The last of all answers, if the agent's last speech is one; however long the call is."""
+    if not agent:
+        return None
+    heard = bisect_left(caller, agent[-1].start_s, key=lambda span: span.start_s)
+    found = answers(caller[max(0, heard - 1) : heard], agent[-2:])
+    return found[-1] if found and found[-1].agent_start_s == agent[-1].start_s else None
+
+
 def barge_ins(caller: Sequence[Span], agent: Sequence[Span]) -> list[BargeIn]:
     """For each stretch of the agent's speech into which the caller spoke: the first sound."""
     found: list[BargeIn] = []
@@ -93,7 +118,7 @@ def overlaps(caller: Sequence[Span], agent: Sequence[Span]) -> list[Span]:
     for speech in agent:
         while at < len(caller) and caller[at].end_s <= speech.start_s:
             at += 1
-        for span in caller[at:]:
+        for span in islice(caller, at, None):
             if span.start_s >= speech.end_s:
                 break
             start_s, end_s = max(span.start_s, speech.start_s), min(span.end_s, speech.end_s)
@@ -151,6 +176,15 @@ class TurnMeter:
         """All answers so far."""
         return answers(self.caller.spans, self.agent.spans)
 
+    def waits_since(self, committed_s: float, due_s: float) -> float | None:
+        """The end of the turn that was committed then, if it was before `due_s` and nothing was
+        heard of the agent since."""
+        if self.caller.spans and self.caller.spans[-1].end_s >= due_s:
+            return None
+        self.flush()
+        end_s = waits_since(self.caller.spans, self.agent.spans, committed_s)
+        return None if end_s is None or end_s >= due_s else end_s
+
     def barge_ins(self) -> list[BargeIn]:
         """All stretches of the agent's speech so far into which the caller spoke."""
         return barge_ins(self.caller.spans, self.agent.spans)
@@ -159,23 +193,34 @@ class TurnMeter:
         """All stretches so far in which both were heard."""
         return overlaps(self.caller.spans, self.agent.spans)
 
-    def turns(self, duration_s: float) -> "RecordedTurns":
-        """All that was measured in a call of this length."""
+    def turns(self, duration_s: float, rest: Callable[[], None] = lambda: None) -> "RecordedTurns":
+        """All that was measured in a call of this length.
+
+        Args:
+            duration_s: Its length.
+            rest: Called between small pieces of work.
+        """
         self.flush()
+        answered = tuple(self.answers())
+        rest()
+        cut = tuple(self.barge_ins())
+        rest()
+        overlapping = tuple(self.overlaps())
+        rest()
         return RecordedTurns(
             duration_s=duration_s,
             caller=tuple(self.caller.spans),
             agent=tuple(self.agent.spans),
-            answers=tuple(self.answers()),
-            barge_ins=tuple(self.barge_ins()),
-            overlaps=tuple(self.overlaps()),
+            answers=answered,
+            barge_ins=cut,
+            overlaps=overlapping,
         )
 
     def _tell_answer(self) -> None:
         self.caller.flush()
-        found = self.answers()
-        if self._on_answer and found and found[-1].agent_start_s == self._speech_start_s:
-            self._on_answer(found[-1])
+        found = latest_answer(self.caller.spans, self.agent.spans)
+        if self._on_answer and found is not None:
+            self._on_answer(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from .redaction import redact
+from .redaction import redact, without_pieces
 from .tool_secrets import SecretArguments, hide_arguments
 
 # Where each kind of audio message keeps its base64. Beta spelling included.
@@ -158,6 +158,7 @@ def describe_message(
     if not isinstance(body, dict):
         kind = "binary" if isinstance(message, bytes) else "text"
         return {"type": kind, "bytes": length_bytes}
+    body = without_pieces(body)
     if secret_arguments:
         body = hide_arguments(body, secret_arguments)
     fields: dict[str, Any] = {"type": _type_of(body), "bytes": length_bytes}

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
-from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker, ProcessorUnusablePolicy
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
@@ -18,6 +17,8 @@ from crossfade.errors import CrossfadeError, SettingsError
 from crossfade.frames.control import ErrorFrame
 from crossfade.observability.call import CallRecord
 from crossfade.observability.call_summary import CallSummary
+from crossfade.observability.frame_log import FrameLog
+from crossfade.observability.frame_watch import WatchedPipeline
 from crossfade.observability.tool_secrets import SecretArguments
 from crossfade.processors.acknowledger import Acknowledger
 from crossfade.processors.audio_tap import AudioTap
@@ -157,13 +158,14 @@ class Call:
         if observe_audio:
             for processor in self._processors:
                 processor.observe_audio = True
+        logs = [each for each in record.observers if isinstance(each, FrameLog)]
         self._worker = PipelineWorker(
-            Pipeline(chain),
+            WatchedPipeline(chain, logs),
             params=PipelineParams(
                 audio_in_sample_rate=in_rate_hz, audio_out_sample_rate=out_rate_hz
             ),
             observers=[
-                *record.observers,
+                *(each for each in record.observers if each not in logs),
                 *captured_client(record.capture, (transport.input(), transport.output())),
             ],
             enable_rtvi=False,
@@ -223,7 +225,7 @@ class Call:
             self._agent_tap.settle(self._playout.abandon())
             for processor in self._processors:
                 self._record.dropped(f"audio frames before {processor.name}", processor.overrun)
-            await self._record.aclose(self.conversation.to_dict())
+            await self._record.aclose(self.conversation.snapshot())
         if self._failure is not None:
             raise self._failure
         return self._record.summary()

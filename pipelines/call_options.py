@@ -50,6 +50,13 @@ RunsOption = Annotated[Path, typer.Option(help="Where the folder of each call is
 FlacOption = Annotated[
     bool, typer.Option("--flac", help="Record as FLAC, which is smaller, not as WAV.")
 ]
+ContentOption = Annotated[
+    bool,
+    typer.Option(
+        "--content/--no-content",
+        help="Keep words and sound in the record; without, lengths, times and figures alone.",
+    ),
+]
 CaptureOption = Annotated[
     bool | None,
     typer.Option(
@@ -65,6 +72,7 @@ __all__ = [
     "BaseUrlOption",
     "BudgetOption",
     "CaptureOption",
+    "ContentOption",
     "DemoOption",
     "FallbackOption",
     "FlacOption",

@@ -17,6 +17,7 @@ import typer
 
 from crossfade.pipelines.call_options import (
     CaptureOption,
+    ContentOption,
     DemoOption,
     FlacOption,
     InputOption,
@@ -85,6 +86,7 @@ def cascaded(
     runs: RunsOption = Path("runs"),
     flac: FlacOption = False,
     capture: CaptureOption = None,
+    content: ContentOption = True,
 ) -> None:
     """Talk through recogniser, text model and synthesiser. Without a key all are embedded."""
     with errors_in_one_line():
@@ -101,6 +103,7 @@ def cascaded(
             daily=daily,
         )
         who = live_or_none(live, scripted=demo + (input_file is not None))
+        usually = content and (demo or bool(os.environ.get("CI")))
         talk(
             CascadedSettings(
                 stt=stt,
@@ -118,7 +121,8 @@ def cascaded(
                 output=output,
                 runs=runs,
                 flac=flac,
-                capture=demo or bool(os.environ.get("CI")) if capture is None else capture,
+                capture=usually if capture is None else capture,
+                content=content,
             )
         )
 

@@ -231,6 +231,7 @@ async def run_cascaded(
             model=description,
             runs=settings.runs,
             flac=settings.flac,
+            content=settings.content,
             capture=settings.capture,
             output=settings.output,
             announce=announce,

@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from .live_options import LiveSettings
-from .settings import INSTRUCTIONS
+from .settings import INSTRUCTIONS, check_content
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 _EMBEDDED = "embedded"
@@ -43,6 +44,13 @@ class CascadedSettings(BaseModel):
     """Whether the recording is a FLAC file, a fifth to a half of a WAV file's size."""
     capture: bool = False
     """Whether all that it takes to run a call again is kept: every word and sound of it."""
+    content: bool = True
+    """Whether the record holds words and sound; else lengths, times and figures alone."""
+
+    @model_validator(mode="after")
+    def _keeps_what_it_may(self) -> Self:
+        check_content(content=self.content, capture=self.capture, output=self.output)
+        return self
 
     @property
     def chosen_llm(self) -> str:

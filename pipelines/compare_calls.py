@@ -24,6 +24,7 @@ def calls_beside(names: Sequence[str], calls: Sequence[RunSummary]) -> Table:
         "Interruptions": [str(call.interruptions) for call in calls],
         "Voice to voice": [_median(call.voice_to_voice_ms) for call in calls],
         "Each turn": [_each(call.voice_to_voice_ms) for call in calls],
+        "Unanswered turns": [str(call.unanswered_turns or "") for call in calls],
         "Barge-in to silence": [_median(call.barge_in_ms) for call in calls],
         "First byte of a response": [_median(call.ttfb_ms) for call in calls],
         "Last byte of a response": [_median(call.ttlb_ms) for call in calls],

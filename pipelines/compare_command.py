@@ -28,11 +28,12 @@ def compare(
     """Arms side by side over many calls, with what differs and what does not; or two calls."""
     with errors_in_one_line():
         prepare()
-        from crossfade.observability.summary_file import SUMMARY, read_summary
-        from crossfade.pipelines.compare_runs import call_folders, figures
+        from crossfade.observability.call import EVENTS
+        from crossfade.observability.summary_file import SUMMARY
+        from crossfade.pipelines.compare_runs import call_folders, figures, summary_of
 
-        folders = call_folders(runs, holding=SUMMARY)
-        summaries = [read_summary(folder) for folder in folders]
+        folders = call_folders(runs, holding=SUMMARY, or_named=EVENTS)
+        summaries = [summary_of(folder) for folder in folders]
         if len(folders) < 2:
             raise SettingsError(
                 f"{folders[0]}: one call has nothing to be compared with; name another as well"

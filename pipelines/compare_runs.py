@@ -6,22 +6,24 @@ from pathlib import Path
 
 from crossfade.errors import SettingsError
 from crossfade.observability.arms import CallFigures
-from crossfade.observability.summary_file import RunSummary
+from crossfade.observability.run import read_run
+from crossfade.observability.summary_file import SUMMARY, RunSummary, read_summary, summary_json
 
 
-def call_folders(paths: Sequence[Path], *, holding: str) -> list[Path]:
+def call_folders(paths: Sequence[Path], *, holding: str, or_named: str = "") -> list[Path]:
     """The folders of calls among these and right below them, by name.
 
     Args:
         paths: Folders of calls, or of many calls.
         holding: The file that makes a folder one of a call.
+        or_named: The file that does the same for a folder that is named itself.
 
     Raises:
         SettingsError: One of them holds no call.
     """
     found: list[Path] = []
     for path in paths:
-        if (path / holding).is_file():
+        if any((path / file).is_file() for file in (holding, or_named) if file):
             found.append(path)
             continue
         below = sorted(file.parent for file in path.glob(f"*/{holding}"))
@@ -29,6 +31,21 @@ def call_folders(paths: Sequence[Path], *, holding: str) -> list[Path]:
             raise SettingsError(f"{path}: no {holding} in it or right below; name a call's folder")
         found += below
     return list(dict.fromkeys(found))
+
+
+def summary_of(folder: Path) -> RunSummary:
+    """What a call came to: as its summary says or, where its process was killed, its log.
+
+    Raises:
+        SettingsError: It is no call, or its summary none of ours.
+    """
+    if (folder / SUMMARY).is_file():
+        return read_summary(folder)
+    run = read_run(folder)
+    told = summary_json(run.measured, started_at=run.started_at or "", details=run.details)
+    whole = run.log.ended and run.cost.get("complete") is True
+    told["cost"] = {**run.cost, "complete": whole}
+    return RunSummary.model_validate(told)
 
 
 def figures(summaries: Iterable[RunSummary], *, by: str) -> list[CallFigures]:
@@ -63,4 +80,4 @@ def _figures(summary: RunSummary, arm: str) -> CallFigures:
     )
 
 
-__all__ = ["call_folders", "figures"]
+__all__ = ["call_folders", "figures", "summary_of"]

@@ -16,6 +16,7 @@ from crossfade.observability.live_events import (
     AgentSaid,
     AgentSpeaking,
     AnswerHeard,
+    AnswerOverdue,
     AnswerSlow,
     AudioLost,
     BudgetCrossed,
@@ -96,7 +97,7 @@ class CallConsole:
             case AnswerHeard():
                 latency = Text(f"answer heard after {event.voice_to_voice_ms:.0f} ms", "dim")
                 self._print(event.at_s, "", latency)
-            case AnswerSlow() | RateMismatched() | BudgetCrossed():
+            case AnswerOverdue() | AnswerSlow() | RateMismatched() | BudgetCrossed():
                 self._print(event.at_s, "", Text(_alert(event), "yellow"))
             case LineLost() | Continued() | AudioLost():
                 self._print(event.at_s, "", _continuity(event))
@@ -136,12 +137,14 @@ def _harmless(text: Text) -> Text:
     return text
 
 
-def _alert(event: AnswerSlow | RateMismatched | BudgetCrossed) -> str:
+def _alert(event: AnswerOverdue | AnswerSlow | RateMismatched | BudgetCrossed) -> str:
     """What is not as it should be, in plain words."""
     match event:
         case BudgetCrossed():
             cost = f"the call has cost ${event.spent_usd:.4f}, more than ${event.budget.usd}"
             return cost + _ON_BUDGET[event.budget.then].format(event.budget.node)
+        case AnswerOverdue():
+            return f"no answer after {event.waited_ms:.0f} ms: still waiting for {event.hop}"
         case AnswerSlow():
             hop = f"{event.hop} took {event.took_ms:.0f} ms, may take {event.budget_ms:.0f}"
             return f"slow answer: {hop}"

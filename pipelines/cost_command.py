@@ -43,21 +43,22 @@ def cost(
         from crossfade.observability.prices_file import prices_with
 
         book = prices_with(prices)
-        found = _of_runs(runs, book) if runs else _stored(store, limit, book)
+        found, cut = _of_runs(runs, book) if runs else (_stored(store, limit, book), set[str]())
         console = Console()
         if len(found) == 1:
             for name, of_call in found.items():
-                console.print(cost_table(name, of_call))
+                console.print(cost_table(name, of_call, cut=name in cut))
         else:
-            console.print(calls_table(found) if found else "no calls are kept")
+            console.print(calls_table(found, cut) if found else "no calls are kept")
 
 
-def _of_runs(runs: list[Path], book: "PriceBook") -> dict[str, "CallCost"]:
+def _of_runs(runs: list[Path], book: "PriceBook") -> tuple[dict[str, "CallCost"], set[str]]:
+    """What each costs, and of which of them the log has no end."""
     from crossfade.observability.cost_log import reprice
     from crossfade.observability.run_log import read_log
     from crossfade.pipelines.compare_runs import call_folders
 
-    costs = {}
+    costs, cut = {}, set()
     for folder in call_folders(runs, holding="events.jsonl"):
         log = read_log(folder / "events.jsonl")
         try:
@@ -66,7 +67,9 @@ def _of_runs(runs: list[Path], book: "PriceBook") -> dict[str, "CallCost"]:
             raise SettingsError(
                 f"{folder / 'events.jsonl'}: {error}; leave the call out"
             ) from error
-    return costs
+        if not log.ended:
+            cut.add(str(folder))
+    return costs, cut
 
 
 def _stored(named: str | None, limit: int, book: "PriceBook") -> dict[str, "CallCost"]:

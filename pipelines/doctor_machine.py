@@ -63,15 +63,9 @@ def port(number: int = 7860) -> Iterator[Finding]:
 def folder(runs: Path) -> Iterator[Finding]:
     """Calls can be recorded."""
     what = f"folder {runs}"
-    there = runs
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    try:
-        probe = there / f".crossfade-{time.monotonic_ns()}"
-        probe.touch(exist_ok=False)
-        probe.unlink()
-    except OSError as error:
-        yield bad(what, f"cannot be written: {error.strerror}", "name another with --runs")
+    there = nearest(runs)
+    if (why := unwritable(there)) is not None:
+        yield bad(what, f"cannot be written: {why}", "name another with --runs")
         return
     free = shutil.disk_usage(there).free
     if free < _FREE_BYTES:
@@ -82,6 +76,24 @@ def folder(runs: Path) -> Iterator[Finding]:
         )
     else:
         yield ok(what, f"can be written, {free / 2**30:.0f} GB are free")
+
+
+def nearest(place: Path) -> Path:
+    """The place itself, or what exists above it."""
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return place
+
+
+def unwritable(folder: Path) -> str | None:
+    """Why no file can be made in it; None if one can."""
+    probe = folder / f".crossfade-{time.monotonic_ns()}"
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return None
 
 
 def devices() -> Iterator[Finding]:
@@ -104,4 +116,4 @@ def devices() -> Iterator[Finding]:
         yield note("devices", told, f"{cure}else plug one in, and let this user use it")
 
 
-__all__ = ["clock", "devices", "folder", "port"]
+__all__ = ["clock", "devices", "folder", "nearest", "port", "unwritable"]

@@ -9,11 +9,13 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException, HTTPSConnection
+from pathlib import Path
 
 from crossfade.errors import CrossfadeError
 from crossfade.pipelines.calls_place import STORE_VARIABLE, store_url
 
 from .doctor_finding import Finding, bad, note, ok
+from .doctor_machine import nearest, unwritable
 
 _KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("OPENAI_API_KEY",), r"sk-[\w-]{20,}"),
@@ -70,7 +72,7 @@ def store(named: str | None = None) -> Iterator[Finding]:
             return len(await opened.calls(limit=1))
 
     if "://" not in url and not os.path.exists(url):
-        yield ok("store", f"{place}: is made with the first call")
+        yield _to_be_made(Path(url))
         return
     try:
         asyncio.run(look())
@@ -80,6 +82,14 @@ def store(named: str | None = None) -> Iterator[Finding]:
         yield bad("store", f"{place}: {why.replace(url, place)}", cure)
     else:
         yield ok("store", f"{place}: answers")
+
+
+def _to_be_made(file: Path) -> Finding:
+    there = nearest(file.absolute().parent)
+    if (why := unwritable(there)) is None:
+        return ok("store", f"{file}: is made with the first call")
+    cure = f"let this user write {there}, or name another place with {STORE_VARIABLE}"
+    return bad("store", f"{file}: cannot be made: {why}", cure)
 
 
 def providers(hosts: Mapping[str, str] = HOSTS) -> Iterator[Finding]:

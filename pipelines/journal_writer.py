@@ -107,6 +107,11 @@ class JournalWriter:
     def state(self) -> JournalState:
         return self._state
 
+    @property
+    def keeps_calls(self) -> bool:
+        """Whether any call is written."""
+        return bool(self._journals)
+
     def open(
         self,
         call: NewCall,

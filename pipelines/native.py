@@ -23,6 +23,7 @@ from crossfade.pipelines.call_options import (
     BaseUrlOption,
     BudgetOption,
     CaptureOption,
+    ContentOption,
     DemoOption,
     FallbackOption,
     FlacOption,
@@ -86,6 +87,7 @@ def native(
     uplink_ms: UplinkOption = 20,
     budget: BudgetOption = None,
     capture: CaptureOption = None,
+    content: ContentOption = True,
 ) -> None:
     """Talk with a speech-to-speech model. Without a key it is the built-in emulator."""
     with errors_in_one_line():
@@ -110,7 +112,7 @@ def native(
         if (arms is None) != (caller is None):
             raise SettingsError("--arms and --caller go together: say both or neither")
         usually = demo or (bool(os.environ.get("CI")) and not push_to_talk)
-        kept = usually if capture is None else capture
+        kept = usually and content if capture is None else capture
         talk(
             NativeSettings(
                 provider=provider,
@@ -130,6 +132,7 @@ def native(
                 uplink_ms=uplink_ms,
                 budget_usd=None if budget is None else Decimal(str(budget)),
                 capture=kept,
+                content=content,
             )
         )
 

@@ -47,16 +47,17 @@ ALWAYS_ON = Continuity()
 """Calls outlive their provider's sessions, unless told otherwise."""
 
 
-def prepare_native(*specs: str) -> None:
+def prepare_native(*specs: str, end_of_turn: EndOfTurnRule = "silence") -> None:
     """Load what calls with these models need, so that admitting the first stalls no other.
 
     Args:
         specs: Provider and model, such as "openai:gpt-realtime-2.1".
+        end_of_turn: What will decide that the caller's turns are over.
 
     Raises:
         SettingsError: One of them is not known.
     """
-    prepare()
+    prepare(end_of_turn)
     for spec in specs:
         # Nothing connects: a key is not asked for.
         connect(spec, SessionConfig(), api_key="unused")
@@ -241,6 +242,7 @@ async def run_native(
             model=settings.model,
             runs=settings.runs,
             flac=settings.flac,
+            content=settings.content,
             output=settings.output,
             announce=announce,
             listener=listener,

@@ -140,6 +140,11 @@ def names_of(name: str) -> dict[str, str]:
             f"{name!r} cannot be the name of a Python module; take letters, digits and _, such as "
             "front_desk"
         )
+    if module.startswith("test"):
+        raise SettingsError(
+            f"{name!r} would be taken for a test by pytest, as all that begins with test; choose "
+            f"another, such as my_{module}"
+        )
     return {"name": module, "Name": name_of_class, "title": " ".join(words).capitalize()}
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Required, TypedDict, Unpack
 
+from crossfade.errors import SettingsError
 from crossfade.observability.call import CallRecord
 from crossfade.observability.call_summary import CallSummary
 from crossfade.observability.cost_meter import Budget
@@ -45,6 +46,8 @@ class Keeping(TypedDict, total=False):
     """Told what happens while the call runs."""
     flac: bool
     """Whether the recording is a FLAC file, not a WAV file."""
+    content: bool
+    """Whether it may hold words and sound."""
     capture: bool
     """Whether all that it takes to run the call again is kept."""
     budgets: Sequence[Budget]
@@ -71,13 +74,18 @@ async def recorded_call(
         CrossfadeError: As `make` and `run`; the record is valid then, too.
     """
     folder = make_call_folder(kept["runs"], datetime.now())
-    record = CallRecord.open(
-        folder,
-        flac=kept.get("flac", False),
-        capture=kept.get("capture", False),
-        details={"model": kept["model"]},
-        budgets=kept.get("budgets", ()),
-    )
+    try:
+        record = CallRecord.open(
+            folder,
+            flac=kept.get("flac", False),
+            content=kept.get("content", True),
+            capture=kept.get("capture", False),
+            details={"model": kept["model"]},
+            budgets=kept.get("budgets", ()),
+        )
+    except SettingsError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     record.subscribe(kept["listener"])
     kept.get("watch", watch_nothing)(record, folder.name)
     if (choice := kept.get("choice")) is not None:
@@ -92,7 +100,7 @@ async def recorded_call(
         await record.aclose({})
         if not called:
             shutil.rmtree(folder)
-        elif kept["output"] is not None:
+        elif kept["output"] is not None and record.recording is not None:
             write_answer_file(record.recording, kept["output"])
     return Outcome(folder=folder, summary=summary)
 

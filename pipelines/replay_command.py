@@ -115,8 +115,20 @@ def tools_named(place: str) -> "Sequence[Tool]":
 
 @contextlib.contextmanager
 def _folder(keep: Path | None) -> Iterator[Path]:
-    """Where the record of the new run goes."""
+    """Where the record of the new run goes.
+
+    Raises:
+        SettingsError: Another call's record is there.
+    """
     if keep is not None:
+        from crossfade.observability.call import EVENTS
+        from crossfade.observability.capture import CAPTURE
+
+        if any((keep / name).exists() for name in (EVENTS, CAPTURE)):
+            raise SettingsError(
+                f"{keep} holds the record of a call, which is not replaced; "
+                "give --keep a folder that is new"
+            )
         yield keep
         return
     with tempfile.TemporaryDirectory(prefix="crossfade-replay-") as folder:

@@ -15,6 +15,7 @@ from crossfade.pipelines.call_options import (
     ArmsOption,
     BaseUrlOption,
     BudgetOption,
+    ContentOption,
     FallbackOption,
     FlacOption,
     InstructionsOption,
@@ -93,6 +94,7 @@ def serve(
     drain_s: DrainOption = 5.0,
     capture: CaptureAllOption = False,
     flac: FlacOption = False,
+    content: ContentOption = True,
     client_calls: ClientCallsOption = 20,
     tls_cert: TlsCertOption = None,
     tls_key: TlsKeyOption = None,
@@ -117,8 +119,10 @@ def serve(
     """
     with errors_in_one_line():
         prepare()
+        from crossfade.pipelines.serve_log import log_to_stderr
         from crossfade.pipelines.serve_settings import ServeSettings
 
+        log_to_stderr()
         settings = ServeSettings(
             host=host,
             port=port,
@@ -140,6 +144,7 @@ def serve(
             drain_s=drain_s,
             capture=capture,
             flac=flac,
+            content=content,
             client_calls=client_calls,
             tls_cert=tls_cert,
             tls_key=tls_key,
@@ -216,9 +221,13 @@ async def run_server(
     from crossfade.pipelines.serve_headroom import Headroom, Meter
     from crossfade.pipelines.serve_limits import ClientLimits
     from crossfade.pipelines.serve_nodes import served_nodes
-    from crossfade.pipelines.serve_phone import Phone, destinations_of
+    from crossfade.pipelines.serve_phone import Phone
     from crossfade.pipelines.serve_server import CallServer
-    from crossfade.pipelines.serve_settings import server_access, token_signer
+    from crossfade.pipelines.serve_settings import (
+        destinations_of,
+        server_access,
+        token_signer,
+    )
     from crossfade.pipelines.serve_store import keeping
     from crossfade.pipelines.serve_webrtc_pages import webrtc_routes
     from crossfade.pipelines.serve_workers_peers import ALONE
@@ -230,7 +239,7 @@ async def run_server(
     access.on_used = lambda ticket: peers.tell("ticket", ticket=ticket)
     peers.on("ticket", lambda told: access.takes(told["ticket"], time.time()))
     companies = carriers()
-    limits = ClientLimits(settings.limits)
+    limits = ClientLimits(settings.limits, asyncio.get_running_loop().time)
     async with contextlib.AsyncExitStack() as stack:
         found = await stack.enter_async_context(
             served_nodes(settings, provider=provider, route=route, others=others)
@@ -238,7 +247,7 @@ async def run_server(
         kept = await stack.enter_async_context(
             keeping(settings.store, abandoned_s=settings.detached_s)
         )
-        await _warm_up(found, kept)
+        await _warm_up(found, kept, settings.runs)
         if own_process and headroom is None:
             headroom = Headroom(settings.busy_at)
             meter = stack.enter_context(Meter(headroom))
@@ -357,16 +366,19 @@ def _together(*watches: "Watch") -> "Watch":
     return watch
 
 
-async def _warm_up(found: "ServedNodes", kept: "CallKeeping | None") -> None:
+async def _warm_up(found: "ServedNodes", kept: "CallKeeping | None", runs: Path) -> None:
     """Load and build what the first call needs: it may be one that others have lost.
 
     Raises:
-        CrossfadeError: A node cannot be used, or the store does not answer.
+        CrossfadeError: A node cannot be used, nothing can be written into the folder of the
+            calls, or the store does not answer.
     """
     from crossfade.pipelines.assembly import prepare as prepare_calls
+    from crossfade.pipelines.call_folder import check_runs
     from crossfade.pipelines.stored_config import config_of, stored_config
     from crossfade.providers import SessionConfig
 
+    check_runs(runs)
     prepare_calls()
     found.check()
     config_of(stored_config(SessionConfig()))

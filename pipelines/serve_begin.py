@@ -11,7 +11,14 @@ from crossfade.audio.pcm import duration_ms
 from crossfade.audio.resample import resample
 from crossfade.conversation.ledger import Conversation
 from crossfade.conversation.store_records import NewCall, StoredCall
-from crossfade.errors import CrossfadeError, SettingsError, StoreError
+from crossfade.errors import (
+    ConnectionLost,
+    CredentialsRefused,
+    CrossfadeError,
+    ProviderFault,
+    SettingsError,
+    StoreError,
+)
 from crossfade.processors.tools import Tool
 from crossfade.providers import SessionConfig
 from crossfade.transports.websocket_messages import CloseCode, Hello
@@ -30,6 +37,13 @@ REPLACED = "a newer token of the call was used; begin a new call"
 NAMED = "there is a call of this name; its token is needed"
 BEGINNING = "a call of this name is just beginning; try again"
 _NO_STORE = "the store does not answer"
+_WHY = "the server's log tells why"
+_KINDS = (
+    (ConnectionLost, "the model's service cannot be reached"),
+    (CredentialsRefused, "the model's service does not accept the server's key"),
+    (ProviderFault, "the model's service refuses the call"),
+    (StoreError, _NO_STORE),
+)
 
 
 class AttachmentRefused(CrossfadeError):
@@ -43,6 +57,12 @@ class AttachmentRefused(CrossfadeError):
     def __init__(self, code: CloseCode, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def told_of(error: BaseException | None) -> str:
+    """What clients are told of an error: its kind. Its text may name paths and addresses."""
+    kinds = (words for kind, words in _KINDS if isinstance(error, kind))
+    return f"{next(kinds, 'the server cannot take this call')}; {_WHY}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +115,7 @@ class Beginnings:
                 takes the call.
         """
         beginning = Beginning(
-            nodes=self._nodes_of(hello.caller or call_id),
+            nodes=self._nodes_of(call_id, hello.caller or call_id),
             setting=Setting(
                 call_id=call_id,
                 began_at=time.time(),
@@ -177,7 +197,8 @@ class Beginnings:
             taken.owed.value,
         )
         in_rate_hz = claims.input_rate_hz
-        nodes = self._nodes_of(claims.call_id, began_with=stored.spec).beginning_with(state.node)
+        nodes = self._nodes_of(claims.call_id, claims.call_id, began_with=stored.spec)
+        nodes = nodes.beginning_with(state.node)
         # For our node; the store has it for the one before.
         rate_hz = self._rate_hz(nodes, in_rate_hz)
         unfinished = resample(stored.unfinished, stored.audio_rate_hz, rate_hz)
@@ -221,11 +242,12 @@ class Beginnings:
         same = stored.spec.partition(":")[0] == node.partition(":")[0]
         return config if same else replace(config, voice=self._settings.voice)
 
-    def _nodes_of(self, key: str, *, began_with: str = "") -> CallNodes:
+    def _nodes_of(self, call_id: str, key: str, *, began_with: str = "") -> CallNodes:
         try:
             return self._nodes.of_call(key, began_with=began_with)
         except SettingsError as error:
-            raise AttachmentRefused(CloseCode.FAILED, str(error)) from error
+            logger.warning("no node takes call {}: {}", call_id, error)
+            raise AttachmentRefused(CloseCode.FAILED, told_of(error)) from error
 
     def _rate_hz(self, nodes: CallNodes, in_rate_hz: int) -> int:
         return self._nodes.heard_rate_hz(nodes, in_rate_hz=in_rate_hz)
@@ -256,4 +278,5 @@ __all__ = [
     "Beginning",
     "Beginnings",
     "new_call",
+    "told_of",
 ]

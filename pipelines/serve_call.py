@@ -124,7 +124,7 @@ class ServedCall:
         self._call: Call | None = None
         self._ending: Ending | None = None
         self._end = asyncio.Event()
-        self.failure = ""
+        self.failure: BaseException | None = None
         self._reason = ""
         """Why it ends, if that needs to be said."""
 
@@ -315,8 +315,9 @@ class ServedCall:
             self._reason = "the call has come to its end"
             return
         self._ending = Ending.FAILED
-        self.failure = str(error) if isinstance(error, CrossfadeError) else repr(error)
-        logger.warning("call {} cannot go on: {}", self.call_id, self.failure)
+        self.failure = error
+        words = str(error) if isinstance(error, CrossfadeError) else repr(error)
+        logger.warning("call {} cannot go on: {}", self.call_id, words)
 
     def _too_long(self) -> bool:
         """Whether it has lasted too long, and nobody is cut off, or it is high time."""

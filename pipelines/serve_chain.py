@@ -1,16 +1,21 @@
 """The chain of a served call: its record, its speech node or nodes, and what its client is told."""
 
+import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from loguru import logger
 from pipecat.transports.base_transport import BaseTransport
 
 from crossfade.conversation.ledger import Conversation
 from crossfade.conversation.store_records import StoredHandle
+from crossfade.errors import SettingsError
 from crossfade.observability.call import CallRecord
 from crossfade.observability.cost_meter import Budget, OnBudget
+from crossfade.observability.unwritten import unwritten_record
 from crossfade.processors.keypad import Keypad
 from crossfade.processors.node_slot import MakeNode
 from crossfade.processors.node_switch import NodeSwitch
@@ -19,7 +24,7 @@ from crossfade.processors.tools import Tool
 from crossfade.providers.continuity.serving import Serving
 
 from .assembly import Call, new_conversation
-from .call_folder import make_call_folder
+from .call_folder import make_call_folder, remove_empty_call_folder
 from .call_journal import CallJournal
 from .call_nodes import cascade_node, native_node
 from .cascade_services import EMBEDDED
@@ -68,6 +73,8 @@ class Chains:
         self._tools = tools
         self._keeping = keeping
         self._watch = watch
+        self._records = True
+        """Whether the last call's record could be begun."""
 
     @contextlib.asynccontextmanager
     async def chain(
@@ -78,26 +85,53 @@ class Chains:
         Raises:
             CrossfadeError: It cannot be made.
         """
-        folder = make_call_folder(self._settings.runs, datetime.now())
-        first = beginning.nodes.first.name
-        record = CallRecord.open(
-            folder,
-            capture=self._settings.capture,
-            flac=self._settings.flac,
-            details={"model": first.partition(":")[2] or first, "call": served.call_id},
-            budgets=_budgets(self._settings),
-        )
+        record, folder = self._record(served, beginning)
         if beginning.nodes.choice is not None:
             note_choice(record, beginning.nodes.choice)
         self._watch(record, served.call_id)
+        made = False
         try:
             make = self._that_changes if beginning.nodes.change else self._that_stays
             async with make(served, beginning, record) as call:
                 for observer in served.transport.observers:
                     call.worker.add_observer(observer)
+                made = True
                 yield call, self._journal(served, beginning, call, folder)
         finally:
             await record.aclose({})
+            if not made and folder is not None:
+                await asyncio.to_thread(remove_empty_call_folder, folder)
+
+    def _record(self, served: ServedCall, beginning: Beginning) -> tuple[CallRecord, Path | None]:
+        """The record of a call, and its folder. Where a disk takes none, the call goes on without:
+        its caller has no part in that."""
+        first = beginning.nodes.first.name
+        details = {"model": first.partition(":")[2] or first, "call": served.call_id}
+        budgets = _budgets(self._settings)
+        folder: Path | None = None
+        try:
+            folder = make_call_folder(self._settings.runs, datetime.now())
+            record = CallRecord.open(
+                folder,
+                content=self._settings.content,
+                capture=self._settings.capture,
+                flac=self._settings.flac,
+                details=details,
+                budgets=budgets,
+            )
+        except (SettingsError, OSError) as error:
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+            self._cannot_record(error)
+            return unwritten_record(details=details, budgets=budgets), None
+        self._records = True
+        return record, folder
+
+    def _cannot_record(self, error: Exception) -> None:
+        """Log it once, until a record could be begun again."""
+        if self._records:
+            logger.warning("calls go on, but no record is kept of those that begin: {}", error)
+        self._records = False
 
     @contextlib.asynccontextmanager
     async def _that_stays(
@@ -220,7 +254,7 @@ class Chains:
         served.transport.on_node = choice.choose
 
     def _journal(
-        self, served: ServedCall, beginning: Beginning, call: Call, folder: Path
+        self, served: ServedCall, beginning: Beginning, call: Call, folder: Path | None
     ) -> CallJournal | None:
         if self._keeping is None:
             return None

@@ -102,8 +102,7 @@ class Dashboard:
 
     async def _enter(self, request: Request) -> Response:
         """Let a browser in that shows the token; from then on its cookie does."""
-        now_s = time.time()
-        if not self._limits.asks(client_of(request), "dashboard", now_s):
+        if not self._limits.asks(client_of(request), "dashboard"):
             return PlainTextResponse("too many tries from your address; wait a minute\n", 429)
         if not from_own_page(request.headers, self._access):
             return PlainTextResponse(NOT_OWN, 403)
@@ -115,7 +114,7 @@ class Dashboard:
         by_https = request.headers.get("origin", "").startswith("https://")
         answer.set_cookie(
             COOKIE,
-            self._access.visit(shown or "", now_s),
+            self._access.visit(shown or "", time.time()),
             max_age=int(VISIT_LIFETIME_S),
             httponly=True,
             samesite="strict",
@@ -128,7 +127,7 @@ class Dashboard:
         if not from_own_page(request.headers, self._access):
             return PlainTextResponse(NOT_OWN, 403)
         shown = bearer(request.headers.get("authorization"))
-        if shown is not None and not self._limits.asks(client_of(request), "look", time.time()):
+        if shown is not None and not self._limits.asks(client_of(request), "look"):
             return PlainTextResponse("too many tries from your address; wait a minute\n", 429)
         if shown is not None and self._access.knows(shown):
             return None

@@ -1,7 +1,8 @@
-"""How much one client may have of a server. Pure."""
+"""How much one client may have of a server. Pure, but for its clock."""
 
-import itertools
+import time
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _MINUTE_S = 60.0
@@ -26,21 +27,23 @@ class ClientLimits:
 
     Args:
         limits: Of each client.
+        clock: In seconds; all that is asked for is counted by it, and forgotten.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
+        self._clock = clock
         self._calls: dict[str, int] = defaultdict(int)
         self._asked: dict[tuple[str, str], deque[float]] = {}
 
-    def asks(self, client: str, what: str, now_s: float) -> bool:
+    def asks(self, client: str, what: str) -> bool:
         """Whether a client may have one more of something this minute; counted if so.
 
         Args:
             client: Its address.
             what: A name for what it asks for.
-            now_s: Any clock.
         """
+        now_s = self._clock()
         asked = self._asked.setdefault((client, what), deque())
         while asked and asked[0] <= now_s - _MINUTE_S:
             asked.popleft()
@@ -70,10 +73,12 @@ class ClientLimits:
             del self._calls[client]
 
     def _forget(self, now_s: float) -> None:
-        """Let go of those who have not asked for a minute, and of the oldest down to a half."""
+        """Let go of those who have not asked for a minute, and down to a half of who asked least,
+        the oldest first: whoever is at the limit stays there, whatever others ask for."""
         asked = {who: times for who, times in self._asked.items() if times[-1] > now_s - _MINUTE_S}
         over = max(0, len(asked) - _MOST_CLIENTS // 2)
-        self._asked = dict(itertools.islice(asked.items(), over, None))
+        by_count = sorted(asked.items(), key=lambda each: len(each[1]))
+        self._asked = dict(by_count[over:])
 
 
 __all__ = ["UNLIMITED", "ClientLimits", "Limits"]

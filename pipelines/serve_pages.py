@@ -84,7 +84,7 @@ def pages(
 
     async def session(request: Request) -> Response:
         """A ticket for a call, for whoever shows the server's token."""
-        if not limits.asks(client_of(request), "ticket", clock()):
+        if not limits.asks(client_of(request), "ticket"):
             return PlainTextResponse("too many calls from your address; wait a minute\n", 429)
         if not access.knows(bearer(request.headers.get("authorization"))):
             return PlainTextResponse("the server's token is needed\n", 401)

@@ -25,7 +25,6 @@ from crossfade.transports.phone_carrier import (
     Refuse,
     Talk,
     Webhook,
-    check_number,
 )
 from crossfade.transports.phone_messages import StreamStart, is_name
 from crossfade.transports.phone_socket import PhoneSocket
@@ -218,20 +217,4 @@ class Phone:
             served.finish(Ending.OVER)
 
 
-def destinations_of(given: Sequence[str]) -> dict[str, str]:
-    """Whom callers may be put through to: name → number.
-
-    Args:
-        given: NAME=NUMBER each.
-
-    Raises:
-        SettingsError: One is not so, or its number is none.
-    """
-    found = {}
-    for each in given:
-        name, _, number = each.partition("=")
-        found[name.strip()] = check_number(number)
-    return found
-
-
-__all__ = ["Phone", "destinations_of"]
+__all__ = ["Phone"]

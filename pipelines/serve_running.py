@@ -14,7 +14,7 @@ from crossfade.transports.websocket_messages import CloseCode
 from crossfade.transports.websocket_token import TokenSigner
 
 from .call_journal import CallJournal
-from .serve_begin import AttachmentRefused, Beginning
+from .serve_begin import AttachmentRefused, Beginning, told_of
 from .serve_call import Ending, MakeTransport, ServedCall
 from .serve_chain import Chains
 from .serve_nodes import ServedNodes
@@ -105,11 +105,11 @@ class RunningCalls:
         task.add_done_callback(self._over)
         await asyncio.wait([task, started], timeout=_START_S, return_when=asyncio.FIRST_COMPLETED)
         if not started.done() or started.cancelled():
+            if not task.done():
+                logger.warning("call {} did not start within {:g} s", served.call_id, _START_S)
             task.cancel()
             await asyncio.wait([task])
-            raise AttachmentRefused(
-                CloseCode.FAILED, served.failure or "the call did not start in time"
-            )
+            raise AttachmentRefused(CloseCode.FAILED, told_of(served.failure))
         return served
 
     async def hand_over(self) -> None:
@@ -166,7 +166,7 @@ class RunningCalls:
                     assert self._keeping is not None
                     await self._keeping.flush(served.call_id)
         except CrossfadeError as error:
-            served.failure = str(error)
+            served.failure = error
             self._nodes.went(beginning.nodes, well=False)
             logger.warning("call {} cannot be served: {}", served.call_id, error)
             if self._keeping is not None and beginning.stored is not None:

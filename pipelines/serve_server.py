@@ -170,7 +170,7 @@ class CallServer:
         """
         if hello.token is not None:
             return
-        if not self._limits.asks(socket.client, "call", asyncio.get_running_loop().time()):
+        if not self._limits.asks(socket.client, "call"):
             raise AttachmentRefused(
                 CloseCode.BUSY, "too many calls from your address; wait a minute"
             )

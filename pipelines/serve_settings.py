@@ -1,13 +1,16 @@
 """What `crossfade serve` is told, and the secret that its processes share."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from crossfade.errors import SettingsError
 from crossfade.providers.address import is_loopback
+from crossfade.transports.phone_carrier import check_number
 from crossfade.transports.twilio_call import REST_URL, TwilioAccount
 from crossfade.transports.websocket_token import TokenSigner, fresh_secret
 
@@ -86,6 +89,27 @@ class ServeSettings(NativeSettings):
     @classmethod
     def _whole_name(cls, node: str | None) -> str | None:
         return None if node is None else node_named(node)
+
+    @field_validator("host")
+    @classmethod
+    def _bare(cls, host: str) -> str:
+        """An IPv6 address stands in brackets in URLs alone."""
+        return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+    @field_validator("public_url")
+    @classmethod
+    def _whole_url(cls, url: str) -> str:
+        if url and not _is_web_address(url):
+            raise SettingsError(
+                "--public-url is no address of a server; give it as https://calls.example.org"
+            )
+        return url
+
+    @field_validator("transfer_to")
+    @classmethod
+    def _numbers(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        destinations_of(given)
+        return given
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -188,6 +212,26 @@ def twilio_account() -> TwilioAccount | None:
     )
 
 
+def destinations_of(given: Sequence[str]) -> dict[str, str]:
+    """Whom callers may be put through to: name → number.
+
+    Args:
+        given: NAME=NUMBER each.
+
+    Raises:
+        SettingsError: One is not so, or its number is none.
+    """
+    found = {}
+    for each in given:
+        name, separator, number = each.partition("=")
+        if not name.strip() or not separator:
+            raise SettingsError(
+                f"--transfer-to {each!r} names nobody's number; give it as sales=+15551234567"
+            )
+        found[name.strip()] = check_number(number)
+    return found
+
+
 def turn_login() -> tuple[str, str]:
     """User name and credential at the TURN servers; empty where there are none."""
     return os.environ.get(TURN_USERNAME_VARIABLE, ""), os.environ.get(TURN_CREDENTIAL_VARIABLE, "")
@@ -240,6 +284,17 @@ def _kept_secret(path: Path) -> str:
         ) from error
 
 
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    # What phone companies call and sign is this and a path.
+    bare = not (parts.query or parts.fragment or parts.username or parts.password)
+    return whole and bare and parts.scheme in ("http", "https") and url.isprintable()
+
+
 def _sqlite_path(url: str) -> Path | None:
     scheme, separator, rest = url.partition("://")
     if not separator:
@@ -258,6 +313,7 @@ __all__ = [
     "TWILIO_SID_VARIABLE",
     "TWILIO_TOKEN_VARIABLE",
     "ServeSettings",
+    "destinations_of",
     "server_access",
     "token_signer",
     "turn_login",

@@ -106,7 +106,10 @@ class CallKeeping:
             await asyncio.shield(self._asking)
 
     async def _ask(self) -> None:
-        logger.warning("this process was stopped for a while; its calls may be another's by now")
+        if self._writer.keeps_calls:
+            logger.warning(
+                "this process was stopped for a while; its calls may be another's by now"
+            )
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FLUSH_S):
                 await self._writer.renew()
@@ -195,12 +198,14 @@ class CallKeeping:
         handle: Callable[[], StoredHandle | None],
         begun: bool,
         stored: StoredCall | None,
-        folder: Path,
+        folder: Path | None,
         taken: Callable[[], None],
     ) -> CallJournal:
-        """Write a call from now on."""
-        path = str(folder.resolve()).encode(errors="replace").decode()
-        place = CallFolder(since=time.time(), host=socket.gethostname(), path=path)
+        """Write a call from now on; without a folder, no record of it is kept here."""
+        place: CallFolder | None = None
+        if folder is not None:
+            path = str(folder.resolve()).encode(errors="replace").decode()
+            place = CallFolder(since=time.time(), host=socket.gethostname(), path=path)
         return self._writer.open(
             call,
             conversation,

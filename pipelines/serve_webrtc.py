@@ -142,7 +142,7 @@ class Browsers:
             CallerError: The offer cannot be used.
         """
         client = client_of(request)
-        if not self._limits.asks(client, "call", asyncio.get_running_loop().time()):
+        if not self._limits.asks(client, "call"):
             raise AttachmentRefused(
                 CloseCode.BUSY, "too many calls from your address; wait a minute"
             )
@@ -156,6 +156,9 @@ class Browsers:
                 raise AttachmentRefused(
                     CloseCode.REFUSED, "the server's access token is needed to begin a call"
                 )
+        elif self._calls.call_of(offer.pc_id) is None:
+            # A connection costs much to make, also for who has no right to one.
+            raise AttachmentRefused(CloseCode.REFUSED, "the call's token is refused; begin anew")
         line = WebRtcLine(self._ice_servers)
         try:
             sdp = await line.answer(offer.sdp)

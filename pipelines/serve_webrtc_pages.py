@@ -193,7 +193,7 @@ class _Doors:
 
     def _unknown(self, request: Request) -> Response | None:
         """How a client is refused that does not show the server's token; None if it does."""
-        if not self._limits.asks(client_of(request), "ticket", time.time()):
+        if not self._limits.asks(client_of(request), "ticket"):
             return _refusal(429, "too many calls from your address; wait a minute")
         if self._access.knows(shown_in(request.headers.get("authorization"))):
             return None

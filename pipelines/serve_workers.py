@@ -35,6 +35,8 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 _WORKER = """
 from crossfade.pipelines.command_line import prepare
 prepare()
+from crossfade.pipelines.serve_log import log_to_stderr
+log_to_stderr()
 from crossfade.pipelines.serve_workers_child import main
 main()
 """

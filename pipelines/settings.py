@@ -2,8 +2,9 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from crossfade.errors import SettingsError
 
@@ -39,6 +40,17 @@ def node_named(text: str) -> str:
     return text if model else f"{provider}:{USUAL_MODELS[provider]}"
 
 
+def check_content(*, content: bool, capture: bool, output: Path | None) -> None:
+    """Refuse to keep what is said where no content is to be kept.
+
+    Raises:
+        SettingsError: Naming the two that do not go together.
+    """
+    for option, asked in (("--capture", capture), ("--output", output is not None)):
+        if asked and not content:
+            raise SettingsError(f"{option} keeps what is said, and --no-content nothing of it")
+
+
 class NativeSettings(BaseModel):
     """Settings of one call through the native pipeline."""
 
@@ -70,6 +82,8 @@ class NativeSettings(BaseModel):
     """Whether the recording is a FLAC file, a fifth to a half of a WAV file's size."""
     capture: bool = False
     """Whether all that it takes to run a call again is kept: every word and sound of it."""
+    content: bool = True
+    """Whether the record holds words and sound; else lengths, times and figures alone."""
     arms: Path | None = None
     """A YAML file of arms, one of which gives the model."""
     caller: str = Field(default="", repr=False)
@@ -83,6 +97,11 @@ class NativeSettings(BaseModel):
         if CASCADE in fallbacks[:-1]:
             raise SettingsError("the fallback cascade must be the last one; put it last")
         return tuple(node_named(each) for each in fallbacks)
+
+    @model_validator(mode="after")
+    def _keeps_what_it_may(self) -> Self:
+        check_content(content=self.content, capture=self.capture, output=self.output)
+        return self
 
     @field_validator("provider")
     @classmethod

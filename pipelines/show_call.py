@@ -40,7 +40,13 @@ def show_call(run: RunCall, *, below: Callable[[], str] = str) -> None:
     console.print(render_summary(outcome.summary))
     for line in outcome.missed:
         console.print(f"The cue of the caller's line {line} never came.", style="yellow")
-    for file in sorted(outcome.folder.iterdir()):
+    try:
+        files = sorted(outcome.folder.iterdir())
+    except OSError as error:
+        lost = f"{outcome.folder}: the call's files are lost ({error.strerror})"
+        console.print(Text(lost, "yellow"), soft_wrap=True)
+        return
+    for file in files:
         console.print(Text(f"  {file}"), soft_wrap=True)
 
 

@@ -38,7 +38,8 @@ def stored_config(config: SessionConfig) -> dict[str, Any]:
 def _without_secrets(value: Any) -> Any:
     """A copy of a JSON value; the texts in it alone are looked at, not their keys."""
     if isinstance(value, str):
-        text = _PASSWORD_IN_URL.sub(rf"\1{REMOVED}@", value)
+        # Once more: in JSON, the first word of a line has the letter of its "\\n" before it.
+        text = _PASSWORD_IN_URL.sub(rf"\1{REMOVED}@", without_secrets(value))
         return _NAMED_SECRET.sub(rf"\1{REMOVED}", text)
     if isinstance(value, dict):
         return {key: _without_secrets(part) for key, part in value.items()}

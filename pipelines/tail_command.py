@@ -40,7 +40,7 @@ def tail(
         for direction in directions or ():
             if direction not in _DIRECTIONS:
                 raise SettingsError(f"--dir {direction}: it is one of {', '.join(_DIRECTIONS)}")
-        from crossfade.pipelines.tail_follow import LAST, Line, LogReader, find_log
+        from crossfade.pipelines.tail_follow import LAST, QUIET_S, Line, LogReader, find_log
         from crossfade.pipelines.tail_follow import follow as followed
         from crossfade.pipelines.tail_lines import Filter, readable
 
@@ -53,6 +53,14 @@ def tail(
             for line in shown:
                 console.print(readable(line, full=full), soft_wrap=True)
 
+        def quiet() -> None:
+            console.print(
+                f"Nothing has come for {QUIET_S:.0f} s. The log of a call whose process was killed "
+                "has no end: Ctrl-C ends this.",
+                style="yellow",
+                soft_wrap=True,
+            )
+
         console.print(Text(str(path), "dim"), soft_wrap=True)
         # All that is there is read, and its end shown.
         there: deque[Line] = deque(maxlen=lines)
@@ -63,7 +71,7 @@ def tail(
                 there.append(line)
         show(there)
         if follow and not over:
-            show(line for line in followed(reader) if wanted.wants(line))
+            show(line for line in followed(reader, quiet=quiet) if wanted.wants(line))
         elif reader.cut:
             console.print("The last line is cut off.", style="yellow")
         if reader.unreadable:

@@ -12,6 +12,8 @@ from crossfade.errors import SettingsError
 EVENTS = "events.jsonl"
 LAST = "log.closed"
 """The type of a log's last line."""
+QUIET_S = 10.0
+"""A call that runs writes more often."""
 _BLOCK_BYTES = 2**16
 
 Line = dict[str, Any]
@@ -75,15 +77,32 @@ class LogReader:
 
 
 def follow(
-    reader: LogReader, wait: Callable[[float], None] = time.sleep, *, every_s: float = 0.2
+    reader: LogReader,
+    wait: Callable[[float], None] = time.sleep,
+    *,
+    every_s: float = 0.2,
+    quiet: Callable[[], None] = lambda: None,
 ) -> Iterator[Line]:
-    """All lines, and those to come, until the log is closed."""
+    """All lines, and those to come, until the log is closed.
+
+    Args:
+        reader: Of the log.
+        wait: Sleeps for so many seconds.
+        every_s: So often it is looked.
+        quiet: Called once, when nothing has come for `QUIET_S`: a killed call's log has no end.
+    """
+    waited_s, told = 0.0, False
     while True:
         for line in reader.more():
+            waited_s = 0.0
             yield line
             if line["type"] == LAST:
                 return
         wait(every_s)
+        waited_s += every_s
+        if waited_s >= QUIET_S and not told:
+            told = True
+            quiet()
 
 
 def _parsed(text: bytes) -> Line | None:
@@ -97,4 +116,4 @@ def _parsed(text: bytes) -> Line | None:
     return line if known and isinstance(line.get("t"), int | float) else None
 
 
-__all__ = ["LAST", "Line", "LogReader", "find_log", "follow"]
+__all__ = ["LAST", "QUIET_S", "Line", "LogReader", "find_log", "follow"]

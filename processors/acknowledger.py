@@ -77,6 +77,7 @@ class Acknowledger(Processor):
         # The agent falls silent, sooner than was reckoned if what it said ends with silence.
         SpeechPlayedFrame,
     )
+    passes_on = (InterruptionFrame, PlayoutHoldFrame)
 
     def __init__(
         self,

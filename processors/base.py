@@ -46,7 +46,8 @@ _HEARD_BY_ALL = (
 _FRAME_EVENTS = frozenset(
     f"on_{when}_{what}_frame" for when in ("before", "after") for what in ("process", "push")
 )
-_ACTS = frozenset({"note", "forward", "process_frame", "queue_frame", "push_frame"})
+_PUSHES = ("forward", "process_frame", "queue_frame", "push_frame")
+_ACTS = frozenset({"note", *_PUSHES})
 
 _Way = tuple[FrameProcessor, tuple["Processor", ...]]
 """Where a frame goes, and who is passed over."""
@@ -73,6 +74,10 @@ class Processor(FrameProcessor):
       word of the agent's answer, or an interruption, is acted upon by few of those that it passes.
       What begins, ends or pauses a chain is heard by all. A subclass that overrides either function
       and does not say what it hears, hears everything. Nothing goes past what waits in an outbox.
+    - `hush` stops what is played at once, by a plain call of `fall_silent` on those that follow;
+      the frame that says why goes from one to the next behind it. The call goes no further than
+      that frame surely does: past who does not hear it, pushes frames as this class does, or names
+      it in `passes_on`.
     - Only the public `next` and `previous` are used to find a neighbour, once a start. A processor
       of ours that leaves `handle_audio` alone is passed over by audio.
 
@@ -84,11 +89,18 @@ class Processor(FrameProcessor):
 
     observe_audio = False
     hears: ClassVar[tuple[type[Frame], ...] | None] = ()
+    passes_on: ClassVar[tuple[type[Frame], ...]] = ()
+    _only_pushes: ClassVar[bool] = True
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "hears" not in vars(cls) and not _ACTS.isdisjoint(vars(cls)):
-            cls.hears = None
+        cls._only_pushes = all(getattr(cls, act) is getattr(Processor, act) for act in _PUSHES)
+        for each in cls.__mro__:
+            if "hears" in vars(each):
+                break
+            if not _ACTS.isdisjoint(vars(each)):
+                cls.hears = None
+                break
 
     def __init__(self, *, name: str | None = None) -> None:
         super().__init__(name=name, enable_direct_mode=True)
@@ -116,11 +128,23 @@ class Processor(FrameProcessor):
         """Act on a control frame and push it on; the default only pushes."""
         await self.push_frame(frame, direction)
 
+    def fall_silent(self) -> None:
+        """Write no sound before a frame comes that interrupts, holds or resumes what is played."""
+
     # What a subclass calls
 
     def emit(self, frame: Frame, direction: FrameDirection = DOWNSTREAM) -> None:
         """Push a control frame from a synchronous handler, in the order of the calls."""
         self._outbox.put(frame, direction)
+
+    def hush(self, kind: type[Frame]) -> None:
+        """Have those that follow fall silent, ahead of a frame of this kind that is pushed next."""
+        there = self.next
+        while isinstance(there, Processor):
+            there.fall_silent()
+            if not there._lets_pass(kind):
+                return
+            there = there.next
 
     @property
     def emitting(self) -> bool:
@@ -256,6 +280,10 @@ class Processor(FrameProcessor):
 
     def _hears(self, kind: type[Frame]) -> bool:
         return self.hears is None or issubclass(kind, (*self.hears, *_HEARD_BY_ALL))
+
+    def _lets_pass(self, kind: type[Frame]) -> bool:
+        """Whether a frame of this kind surely gets to who is next."""
+        return self._only_pushes or issubclass(kind, self.passes_on) or not self._hears(kind)
 
     def _way_past(self, kind: type[Frame], direction: FrameDirection) -> _Way | None:
         """Where a frame goes that is not heard here; None if it is."""

@@ -27,6 +27,7 @@ from crossfade.frames.control import (
     ErrorFrame,
     Frame,
     InterruptionFrame,
+    PlayoutHoldFrame,
     StartFrame,
     UserTurnCommittedFrame,
 )
@@ -72,6 +73,8 @@ class Cascade(SpeechNode):
         rate_hz: Rate of the user's audio, mono.
         speech_rate_hz: Rate of the speech that it sends on, mono; the synthesiser's is converted.
     """
+
+    passes_on = (InterruptionFrame, PlayoutHoldFrame)
 
     def __init__(
         self,

@@ -29,6 +29,7 @@ from crossfade.frames.control import (
     Frame,
     InterruptionFrame,
     MetricsFrame,
+    PlayoutHoldFrame,
     ResponseEndFrame,
     StartFrame,
     VADUserStartedSpeakingFrame,
@@ -95,6 +96,8 @@ class NodeSwitch(Processor):
     Raises:
         SettingsError: A name is not known.
     """
+
+    passes_on = (InterruptionFrame, PlayoutHoldFrame)
 
     def __init__(
         self,

@@ -64,6 +64,11 @@ class Playout:
         return not self._waiting
 
     @property
+    def chunk_waits(self) -> bool:
+        """Whether as much speech as a chunk holds has not been taken yet."""
+        return self._waiting_bytes >= self.chunk_bytes
+
+    @property
     def positions(self) -> tuple[PlayedSpeech, ...]:
         """How far each item is that is neither over nor cut."""
         return tuple(self._position(item) for item in self._items.values())

@@ -30,6 +30,8 @@ OWN_LEAD_S = PERIOD_MS / 1000 + SLOT_S
 CATCH_UP_S = 0.06
 """A beat that came so much late is made up for, since clients buffer more: speech keeps its pace.
 What was later was heard as a pause, and speech goes on from there."""
+HUSH_LIMIT_S = 1.0
+"""The frame that a hush is ahead of comes within a few ms; should it be lost, speech goes on."""
 _ROUNDING_S = 1e-6
 
 
@@ -38,9 +40,10 @@ class PlayoutQueue(Processor):
 
     The transport gets one chunk at a time: one of ours never has more than 25 ms that the caller
     has not heard, a stock one 40 ms, because its own queue would still write what had been pushed
-    into it right before an interruption. A hold stops the feeding within the same turn of the
-    loop; a resume goes on with the next sample, likewise. Speech beyond the bound of `Playout` is
-    refused with an error; nothing is dropped unseen.
+    into it right before an interruption. When the user's turn begins, or a hold, the feeding stops
+    by a plain call, before anybody is told; the frame that comes then empties the queue, or holds
+    it. A resume goes on with the next sample within the same turn of the loop. Speech beyond the
+    bound of `Playout` is refused with an error; nothing is dropped unseen.
 
     Args:
         playout: The state shared with the PlayoutTracker behind the transport's output.
@@ -53,6 +56,7 @@ class PlayoutQueue(Processor):
         self._playout = playout
         self._chunk_s = playout.chunk_bytes / SAMPLE_BYTES / playout.rate_hz
         self._held = False
+        self._hushed_until_s = 0.0
         self._beating = False
 
     @property
@@ -63,23 +67,32 @@ class PlayoutQueue(Processor):
         if not isinstance(frame, OutputAudioRawFrame):
             self.push_audio(frame)
             return
-        self.expect(frame, self._playout.rate_hz)
-        if not self._playout.add(origin_of(frame), frame.audio):
+        playout = self._playout
+        self.expect(frame, playout.rate_hz)
+        starved = not playout.chunk_waits
+        if not playout.add(origin_of(frame), frame.audio):
             raise OverflowError(
-                f"more than {self._playout.waiting_ms / 1000:.0f} s of speech wait to be played; "
+                f"more than {playout.waiting_ms / 1000:.0f} s of speech wait to be played; "
                 "the rest is dropped"
             )
+        if starved:
+            # Nothing was late but the speech itself, and that was heard as a pause.
+            now_s = asyncio.get_running_loop().time()
+            playout.released_until_s = max(playout.released_until_s, now_s)
         self._release()
+
+    def fall_silent(self) -> None:
+        self._hushed_until_s = asyncio.get_running_loop().time() + HUSH_LIMIT_S
 
     def note(self, frame: Frame, direction: FrameDirection) -> None:
         match frame:
             case InterruptionFrame() | CancelFrame():
                 self._playout.clear()
-                self._playout.released_until_s = 0.0
+                self._playout.released_until_s = self._hushed_until_s = 0.0
                 self._held = False
                 self._release()
             case PlayoutHoldFrame():
-                self._held = True
+                self._held, self._hushed_until_s = True, 0.0
                 self._rest()
             case PlayoutResumeFrame():
                 self._held = False
@@ -106,7 +119,8 @@ class PlayoutQueue(Processor):
         lead_s = OWN_LEAD_S if self.feeds_ours else LEAD_MS / 1000
         latest_s = now_s + lead_s - self._chunk_s + _ROUNDING_S
         playout = self._playout
-        while not self._held and playout.released_until_s <= latest_s and not self.emitting:
+        silent = self._held or now_s < self._hushed_until_s
+        while not silent and playout.released_until_s <= latest_s and not self.emitting:
             taken = playout.take()
             if taken is None:
                 break

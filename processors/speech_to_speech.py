@@ -135,6 +135,7 @@ class SpeechToSpeech(SpeechNode):
         BotStartedSpeakingFrame,
         BotStoppedSpeakingFrame,
     )
+    passes_on = (InterruptionFrame,)
 
     def __init__(
         self,

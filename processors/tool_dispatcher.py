@@ -85,6 +85,7 @@ class ToolDispatcher(Processor):
         NodeSwitchedFrame,
         *_SOUNDS,
     )
+    passes_on = (InterruptionFrame,)
 
     def __init__(
         self,

@@ -127,6 +127,9 @@ class TurnTaking(Processor):
         moves = self._stages.hear(signal)
         if Move.BEGIN in moves:
             self._earlier = frozenset(self._committed)
+            self.hush(InterruptionFrame)
+        elif Move.HOLD in moves:
+            self.hush(PlayoutHoldFrame)
         self._moves += moves
 
     def _note_words(self, frame: TranscriptionFrame | InterimTranscriptionFrame) -> None:

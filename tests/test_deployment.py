@@ -63,6 +63,22 @@ def test_every_secret_is_taken_from_the_cluster() -> None:
     assert DEPLOYMENT["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
 
 
+def test_nothing_secret_or_private_comes_into_the_build() -> None:
+    """The build copies all the rest of the folder."""
+    assert "COPY . ." in DOCKERFILE
+
+    def named(path: str) -> set[str]:
+        lines = (ROOT / path).read_text().splitlines()
+        return {
+            line.strip("/").removeprefix("**/") for line in lines if line and line[0] not in "#!"
+        }
+
+    left_out = named(".dockerignore")
+    assert left_out >= {".git", ".env", "runs", ".venv"} | named(".gitignore")
+    # A store with its secret, and keys, as the guide names them.
+    assert left_out >= {"*.db", "*.secret", "*.pem"}
+
+
 def test_what_was_not_run_says_so() -> None:
     text = (ROOT / "docs/deployment.md").read_text()
     assert text.count("Written, not run.") == 2

@@ -17,10 +17,15 @@ from websockets.server import ServerProtocol
 
 from crossfade.providers.websocket_frames import FrameCutter, plain_frame
 
+from .message_rate import MessageRate
 from .websocket_messages import LARGEST_MESSAGE_BYTES, CloseCode
 
 MOST_UNREAD_BYTES = 4 * LARGEST_MESSAGE_BYTES
 """What may wait before the call takes it; the line of a client that sends more is closed."""
+MOST_UNREAD_MESSAGES = 4096
+"""As many, however short they are."""
+MOST_PARTS_A_SECOND, MOST_PARTS_AT_ONCE = 500, 2000
+"""Of parts of messages, and of signs of life; the line of a client that sends more is closed."""
 MOST_UNSENT_BYTES = 256 * 1024
 """What may wait for a client that does not read; its line is closed then, and it re-attaches."""
 OPEN_S = 5.0
@@ -73,6 +78,7 @@ class ClientSocket(asyncio.Protocol):
         self._frames = FrameCutter(LARGEST_MESSAGE_BYTES, masked=True)
         self._messages: deque[Message] = deque()
         self._unread_bytes = 0
+        self._parts = MessageRate(a_second=MOST_PARTS_A_SECOND, at_once=MOST_PARTS_AT_ONCE)
         self._fragments = bytearray()
         self._text = False
         """Whether the fragments are."""
@@ -81,6 +87,7 @@ class ClientSocket(asyncio.Protocol):
         self._deliver: Callable[[bytes, bool], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._pinged = False
+        self._closing = False
         self._handling: asyncio.Task[None] | None = None
         self._so_far: bytearray | None = bytearray()
         """All that came, until a call takes the messages or it is too much; None then."""
@@ -207,10 +214,17 @@ class ClientSocket(asyncio.Protocol):
         for text, cut in self._frames.cut(data):
             if text is None:
                 asked = True
-                self._ask(cut)
+                self._take_part(cut)
             elif self._protocol.state is State.OPEN:
                 self._receive(cut, text)
         return asked
+
+    def _take_part(self, data: bytes) -> None:
+        """Take what is no whole message; of too much nothing is read."""
+        if self._parts.passes(asyncio.get_running_loop().time()):
+            self._ask(data)
+        else:
+            self._send_away("too many pings, or parts of messages")
 
     def _shake_hands(self, data: bytes) -> bytes:
         """Let the library read the request; gives what has come behind it, if it was granted."""
@@ -293,10 +307,13 @@ class ClientSocket(asyncio.Protocol):
         self._messages.append((message, text))
         self._unread_bytes += len(message)
         self._came.set()
-        if self._unread_bytes > MOST_UNREAD_BYTES:
+        if self._unread_bytes > MOST_UNREAD_BYTES or len(self._messages) > MOST_UNREAD_MESSAGES:
             self._messages.clear()
-            self.deliver_to(None)
-            self.close_soon(CloseCode.MALFORMED, "too much before the call was ready")
+            self._send_away("too much before the call was ready")
+
+    def _send_away(self, reason: str) -> None:
+        self.deliver_to(None)
+        self.close_soon(CloseCode.MALFORMED, reason)
 
     def _take(self) -> Message:
         message = self._messages.popleft()
@@ -314,7 +331,9 @@ class ClientSocket(asyncio.Protocol):
                 transport.close()
         # What answers pings is not read by everybody who sends them.
         _cut_if_unread(transport)
-        if self._protocol.close_expected():
+        if self._protocol.close_expected() and not self._closing:
+            # Once: who goes on sending does not put it off.
+            self._closing = True
             self._after(CLOSE_S, transport.abort)
 
     def _ping(self) -> None:

@@ -112,7 +112,6 @@ class SpeakerOutput(OutputTransport):
             self._played.add(self._resampler.flush())
         super().note(frame, direction)
         if direction is DOWNSTREAM and isinstance(frame, InterruptionFrame):
-            self.pass_on_heard()
             self.forget_unheard()
             self._played.clear()
             self._resampler.flush()

@@ -51,6 +51,8 @@ class OutputTransport(Processor):
         self._rate_hz = rate_hz
         self._sounding: deque[tuple[float, OutputAudioRawFrame]] = deque()
         self._sounds_until_s = 0.0
+        self.unheard_samples = 0
+        """Of the chunks that were written and not passed on."""
         self._beating = False
         self._speaking_told_s: float | None = None
         """When it was last told that the agent speaks; None while it does not."""
@@ -83,7 +85,7 @@ class OutputTransport(Processor):
         """Write what was not heard once more, as if all of it came just now."""
         now_s = asyncio.get_running_loop().time()
         sounding, self._sounding = self._sounding, deque()
-        self._sounds_until_s = now_s
+        self._sounds_until_s, self.unheard_samples = now_s, 0
         for _, frame in sounding:
             self._write(frame, now_s)
 
@@ -105,7 +107,7 @@ class OutputTransport(Processor):
     def forget_unheard(self) -> None:
         """Count what was not heard so far as never to be heard: the client dropped it."""
         self._sounding.clear()
-        self._sounds_until_s = 0.0
+        self._sounds_until_s, self.unheard_samples = 0.0, 0
 
     # The engine's side
 
@@ -125,6 +127,8 @@ class OutputTransport(Processor):
 
     def note(self, frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, InterruptionFrame | CancelFrame):
+            # Behind this output it is asked at once how much was heard.
+            self.pass_on_heard()
             self._tell_silent()
         elif direction is DOWNSTREAM and isinstance(frame, TTSStoppedFrame | EndFrame):
             # The queue waited for the last chunk, but for the few ms that a beat may be early.
@@ -151,12 +155,14 @@ class OutputTransport(Processor):
             max(self._sounds_until_s, now_s) + frame.num_frames / frame.sample_rate
         )
         self._sounding.append((self._sounds_until_s, frame))
+        self.unheard_samples += frame.num_frames
 
     def _beat(self) -> None:
-        self._pass_on(asyncio.get_running_loop().time())
-        # Not sooner: while speech flows, the next chunk comes at once.
+        # Not sooner: while speech flows, there is another chunk by the next beat.
         if not self._sounding:
             self._rest()
+        else:
+            self._pass_on(asyncio.get_running_loop().time())
 
     def _rest(self) -> None:
         self._beating = False
@@ -169,7 +175,9 @@ class OutputTransport(Processor):
             return
         until_s = self.heard_until_s(now_s) + _ROUNDING_S
         while sounding and sounding[0][0] <= until_s:
-            self.push_audio(sounding.popleft()[1])
+            frame = sounding.popleft()[1]
+            self.unheard_samples -= frame.num_frames
+            self.push_audio(frame)
 
     def _tell_speaking(self, now_s: float) -> None:
         if self._speaking_told_s is None:

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import ceil
 
 from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.frames.frames import InputDTMFFrame
@@ -22,6 +23,7 @@ from crossfade.processors.metronome import PERIOD_MS
 
 from .attachment import Attachment
 from .input import InputTransport
+from .message_rate import MessageRate
 from .websocket_messages import (
     Chosen,
     CloseCode,
@@ -41,8 +43,16 @@ from .websocket_turns import sound_turns
 
 MOST_ACTS_A_MINUTE = 120
 """Of texts, pictures, keys and choices of a node together; the line of who sends more is closed."""
+MOST_MESSAGES_A_SECOND, MOST_MESSAGES_AT_ONCE = 100, 500
+"""Of what says something or is no sound to be heard; a client reports ten times a second."""
+LEAST_SOUND_SAMPLES = 16
+"""A binary message with fewer is counted with those."""
 MOST_WAITING_S = 60.0
-"""Of sound that came and was not yet heard; the line of who sends more is closed."""
+"""Of sound that came and was not yet heard, or came sooner than it sounds; the line of who sends
+more is closed."""
+_PACE_EVERY_S, _MOST_PACE = 5.0, 1.1
+"""How much sound is held to the clock at once, and how fast a client's own clock may go."""
+_LEAST_SOUND_BYTES = LEAST_SOUND_SAMPLES * SAMPLE_BYTES
 _NO_SILENCE_EVERY_S = 0.4
 """Sound that is missing for a second counts as silence."""
 
@@ -84,6 +94,13 @@ class WebSocketInput(InputTransport):
         self.received_samples = received_samples - again_samples
         """Heard since the call's beginning, wherever that was."""
         self._most_waiting = (MOST_WAITING_S + again_samples / rate_hz) * 1000 / PERIOD_MS
+        most_early_s = MOST_WAITING_S + again_samples / rate_hz
+        self._pace = MessageRate(
+            a_second=_MOST_PACE / _PACE_EVERY_S, at_once=ceil(most_early_s / _PACE_EVERY_S)
+        )
+        self._pace_bytes = round(_PACE_EVERY_S * rate_hz) * SAMPLE_BYTES
+        self._unpaced_bytes = 0
+        """Of what was taken, those that were not yet held to the clock."""
         self._turns = sound_turns()
         self._waiting: deque[tuple[int, bytes]] = deque()
         """Frames that are to be heard, each with the number of the sample behind it."""
@@ -117,31 +134,50 @@ class WebSocketInput(InputTransport):
     async def finish(self) -> None:
         self.wait_for_client(False)
         self._waiting.clear()
+        self._turns.leave(self._hear_next)
 
     def position(self, at_sample: int) -> None:
         """The next sound begins with this sample of the call."""
         self._at = at_sample
 
-    def take(self, pcm: bytes) -> None:
+    def take(self, pcm: bytes) -> bool:
         """Take sound from the client, s16le mono; what was received before is passed over.
 
+        Returns:
+            Whether there was more in it than that.
+
         Raises:
-            CallerError: More waits than can be.
+            CallerError: More waits than can be, or it comes much faster than it sounds.
         """
-        known = max(0, self.taken_samples - self._at)
+        start = self._at
         self._at += len(pcm) // SAMPLE_BYTES
-        pcm = pcm[known * SAMPLE_BYTES :]
+        if start < self.taken_samples:
+            pcm = pcm[(self.taken_samples - start) * SAMPLE_BYTES :]
+            start = self.taken_samples
         if not pcm:
-            return
-        start = self._at - len(pcm) // SAMPLE_BYTES
-        self.lost_samples += max(0, start - self.taken_samples)
+            return False
+        self.lost_samples += start - self.taken_samples
         self.taken_samples = self._at
+        self._unpaced_bytes += len(pcm)
+        if self._unpaced_bytes >= self._pace_bytes:
+            self._keep_pace()
+        if len(pcm) <= self._frame_bytes and not self._waiting:
+            self._hear_in_turn(self._at, pcm)
+            return True
         for cut in range(0, len(pcm), self._frame_bytes):
             frame = pcm[cut : cut + self._frame_bytes]
             start += len(frame) // SAMPLE_BYTES
             self._hear_in_turn(start, frame)
         if len(self._waiting) > self._most_waiting:
             raise CallerError("sound came faster than it could be heard; send it as it sounds")
+        return True
+
+    def _keep_pace(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        while self._unpaced_bytes >= self._pace_bytes:
+            self._unpaced_bytes -= self._pace_bytes
+            if not self._pace.passes(now_s):
+                raise CallerError("sound came faster than it sounds; send it as it sounds")
 
     def _hear_in_turn(self, end_sample: int, frame: bytes) -> None:
         if not self._waiting and self._turns.room(self._hear_next):
@@ -224,6 +260,7 @@ class WebSocketTransport(BaseTransport):
         self._socket: Attachment | None = None
         self._details = False
         self._acts: deque[float] = deque()
+        self._rate = MessageRate(a_second=MOST_MESSAGES_A_SECOND, at_once=MOST_MESSAGES_AT_ONCE)
         self.on_node: Callable[[str], None] = lambda name: None
         """Told the name of the node that the caller wants to talk to."""
         self._hung_up = asyncio.Event()
@@ -337,13 +374,18 @@ class WebSocketTransport(BaseTransport):
         self.client_spoke = True
         try:
             if text:
+                self._count()
                 self._control(message)
             elif len(message) % SAMPLE_BYTES:
                 raise CallerError("a binary message ends in half a sample; send s16le mono")
-            else:
-                self._input.take(message)
+            elif not self._input.take(message) or len(message) < _LEAST_SOUND_BYTES:
+                self._count()
         except CallerError as error:
             self.close(CloseCode.MALFORMED, str(error)[:120])
+
+    def _count(self) -> None:
+        if not self._rate.passes(asyncio.get_running_loop().time()):
+            raise CallerError(f"more than {MOST_MESSAGES_A_SECOND} messages a second, beside sound")
 
     def _control(self, text: bytes) -> None:
         match read_message(text):

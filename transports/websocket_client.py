@@ -62,7 +62,8 @@ class CallClient:
 
     Enter it to begin; the microphone sends 20 ms every 20 ms, what `speak` was given or silence.
     While no server is attached, the latest ten seconds of the microphone are kept, and sent
-    first to the next one. Each server is asked by the latest token.
+    first to the next one. Each server is asked by the latest token. A new call that can begin at
+    none of them is over at once.
 
     Args:
         urls: Servers of which any may serve the call, `ws://HOST:PORT/ws`.
@@ -239,14 +240,21 @@ class CallClient:
         """Attach again and again until the call is over."""
         loop = asyncio.get_running_loop()
         lost_at_s, tried, delay_s = loop.time(), 0, self._retry.first_delay_s
-        while True:
-            url = self.urls[tried % len(self.urls)]
+        refusing: set[str] = set()
+        refusal = "no server is named"
+        while urls := [url for url in self.urls if url not in refusing]:
+            url = urls[tried % len(urls)]
             before, began_s = self.attachments, loop.time()
             refusal = await self._attach(url)
             self.attached_to, self._socket = None, None
             self._ready.clear()
             if self.close_code in FINAL:
                 break
+            # A call that could not begin at a server would not the next time either.
+            if self.token is not None:
+                refusing.clear()
+            elif self.close_code == CloseCode.FAILED:
+                refusing.add(url)
             # A line that held for a moment is restored at once; one that did not, less and less.
             if self.attachments > before and loop.time() > began_s + _STEADY_S:
                 lost_at_s, tried, delay_s = loop.time(), 0, self._retry.first_delay_s
@@ -255,9 +263,11 @@ class CallClient:
             tried += 1
             if loop.time() - lost_at_s > self._retry.give_up_s:
                 raise ConnectionLost(f"the call is given up: {refusal}", close_code=self.close_code)
-            if tried % len(self.urls) == 0:
+            if tried % len(urls) == 0:
                 await asyncio.sleep(delay_s * self._jitter.uniform(0.5, 1.0))
                 delay_s = min(2 * delay_s, self._retry.longest_delay_s)
+        if self.token is None and self.close_code == CloseCode.FAILED:
+            raise ConnectionLost(f"the call cannot begin: {refusal}", close_code=self.close_code)
         if self.close_code != CloseCode.OVER:
             raise ConnectionLost(f"the call was ended: {refusal}", close_code=self.close_code)
 

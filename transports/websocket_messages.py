@@ -19,6 +19,7 @@ KEYS = frozenset("0123456789*#ABCD")
 PICTURES = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
 """Those that may be shown, and how their files begin."""
 _MOST_TEXT_CHARACTERS = 4096
+_MOST_NAME_CHARACTERS = 128
 _MOST_SAMPLES = 2**53
 
 
@@ -42,7 +43,8 @@ class CloseCode(IntEnum):
     TAKEN = 4409
     """Another server holds the call and does not let go of it; re-attach later."""
     FAILED = 4500
-    """The call cannot go on here, such as by its provider's fault; re-attach elsewhere."""
+    """The call cannot go on here, such as by its provider's fault: re-attach elsewhere. A new one
+    cannot begin."""
     BUSY = 4503
     """This server takes no calls now; try elsewhere."""
 
@@ -229,7 +231,7 @@ def _hello(content: Mapping[str, Any]) -> Hello:
     heard = content.get("heard")
     return Hello(
         token=_text(content, "token"),
-        call_id=_text(content, "call_id"),
+        call_id=_name(content, "call_id"),
         input_rate_hz=_rate(content, "input_rate_hz"),
         output_rate_hz=_rate(content, "output_rate_hz"),
         reports=content.get("reports") is True,
@@ -289,6 +291,17 @@ def _text(content: Mapping[str, Any], name: str) -> str | None:
     if not isinstance(value, str) or len(value) > _MOST_TEXT_CHARACTERS:
         raise CallerError(f"{name} is no text of {_MOST_TEXT_CHARACTERS} characters or less")
     return value
+
+
+def _name(content: Mapping[str, Any], name: str) -> str | None:
+    value = _text(content, name)
+    if value is None or (
+        len(value) <= _MOST_NAME_CHARACTERS and value.isprintable() and value == value.strip()
+    ):
+        return value
+    raise CallerError(
+        f"{name} is no name: {_MOST_NAME_CHARACTERS} characters or less, all of them visible"
+    )
 
 
 def _count(content: Mapping[str, Any], name: str) -> int:

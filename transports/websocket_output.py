@@ -105,10 +105,9 @@ class WebSocketOutput(OutputTransport):
         if self.open:
             self.pass_on_heard()
         self._socket, self._reports = socket, reports
-        unheard = sum(frame.num_frames for _, frame in self.unheard)
         if self._responses:
             first = self._responses[0]
-            self._spoken[first] = max(0, self._spoken.get(first, 0) - unheard)
+            self._spoken[first] = max(0, self._spoken.get(first, 0) - self.unheard_samples)
         self._begin_stream()
         self.write_again()
         if self.open:
@@ -197,8 +196,7 @@ class WebSocketOutput(OutputTransport):
         if self._socket is None:
             trusted_s = 0.0
         heard = max(self._counted, self._reported + int(trusted_s * self._rate_hz))
-        unheard = sum(frame.num_frames for _, frame in self.unheard)
-        return self.end_of_heard_s(heard - self._written + unheard)
+        return self.end_of_heard_s(heard - self._written + self.unheard_samples)
 
     def note(self, frame: Frame, direction: FrameDirection) -> None:
         ends = direction is DOWNSTREAM and isinstance(frame, TTSStoppedFrame)

@@ -13,6 +13,9 @@ from weakref import WeakKeyDictionary
 
 FRAMES_A_TURN = 16
 """Of 20 ms, heard within 3 ms or so. A server in good time has a few in each turn."""
+_ASK_AT = FRAMES_A_TURN // 2
+"""From so many on, a turn is asked for in which to begin anew: each costs the loop a round of its
+own, and they may be of turns that are long over."""
 
 Step = Callable[[], bool]
 """Hears one frame; whether there are more."""
@@ -33,7 +36,7 @@ class SoundTurns:
         self._loop = loop
         self._left = FRAMES_A_TURN
         self._heard: set[Step] = set()
-        """Who has had a frame in this turn."""
+        """Who has had a frame in this turn, or in one not long ago."""
         self._waiting: deque[Step] = deque()
         self._planned = False
 
@@ -44,8 +47,13 @@ class SoundTurns:
             return False
         self._left -= 1
         self._heard.add(step)
-        self._plan()
+        if self._left <= FRAMES_A_TURN - _ASK_AT:
+            self._plan()
         return True
+
+    def leave(self, step: Step) -> None:
+        """Forget who hears nothing more."""
+        self._heard.discard(step)
 
     def wait(self, step: Step) -> None:
         """Have `step` called in the coming turns, until it has nothing more; who waits already

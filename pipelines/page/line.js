@@ -3,6 +3,8 @@
 import { MicrophoneBuffer } from "./microphone-buffer.js";
 
 const FINAL = new Set([1000, 4001, 4400, 4401, 4404]);
+// For a call that has not begun; one that has may go on.
+const FAILED = 4500;
 const GIVE_UP_MS = 60_000;
 const LONGEST_PAUSE_MS = 1000;
 const READY_MS = 15_000;
@@ -179,11 +181,15 @@ export class CallLine extends EventTarget {
   #lost(code, reason) {
     const was = this.attached;
     this.attached = false;
-    const never = this.over && !this.token;
+    const never = !this.token && (this.over || code === FAILED);
     if (FINAL.has(code) || this.saidBye || never) return this.#end(code === 1000 ? "" : reason || this.problem);
     if (was) {
       this.lostAt = performance.now();
       this.#emit("lost", reason);
+    }
+    if (!this.token && this.problem && this.problem !== this.told) {
+      this.told = this.problem;
+      this.#emit("waits", this.told);
     }
     if (performance.now() - this.lostAt > GIVE_UP_MS) {
       return this.#end(this.problem || "the server cannot be reached");

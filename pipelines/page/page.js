@@ -79,6 +79,7 @@ function begin(access) {
   };
   line.addEventListener("attached", ({ detail }) => {
     status("live", "In a call");
+    problem("");
     enable(true);
     askAgain = detail.back && wanted !== "";
     if (detail.back) note(back(detail.lost_s));
@@ -88,6 +89,7 @@ function begin(access) {
     status("lost", "The line is down; coming back");
     note("The line died. The call goes on as soon as it is back; the last five seconds that you say are kept for it.");
   });
+  line.addEventListener("waits", ({ detail }) => problem(sentence(detail)));
   line.addEventListener("clear", ({ detail }) => sound.clear(detail));
   line.addEventListener("sound", ({ detail }) => sound.play(detail));
   line.addEventListener("message", ({ detail }) => show(detail));
@@ -178,7 +180,7 @@ function end(reason) {
   $("start").textContent = "Start another call";
   $("mute").setAttribute("aria-pressed", "false");
   $("session").textContent = "";
-  status("idle", "The call is over");
+  status("idle", reason && !line.everAttached ? "Not in a call" : "The call is over");
   problem(reason ? sentence(reason) : "");
   $("start").focus();
 }

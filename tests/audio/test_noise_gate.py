@@ -53,6 +53,14 @@ def test_noise_that_swells_slowly_is_followed_and_a_softer_room_too() -> None:
     assert gate.passes(b"", NOISE / 10, speaking=False)
 
 
+@given(after=st.integers(1, 10), noise_db=st.floats(10, 60))
+def test_a_voice_softer_than_a_noise_that_just_ended_is_heard(after: int, noise_db: float) -> None:
+    gate = closed(NOISE * 10 ** (noise_db / 10))
+    for _ in range(after):
+        assert not gate.passes(b"", NOISE, speaking=False)
+    assert gate.passes(b"", NOISE * LOUDER * 1.2, speaking=False)
+
+
 def test_digital_silence_is_left_at_what_could_be_speech_only() -> None:
     gate = closed(0.0)
     assert not gate.passes(b"", 1e-7 * WINDOW_SAMPLES, speaking=False)

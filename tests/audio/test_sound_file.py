@@ -142,3 +142,9 @@ def test_the_example_utterances_are_tight() -> None:
         spans = sound_spans(sound.pcm, sound.rate_hz)
         assert spans[0][0] <= 30
         assert 60 <= sound.duration_ms - spans[-1][1] <= 200
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_wav_file_on_a_full_disk_is_refused_at_once() -> None:
+    with pytest.raises(SettingsError, match="No space left"):
+        WavWriter("/dev/full", 24_000)

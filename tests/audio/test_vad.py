@@ -14,6 +14,7 @@ from crossfade.audio.resample import resample
 from crossfade.audio.silero import SileroStream, shared_model
 from crossfade.audio.sound_file import read_sound
 from crossfade.audio.vad import (
+    QUIET_DBFS,
     RATE_HZ,
     WINDOW_MS,
     WINDOW_SAMPLES,
@@ -29,7 +30,7 @@ from crossfade.audio.vad import (
 from crossfade.errors import SoundError
 
 HUMAN_SPEECH = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
-LOUD = to_pcm(np.full(WINDOW_SAMPLES, 0.1))
+LOUD = to_pcm(np.tile((0.1, -0.1), WINDOW_SAMPLES // 2))
 
 
 class Script:
@@ -80,7 +81,7 @@ def test_the_next_speech_does_not_begin_before_the_last_one_ended() -> None:
 
 
 def test_a_window_under_the_gate_is_never_speech() -> None:
-    quiet = to_pcm(np.full(WINDOW_SAMPLES, 0.0009))
+    quiet = to_pcm(np.tile((0.0009, -0.0009), WINDOW_SAMPLES // 2))
     assert events_of(*[1] * 10, pcm=quiet * 10) == []
 
 
@@ -197,7 +198,18 @@ def test_energy_is_the_same_in_any_company() -> None:
     windows = np.random.default_rng(5).standard_normal((40, WINDOW_SAMPLES)).astype(np.float32)
     together = energies(windows)
     assert together.tolist() == [energies(window[np.newaxis])[0] for window in windows]
-    assert together[0] == pytest.approx(np.square(windows[0]).sum(), rel=1e-5)
+    slow = np.polyval(np.polyfit(np.arange(WINDOW_SAMPLES), windows[0], 1), range(WINDOW_SAMPLES))
+    assert together[0] == pytest.approx(np.square(windows[0] - slow).sum(), rel=1e-5)
+
+
+def test_what_is_too_slow_to_be_heard_has_no_energy() -> None:
+    times_s = np.arange(WINDOW_SAMPLES) / RATE_HZ
+    tone = 0.1 * np.sin(2 * np.pi * 250 * times_s)
+    drift = 0.3 + 0.2 * np.sin(2 * np.pi * 1.5 * times_s)
+    both, alone = energies(np.stack((tone + drift, tone)).astype(np.float32))
+    assert both == pytest.approx(alone, rel=1e-2)
+    silence = energies(drift[np.newaxis].astype(np.float32))
+    assert silence[0] < 10 ** (QUIET_DBFS / 10) * WINDOW_SAMPLES
 
 
 def detect(pcm: bytes) -> list[SpeechEvent]:

@@ -33,7 +33,8 @@ def test_both_sides_are_measured_idle_and_busy() -> None:
         ("crossfade", 50),
         ("pipecat", 16),
     ]
-    assert {each.p95_ms for each in found} == {0.5}
+    assert {(each.p95_ms, each.passed_p95_ms) for each in found} == {(0.5, 0.8)}
+    assert [order.seconds for order in orders] == [30, 30, 5, 5]
     stale = interruption.stale(5, take=take)
     assert [each.stale_ms for each in stale] == [0, 0]
     assert {(o.speed, o.round_trip_ms) for o in orders[-2:]} == {(4.0, 80.0)}
@@ -42,7 +43,13 @@ def test_both_sides_are_measured_idle_and_busy() -> None:
 def test_the_ratio_is_of_one_call_on_both_sides() -> None:
     def side(name: str, calls: int, p50_ms: float) -> interruption.Silencing:
         return interruption.Silencing(
-            side=name, calls=calls, p50_ms=p50_ms, p95_ms=9, interruptions=1
+            side=name,
+            calls=calls,
+            p50_ms=p50_ms,
+            p95_ms=9,
+            passed_p95_ms=10,
+            interruptions=1,
+            stale=0,
         )
 
     result = bargein.BargeInResult(

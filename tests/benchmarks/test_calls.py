@@ -96,7 +96,10 @@ def test_the_microphone_hears_a_room_and_then_a_voice() -> None:
 
 
 @pytest.mark.parametrize(("offset_ms", "noticed"), [(1250, 1), (2400, 0), (9990, 0)])
-def test_who_speaks_as_the_call_begins_is_noticed_at_once(offset_ms: int, noticed: int) -> None:
+def test_who_speaks_as_the_call_begins_is_noticed_at_once(
+    offset_ms: int, noticed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_server, "_STEP_MS", 0)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         call = call_server._Call(
@@ -122,11 +125,35 @@ def test_sound_of_a_cut_answer_is_stale() -> None:
     ear = Ear()
     old, new = (call_messages.stamp(1, number) for number in (1, 2))
     ear.hear(old)
-    ear.silenced()
+    ear.interrupted()
+    assert ear.silenced_ns == ear.passed_ns
     ear.hear(new)
     assert ear.stale == 0
     ear.hear(old)
     assert ear.stale == 1
+
+
+def test_who_is_stopped_ahead_is_silent_then_and_what_is_written_since_is_stale() -> None:
+    ear = Ear()
+    old, new = (call_messages.stamp(1, number) for number in (1, 2))
+    ear.hear(old)
+    ear.hushed()
+    ear.hear(old)
+    ear.interrupted()
+    assert ear.silenced_ns < ear.passed_ns
+    assert ear.stale == 1
+    ear.hear(new)
+    assert ear.stale == 1
+
+
+def test_a_hold_that_is_resumed_makes_nothing_stale() -> None:
+    ear = Ear()
+    old = call_messages.stamp(1, 1)
+    ear.hushed()
+    ear.hear(old)
+    ear.hushed()
+    ear.interrupted()
+    assert ear.stale == 0
 
 
 @pytest.mark.realtime
@@ -164,6 +191,7 @@ def point(calls: int, cpu_per_call: float, late_ms: float = 1.0) -> Point:
         messages_up_per_s=50,
         heard_share=1.0,
         silence_ms=late,
+        passed_ms=late + 0.3,
         stale=[0],
         interruptions=1,
         dropped=0,

@@ -205,7 +205,9 @@ def test_the_transcript_tells_the_call_in_seconds_from_its_start() -> None:
     conversation.agent_played("a2", 800.0, 800.0, False)
     conversation.user_started(None, 107.0)
 
+    snapshot = conversation.snapshot()
     transcript = conversation.to_dict()
+    assert {**snapshot, "turns": list(snapshot["turns"])} == transcript
 
     assert transcript == json.loads(json.dumps(transcript))
     assert transcript["version"] == 1

@@ -1,29 +1,42 @@
 import asyncio
+import functools
+import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import numpy as np
+import orjson
 import pytest
 import soundfile
 from pipecat.observers.base_observer import FramePushed
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from crossfade.conversation.ledger import Conversation
 from crossfade.errors import SettingsError
-from crossfade.frames.control import Frame, ResponseStartFrame, UserStoppedSpeakingFrame
+from crossfade.frames.control import (
+    Frame,
+    ResponseStartFrame,
+    UserStoppedSpeakingFrame,
+    UserTurnCommittedFrame,
+)
 from crossfade.frames.text import UserTranscriptFrame
 from crossfade.observability import disk
 from crossfade.observability.call import EVENTS, RECORDING, CallRecord
 from crossfade.observability.call_files import CAPTIONS, TRANSCRIPT
+from crossfade.observability.call_sound import Placed
 from crossfade.observability.call_summary import CallSummary
 from crossfade.observability.latency_budget import LatencyBudget
 from crossfade.observability.live_events import (
     AnswerHeard,
+    AnswerOverdue,
     AnswerSlow,
     LiveEvent,
     RateMismatched,
@@ -121,13 +134,13 @@ def test_other_calls_go_on_while_the_disk_takes_the_end_of_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = threading.Event()
-    write = Path.write_text
+    replace = os.replace
 
-    def slow(path: Path, *args: Any, **options: Any) -> int:
+    def slow(*paths: Path) -> None:
         assert answers.wait(10), "the loop waits for the disk"
-        return write(path, *args, **options)
+        replace(*paths)
 
-    monkeypatch.setattr(Path, "write_text", slow)
+    monkeypatch.setattr(os, "replace", slow)
     ended: list[CallSummary] = []
 
     async def main() -> None:
@@ -148,13 +161,13 @@ def test_a_record_whose_end_is_cancelled_is_whole_nevertheless(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = threading.Event()
-    write = Path.write_text
+    replace = os.replace
 
-    def slow(path: Path, *args: Any, **options: Any) -> int:
+    def slow(*paths: Path) -> None:
         assert answers.wait(10), "the loop waits for the disk"
-        return write(path, *args, **options)
+        replace(*paths)
 
-    monkeypatch.setattr(Path, "write_text", slow)
+    monkeypatch.setattr(os, "replace", slow)
 
     async def main() -> None:
         record = CallRecord.open(tmp_path)
@@ -185,6 +198,66 @@ def test_a_long_transcript_keeps_the_interpreter_from_nobody(
 
     run(main())
     assert len(pauses) > 2 * len(turns)
+
+
+def test_a_conversation_is_described_where_the_disk_is_waited_for(tmp_path: Path) -> None:
+    conversation = Conversation()
+    for n in range(3):
+        conversation.user_text(f"line {n}", float(n))
+    threads: set[str] = set()
+
+    def described(turns: Iterator[Any]) -> Iterator[Any]:
+        for turn in turns:
+            threads.add(threading.current_thread().name)
+            yield turn
+
+    async def main() -> None:
+        snapshot = conversation.snapshot()
+        conversation.user_text("after the end", 3.0)
+        turns = described(snapshot["turns"])
+        await CallRecord.open(tmp_path).aclose({**snapshot, "turns": turns})
+
+    run(main())
+    assert len(threads) == 1
+    assert threading.current_thread().name not in threads
+    text = (tmp_path / TRANSCRIPT).read_text()
+    assert [turn["text"] for turn in json.loads(text)["turns"]] == ["line 0", "line 1", "line 2"]
+    # Piece by piece, and to the letter as it is in one.
+    whole = orjson.dumps(orjson.loads(text), option=orjson.OPT_INDENT_2).decode()
+    assert text == whole + "\n"
+
+
+@pytest.mark.parametrize("turns", [[], iter(())])
+def test_a_conversation_of_nothing_is_a_transcript_of_nothing(tmp_path: Path, turns: Any) -> None:
+    async def main() -> None:
+        await CallRecord.open(tmp_path).aclose({"version": 1, "turns": turns})
+
+    run(main())
+    assert (tmp_path / TRANSCRIPT).read_text() == '{\n  "version": 1,\n  "turns": []\n}\n'
+
+
+def test_calls_that_run_together_do_not_look_at_their_sound_together(tmp_path: Path) -> None:
+    async def main() -> list[list[float]]:
+        records = [CallRecord.open(tmp_path / str(n)) for n in range(4)]
+        looked: list[list[float]] = [[] for _ in records]
+
+        def look(times_s: list[float], _: Placed, now_s: float) -> None:
+            times_s.append(now_s)
+
+        for record, times_s in zip(records, looked, strict=True):
+            record._sound._hand_on = functools.partial(look, times_s)
+        for _ in range(100):
+            await asyncio.sleep(0.02)
+            for record in records:
+                record.caller_audio(FRAME, RATE_HZ)
+        for record in records:
+            record.close({})
+        return looked
+
+    for one, other in itertools.combinations(run(main()), 2):
+        # The first chunk of all is handed on as it comes, and the last as the call ends.
+        assert len(one) > 9
+        assert not set(one[1:-1]) & set(other[1:-1])
 
 
 def test_a_listener_hears_the_call_live(tmp_path: Path) -> None:
@@ -319,6 +392,33 @@ def test_a_slow_answer_is_told_with_the_hop_to_blame(tmp_path: Path) -> None:
     assert slow.voice_to_voice_ms == pytest.approx(600, abs=20)
     assert slow.hop == "playout"
     (line,) = [line for line in lines(tmp_path) if line["type"] == "call.slow_answer"]
+    SCHEMA.validate(line)
+
+
+def test_a_turn_that_is_not_answered_is_told_when_the_budget_passes(tmp_path: Path) -> None:
+    told: list[LiveEvent] = []
+
+    async def main() -> None:
+        record = CallRecord.open(tmp_path, latency=LatencyBudget(total_ms=1000))
+        record.subscribe(told.append)
+        await call(record)
+        for tick in range(200):
+            await asyncio.sleep(0.02)
+            record.caller_audio(voice() if tick < 50 else FRAME, RATE_HZ)
+            if tick == 60:
+                await push(record, UserStoppedSpeakingFrame())
+                await push(record, UserTurnCommittedFrame(item_id="i"))
+        record.close({})
+        assert record.summary().unanswered_turns == 1
+        assert len(record.summary().voice_to_voice_ms) == 1
+
+    run(main())
+    (overdue,) = [event for event in told if isinstance(event, AnswerOverdue)]
+    # The second turn ends 4 s into the call.
+    assert overdue.at_s == pytest.approx(5.1, abs=0.15)
+    assert overdue.waited_ms == pytest.approx(1100, abs=150)
+    assert overdue.hop == "model"
+    (line,) = [line for line in lines(tmp_path) if line["type"] == "call.overdue_answer"]
     SCHEMA.validate(line)
 
 

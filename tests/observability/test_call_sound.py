@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossfade.observability.call_sound import EVERY_S, CallSound, Placed
+from crossfade.observability.call_sound import EVERY_S, CallSound, Placed, apart_s
 from crossfade.observability.timeline import LATE_S, Piece, Placement, Side
 
 RATE_HZ = 8000
@@ -39,6 +39,22 @@ def test_sound_that_goes_on_is_handed_on_in_few_pieces() -> None:
         mine = [piece for whose, piece in heard.pieces if whose is side]
         assert b"".join(piece.pcm for piece in mine) == b"".join(chunk(n + 1) for n in range(100))
         assert [piece.contiguous for piece in mine] == [False] + [True] * (len(mine) - 1)
+
+
+def test_sound_is_handed_on_at_the_calls_own_times() -> None:
+    heard = Listener()
+    sound = CallSound(heard, 0.09)
+    for n in range(50):
+        sound.add(Side.CALLER, chunk(n + 1), RATE_HZ, n * FRAME_S)
+    assert heard.times_s == pytest.approx([0, 0.1, 0.3, 0.5, 0.7, 0.9])
+
+
+@given(st.integers(0, 10_000), st.integers(2, 40))
+def test_however_many_calls_follow_each_other_their_times_are_apart(first: int, calls: int) -> None:
+    times_s = sorted(apart_s(number) for number in range(first, first + calls))
+    assert 0 <= times_s[0] <= times_s[-1] < EVERY_S
+    gaps_s = np.diff([*times_s, times_s[0] + EVERY_S])
+    assert gaps_s.min() > EVERY_S / calls / 3
 
 
 @settings(deadline=None)

@@ -104,6 +104,16 @@ def test_it_holds_no_credentials(tmp_path: Path) -> None:
     assert "Rome" in text
 
 
+def test_it_holds_no_piece_of_what_a_tool_is_asked(tmp_path: Path) -> None:
+    kept = opened(tmp_path / CAPTURE)
+    line = CapturingTap(kept, Deaf()).connection("example.com:443")
+    piece = {"type": "response.function_call_arguments.delta", "call_id": "c", "delta": "planted"}
+    line.message(RECEIVED, json.dumps(piece))
+    kept.close()
+    (message,) = read_capture(tmp_path).of("message")
+    assert json.loads(message.data) == {**piece, "delta": "[removed]"}
+
+
 def test_sound_that_looks_like_a_key_stays_as_it_is(tmp_path: Path) -> None:
     kept = opened(tmp_path / CAPTURE)
     line = CapturingTap(kept, Deaf()).connection("example.com:443")

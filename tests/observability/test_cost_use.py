@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from crossfade.conversation.usage import Usage
@@ -55,6 +57,20 @@ def test_a_use_comes_back_from_its_line_of_the_log(use: Use) -> None:
         {"service": "llm"},
         {"service": "llm", "provider": "p", "usage": {"dreams": 1}},
         {"service": "llm", "provider": "p", "usage": 3},
+        {"service": ["llm"], "provider": "p"},
+        {"service": "llm", "provider": ["p"]},
+        {"service": "llm", "provider": "p", "model": 1.5},
+        {"service": "llm", "provider": "p", "response_id": []},
+        {"service": "llm", "provider": "p", "seconds": None},
+        {"service": "llm", "provider": "p", "seconds": "1"},
+        {"service": "llm", "provider": "p", "seconds": math.nan},
+        {"service": "llm", "provider": "p", "seconds": 1e300},
+        {"service": "llm", "provider": "p", "characters": {}},
+        {"service": "llm", "provider": "p", "characters": True},
+        {"service": "llm", "provider": "p", "turn": 1.5},
+        {"service": "llm", "provider": "p", "usage": {"input_text_tokens": math.inf}},
+        {"service": "llm", "provider": "p", "usage": {"input_text_tokens": "3"}},
+        {"service": "llm", "provider": "p", "usage": {"input_text_tokens": 2**70}},
     ],
 )
 def test_what_is_no_use_is_refused(line: dict[str, object]) -> None:

@@ -1,12 +1,13 @@
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from crossfade.observability import disk
-from crossfade.observability.disk import DiskThread
+from crossfade.observability.disk import Breath, DiskThread
 
 THREAD = "crossfade-disk"
 
@@ -112,3 +113,23 @@ def test_a_long_drain_lets_go_of_the_interpreter_again_and_again_and_so_does_the
     assert len(pauses) >= 10
     thread.close()
     assert len(pauses) >= 20
+
+
+def test_pauses_are_long_until_the_work_takes_long_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, pauses = 0.0, list[float]()
+
+    def pause(seconds: float) -> None:
+        nonlocal now_s
+        now_s += seconds
+        pauses.append(seconds)
+
+    monkeypatch.setattr(disk, "sleep", pause)
+    monkeypatch.setattr(time, "perf_counter", lambda: now_s)
+    breath = Breath(unhurried_s=0.01)
+    for _ in range(2):
+        breath.begin()
+        for _ in range(50):
+            now_s += 0.00015
+            breath.take()
+    # A pause after every second piece. Nine of the long ones, with their work, are over 10 ms.
+    assert pauses == 2 * ([0.001] * 8 + [0.00002] * 17)

@@ -235,6 +235,21 @@ def test_with_content_off_no_spoken_word_is_written(tmp_path: Path) -> None:
     assert '"text":"[14 characters]"' in text
 
 
+def test_keys_of_the_environment_are_never_written_whatever_their_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MADE_UP_API_KEY", "planted key of no form")
+    log = EventLog(tmp_path / "log", clock=Clock())
+    log.message(WireDirection.RECEIVED, '{"type":"error","note":"a planted key of no form, b"}')
+    log.frame("ErrorFrame", {"error": "a planted key of no form"})
+    log.close()
+    text = (tmp_path / "log").read_text()
+    assert "planted" not in text
+    assert "a [removed], b" in text
+    monkeypatch.undo()
+    EventLog(tmp_path / "other", clock=Clock()).close()
+
+
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="missing/log"):
         EventLog(tmp_path / "missing" / "log", clock=Clock())

@@ -1,10 +1,13 @@
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from pipecat.frames.frames import TextFrame
+from pipecat.observers.base_observer import BaseObserver, FrameProcessed, FramePushed
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
@@ -44,6 +47,7 @@ from crossfade.frames.text import (
 )
 from crossfade.frames.tools import AcknowledgeFrame, FunctionCallResultFrame, ToolCallsFrame
 from crossfade.observability.frame_log import Fields, FrameLog, describe
+from crossfade.observability.frame_watch import WatchedPipeline
 from crossfade.providers import Profile
 from crossfade.providers.events import Handover
 from tests.clock import run
@@ -155,20 +159,33 @@ def test_audio_is_not_described(frame: Frame) -> None:
     assert describe(frame) is None
 
 
+BAD = "bad"
+"""A response on which the log fails."""
+
+
 class Passing(FrameProcessor):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         await self.push_frame(frame, direction)
 
 
-async def observe(*frames: Frame, broadcasts: int = 0) -> list[tuple[str, Fields]]:
+async def observe(
+    *frames: Frame, broadcasts: int = 0, watched: bool, others: Sequence[BaseObserver] = ()
+) -> list[tuple[str, Fields]]:
     """Run frames through a chain of three; the middle one broadcasts interruptions."""
     seen: list[tuple[str, Fields]] = []
-    log = FrameLog(lambda frame, fields: seen.append((type(frame).__name__, fields)))
+
+    def tell(frame: Frame, fields: Fields) -> None:
+        seen.append((type(frame).__name__, fields))
+        if fields.get("response_id") == BAD:
+            raise ValueError(BAD)
+
+    log = FrameLog(tell)
     middle = Passing()
+    chain = [Passing(), middle, Passing()]
     worker = PipelineWorker(
-        Pipeline([Passing(), middle, Passing()]),
-        observers=[log],
+        WatchedPipeline(chain, [log]) if watched else Pipeline(chain),
+        observers=[*others] if watched else [log, *others],
         enable_rtvi=False,
         enable_turn_tracking=False,
         idle_timeout_secs=None,
@@ -194,8 +211,13 @@ def kinds(seen: list[tuple[str, Any]]) -> list[str]:
     return [kind for kind, _ in seen]
 
 
-def test_a_frame_is_told_once_however_many_processors_it_passes() -> None:
-    seen = run(observe(UserStartedSpeakingFrame(), ResponseStartFrame(response_id="r")))
+WATCHED = pytest.mark.parametrize("watched", [True, False])
+
+
+@WATCHED
+def test_a_frame_is_told_once_however_many_processors_it_passes(watched: bool) -> None:
+    frames = UserStartedSpeakingFrame(), ResponseStartFrame(response_id="r")
+    seen = run(observe(*frames, watched=watched))
     assert kinds(seen) == [
         "StartFrame",
         "UserStartedSpeakingFrame",
@@ -204,5 +226,41 @@ def test_a_frame_is_told_once_however_many_processors_it_passes() -> None:
     ]
 
 
-def test_a_broadcast_is_told_once() -> None:
-    assert kinds(run(observe(broadcasts=3))).count("InterruptionFrame") == 3
+@WATCHED
+def test_a_broadcast_is_told_once(watched: bool) -> None:
+    seen = run(observe(broadcasts=3, watched=watched))
+    assert kinds(seen).count("InterruptionFrame") == 3
+
+
+class Other(BaseObserver):
+    """One of the application's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pushed = self.processed = 0
+
+    async def on_push_frame(self, data: FramePushed) -> None:
+        self.pushed += isinstance(data.frame, TextFrame)
+
+    async def on_process_frame(self, data: FrameProcessed) -> None:
+        self.processed += isinstance(data.frame, TextFrame)
+
+
+@WATCHED
+def test_other_observers_see_all_and_the_log_what_is_of_note(watched: bool) -> None:
+    other = Other()
+    seen = run(observe(TextFrame("nothing of note"), watched=watched, others=[other]))
+    assert kinds(seen) == ["StartFrame", "EndFrame"]
+    assert other.pushed >= 3
+    assert other.processed >= 3
+
+
+def test_a_log_that_fails_on_a_frame_is_told_the_next() -> None:
+    async def scenario() -> list[str]:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+        frames = ResponseStartFrame(response_id=BAD), ResponseStartFrame(response_id="good")
+        return [f.get("response_id", "") for _, f in await observe(*frames, watched=True)]
+
+    failed: list[dict[str, Any]] = []
+    assert run(scenario()) == ["", BAD, "good", ""]
+    assert str(failed[0]["exception"]) == BAD

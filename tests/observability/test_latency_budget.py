@@ -128,6 +128,60 @@ def test_the_running_call_is_judged_by_the_same_frames() -> None:
     assert watch.answered(Answer(caller_end_s=10.0, agent_start_s=10.9)) is None
 
 
+def asked(watch: LatencyWatch, at_s: float, end_s: float | None = 10.0) -> float | None:
+    """For how long the caller has waited, if that is told."""
+    overdue = watch.overdue(
+        at_s, lambda _, due_s: end_s if end_s is not None and end_s < due_s else None
+    )
+    return None if overdue is None else round(overdue.waited_ms)
+
+
+def committed(*after: tuple[str, float]) -> LatencyWatch:
+    watch = LatencyWatch(LatencyBudget(total_ms=1000))
+    edges = ("UserStoppedSpeakingFrame", 10.5), ("UserTurnCommittedFrame", 10.6)
+    for kind, at_s in (("UserStartedSpeakingFrame", 9.0), *edges, *after):
+        watch.frame(kind, {}, at_s)
+    return watch
+
+
+def test_a_turn_that_nobody_answers_is_told_once_when_the_budget_passes() -> None:
+    watch = committed()
+    assert [asked(watch, at_s) for at_s in (10.7, 10.9, 11.1, 11.3, 20.0)] == [
+        None,
+        None,
+        1100,
+        None,
+        None,
+    ]
+    watch.frame("UserTurnCommittedFrame", {}, 20.0)
+    assert asked(watch, 21.5) is None, "the same silence again"
+    watch.frame("UserTurnCommittedFrame", {}, 31.0)
+    assert asked(watch, 32.0, 30.5) == 1500
+
+
+def test_what_is_waited_for_is_named() -> None:
+    watch = committed(("ResponseStartFrame", 10.6), ("ToolCallsFrame", 10.9))
+    overdue = watch.overdue(11.5, lambda *_: 10.0)
+    assert overdue is not None
+    assert overdue.hop is Hop.TOOL
+
+
+def test_a_turn_that_was_answered_or_goes_on_is_not_overdue() -> None:
+    watch = committed()
+    watch.answered(Answer(caller_end_s=10.0, agent_start_s=10.9))
+    assert asked(watch, 12.0) is None
+    assert asked(committed(("UserStartedSpeakingFrame", 10.8)), 12.0) is None
+    watch = LatencyWatch()
+    watch.frame("UserStoppedSpeakingFrame", {}, 10.5)
+    assert asked(watch, 20.0) is None, "it was taken for no turn"
+
+
+def test_an_agent_that_is_heard_already_is_asked_for_no_longer() -> None:
+    watch = committed()
+    assert [asked(watch, at_s, None) for at_s in (11.1, 12.3)] == [None, None]
+    assert asked(watch, 12.5) is None
+
+
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [

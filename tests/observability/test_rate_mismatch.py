@@ -1,3 +1,4 @@
+import itertools
 import random
 from collections.abc import Iterable, Iterator
 from itertools import permutations
@@ -34,6 +35,78 @@ def test_every_pair_of_rates_is_told_apart(true_hz: int, declared_hz: int) -> No
     assert found.at_s < 4.2
 
 
+def sized(samples: int, true_hz: int) -> list[tuple[float, int]]:
+    """Half a minute of a source whose pieces have so many samples."""
+    return live(true_hz, 30, samples / true_hz)
+
+
+@pytest.mark.parametrize(("true_hz", "declared_hz"), list(permutations(RATES_HZ, 2)))
+@pytest.mark.parametrize("by_declared", [True, False], ids=["declared", "true"])
+@pytest.mark.parametrize("piece_ms", [10, 20, 40, 100, 200])
+def test_every_pair_is_told_apart_in_pieces_of_any_duration(
+    true_hz: int, declared_hz: int, by_declared: bool, piece_ms: int
+) -> None:
+    samples = (declared_hz if by_declared else true_hz) * piece_ms // 1000
+    (found,) = hear(sized(samples, true_hz), declared_hz)
+    assert found.likely_hz == true_hz
+    # The first piece, and two windows of whole pieces.
+    assert found.at_s < 4 + 4 * samples / true_hz
+
+
+@pytest.mark.parametrize(("true_hz", "declared_hz"), list(permutations(RATES_HZ, 2)))
+@pytest.mark.parametrize("samples", [1024, 2048, 4096])
+def test_every_pair_is_told_apart_in_pieces_as_browsers_cut_them(
+    true_hz: int, declared_hz: int, samples: int
+) -> None:
+    (found,) = hear(sized(samples, true_hz), declared_hz)
+    assert found.likely_hz == true_hz
+
+
+@pytest.mark.parametrize("samples", [1024, 2048, 4096])
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+def test_long_pieces_of_the_declared_rate_are_not_told_of(rate_hz: int, samples: int) -> None:
+    assert not hear(sized(samples, rate_hz), rate_hz)
+
+
+def gated(
+    spoken_s: tuple[float, float], pause_s: tuple[float, float], jitter_s: float, seed: int
+) -> Iterator[tuple[float, int]]:
+    """Two minutes of 16 kHz of a client that sends nothing in the speaker's pauses."""
+    chance = random.Random(seed)
+    at_s = 0.0
+    while at_s < 120:
+        ends_s = at_s + chance.uniform(*spoken_s)
+        while at_s < ends_s:
+            at_s += CHUNK_S
+            yield at_s + chance.uniform(0, jitter_s), 640
+        at_s += chance.uniform(*pause_s)
+
+
+@pytest.mark.parametrize("jitter_s", [0.0, 0.01, 0.04])
+@pytest.mark.parametrize(
+    ("spoken_s", "pause_s"),
+    [
+        ((0.2, 0.6), (0.05, 0.2)),
+        ((0.2, 0.6), (0.1, 0.24)),
+        ((0.1, 0.5), (0.05, 0.4)),
+        ((0.3, 2.0), (0.1, 1.5)),
+        ((0.3, 0.3), (0.2, 0.2)),
+    ],
+)
+def test_a_client_that_sends_nothing_in_short_pauses_is_not_told_of(
+    spoken_s: tuple[float, float], pause_s: tuple[float, float], jitter_s: float
+) -> None:
+    for seed in range(10):
+        sound = gated(spoken_s, pause_s, jitter_s, seed)
+        assert not hear(late(sound, itertools.repeat(0.0)), 16_000)
+
+
+def test_a_wrong_rate_is_told_where_pieces_come_in_handfuls() -> None:
+    """A browser's 4096 samples, cut in pieces of 20 ms for the line."""
+    arrivals = [(at_s, 640) for at_s, _ in sized(4096, 24_000) for _ in range(12)]
+    assert hear(arrivals, 16_000)
+
+
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
 @pytest.mark.parametrize("chunk_s", [0.01, 0.02, 0.1, 0.2])
 def test_a_source_that_says_its_rate_is_not_told_of(rate_hz: int, chunk_s: float) -> None:
@@ -60,6 +133,11 @@ def test_each_declared_rate_is_told_of_once() -> None:
     found = [watch.hear(size, 16_000, at_s) for at_s, size in live(24_000, 30)]
     found += [watch.hear(size, 48_000, 30 + at_s) for at_s, size in live(24_000, 30)]
     assert [each.declared_hz for each in found if each] == [16_000, 48_000]
+
+
+def test_pieces_without_sound_tell_nothing() -> None:
+    assert not hear(((n * 0.02, 0) for n in range(1000)), 16_000)
+    assert not hear(((at_s, size * (n % 2)) for n, (at_s, size) in enumerate(live(8000, 20))), 4000)
 
 
 def test_a_file_and_a_burst_tell_nothing() -> None:

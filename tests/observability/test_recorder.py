@@ -13,6 +13,7 @@ from crossfade.observability.recorder import Recorder
 from crossfade.observability.timeline import LATE_S, Side
 
 RATE_HZ = 24_000
+FRAME_S = 0.02
 
 
 def tone(seconds: float, rate_hz: int, hz: float = 400) -> bytes:
@@ -86,12 +87,12 @@ def test_behind_what_found_no_room_all_lies_at_its_time(
 ) -> None:
     path = tmp_path / "recording.wav"
     record = Recorder(path, RATE_HZ)
-    sound = CallSound(record.take)
+    sound = CallSound(record.take, FRAME_S / 2)
     limit = recorder._QUEUE_BYTES
     for frame in range(100):
         full = 40 <= frame < 80
         monkeypatch.setattr(recorder, "_QUEUE_BYTES", 0 if full else limit)
-        sound.add(Side.AGENT, tone(0.02, RATE_HZ), RATE_HZ, frame * 0.02)
+        sound.add(Side.AGENT, tone(0.02, RATE_HZ), RATE_HZ, frame * FRAME_S)
     sound.finish()
     record.close()
     assert record.dropped_ms == pytest.approx(800, abs=1)

@@ -15,6 +15,7 @@ from crossfade.observability.report import render_report
 from crossfade.observability.run import Run, read_run
 from crossfade.observability.run_frames import FRAMES
 from crossfade.observability.run_log import read_log
+from crossfade.observability.summary import summary_rows
 
 RATE_HZ = 16_000
 Line = dict[str, object]
@@ -159,6 +160,35 @@ def test_silence_between_two_parts_of_an_answer_is_told(tmp_path: Path) -> None:
     assert problem.at_s == pytest.approx(2.5, abs=0.02)
 
 
+ASKED = [
+    frame(1.1, "UserStartedSpeakingFrame"),
+    frame(2.5, "UserStoppedSpeakingFrame"),
+    frame(2.6, "UserTurnCommittedFrame", item_id="i"),
+]
+
+
+def test_silence_after_a_turn_until_the_caller_speaks_again_is_told(tmp_path: Path) -> None:
+    caller = silence(1) + voice(1) + silence(4) + voice(1)
+    agent = silence(8) + voice(1)
+    run = folder_of(tmp_path, STARTED, *ASKED, ENDED, caller=caller, agent=agent)
+    problem = found(run)[ProblemKind.SILENCE]
+    assert problem.text == "4.0 s of silence after the caller's turn, until the caller spoke."
+    assert problem.at_s == pytest.approx(2.0, abs=0.02)
+    assert run.measured.unanswered_turns == 1
+    assert len(run.measured.voice_to_voice_ms) == 1
+    assert ("Unanswered turns", "1") in summary_rows(run.measured)
+
+
+def test_a_pause_of_the_caller_or_sound_that_is_no_turn_is_no_silence(tmp_path: Path) -> None:
+    caller = silence(1) + voice(1) + silence(4) + voice(1)
+    agent = silence(7.8) + voice(1)
+    run = folder_of(tmp_path, STARTED, *ASKED[:1], ENDED, caller=caller, agent=agent)
+    assert not found(run)
+    run = folder_of(tmp_path, STARTED, *ASKED[:2], ENDED, caller=caller, agent=agent)
+    assert not found(run)
+    assert run.measured.unanswered_turns == 0
+
+
 def test_a_late_transcript_is_told(tmp_path: Path) -> None:
     run = folder_of(
         tmp_path,
@@ -253,6 +283,25 @@ def test_nothing_in_a_call_turns_the_page_s_own_words_round(tmp_path: Path) -> N
     page = render_report(folder_of(tmp_path, STARTED, error, ENDED, transcript=half))
     assert "Error: a  [31mb" in page
     assert page.encode()
+
+
+@pytest.mark.parametrize("kept", [True, 3, {"a": 1}, "abc", None, ["a", None]])
+def test_a_summary_that_holds_no_figures_does_no_harm(tmp_path: Path, kept: object) -> None:
+    folder_of(tmp_path, STARTED, ENDED)
+    summary = {"voice_to_voice_ms": kept, "barge_in_ms": kept}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    assert render_report(read_run(tmp_path))
+
+
+@pytest.mark.parametrize("time", ["Infinity", "NaN", "1e400", "1e308"])
+def test_times_that_are_none_make_no_transcript(tmp_path: Path, time: str) -> None:
+    folder_of(tmp_path, STARTED, ENDED)
+    turn = f'{{"role": "user", "text": "a", "started_at_s": 1.0, "sound_start_s": {time}}}'
+    (tmp_path / "transcript.json").write_text(f'{{"turns": [{turn}]}}')
+    (tmp_path / "summary.json").write_text(f'{{"cost": {{"usd": {time}}}}}')
+    run = read_run(tmp_path)
+    assert run.transcript is None
+    assert render_report(run)
 
 
 def test_what_was_dropped_and_lost_is_told(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from crossfade.observability.cost import CallCost, CostLine
 from crossfade.observability.cost_use import Kind, Service
 from crossfade.observability.sound_spans import Span
 from crossfade.observability.summary import render_summary
+from crossfade.observability.summary_file import summary_json
 from crossfade.observability.tally import SessionChange, Tally, ToolTimes
 from crossfade.observability.turns import TurnMeter
 
@@ -93,6 +95,13 @@ def test_the_summary_tells_what_has_a_price_and_what_has_none(cost: CallCost, to
 def test_the_summary_fits_80_columns() -> None:
     text = rendered(voice_to_voice_ms=tuple(float(ms) for ms in range(700, 740)))
     assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_the_file_holds_the_fields_of_the_summary() -> None:
+    told = CallSummary(**SUMMARY)
+    content = summary_json(told, started_at="then", details={"model": "m"})
+    expected = {**dataclasses.asdict(told), "cost": told.cost.to_dict()}
+    assert content == {"version": 1, "started_at": "then", "details": {"model": "m"}, **expected}
 
 
 def test_the_median_of_nothing_is_nothing() -> None:

@@ -11,7 +11,9 @@ from crossfade.frames.control import (
     ErrorFrame,
     ResponseEndFrame,
     ResponseStartFrame,
+    UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
+    UserTurnCommittedFrame,
 )
 from crossfade.frames.tools import (
     AcknowledgeFrame,
@@ -21,6 +23,7 @@ from crossfade.frames.tools import (
     ToolCancelFrame,
 )
 from crossfade.observability.tally import Tally
+from crossfade.observability.unanswered import Edge
 from crossfade.providers import Profile
 from crossfade.providers.events import Handover
 
@@ -85,6 +88,18 @@ def test_a_tool_is_timed_from_its_call_to_its_result() -> None:
         1500,
         True,
     )
+
+
+def test_the_edges_of_the_callers_turns_are_kept() -> None:
+    tally = Tally()
+    tally.frame(UserStartedSpeakingFrame(), 1.0)
+    tally.frame(UserStoppedSpeakingFrame(), 2.0)
+    tally.frame(UserTurnCommittedFrame(item_id="i"), 2.5)
+    assert [(each.edge, each.at_s) for each in tally.turn_edges] == [
+        (Edge.BEGAN, 1.0),
+        (Edge.ENDED, 2.0),
+        (Edge.COMMITTED, 2.5),
+    ]
 
 
 def test_turns_interruptions_and_errors_are_counted() -> None:

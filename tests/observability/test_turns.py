@@ -15,7 +15,9 @@ from crossfade.observability.turns import (
     barge_ins,
     first_sound,
     from_recording,
+    latest_answer,
     overlaps,
+    waits_since,
 )
 
 RATE_HZ = 24_000
@@ -62,6 +64,31 @@ def test_a_short_word_that_stopped_the_agent_is_answered_too() -> None:
 
 def test_a_word_of_assent_while_the_agent_speaks_on_is_no_turn() -> None:
     assert voice_to_voice(spans((3, 3.2)), spans((2, 5), (6, 7))) == []
+
+
+def test_a_caller_waits_until_the_agent_is_heard() -> None:
+    caller, greeting = spans((3, 4)), spans((0, 2))
+    assert waits_since(caller, greeting, 4.5) == 4
+    assert waits_since(caller, spans((0, 2), (5, 6)), 4.5) is None
+    assert waits_since([], greeting, 4.5) is None
+    assert waits_since(spans((3, 4), (5, 5.1)), greeting, 4.5) == 4, "a noise is no turn"
+    assert waits_since(spans((1, 1.2)), greeting, 1.5) is None, "the agent spoke on"
+    assert waits_since(spans((1, 4)), spans((3.9, 4.2)), 4.5) is None, "the agent cut in"
+    assert waits_since(spans((1, 4)), spans((3.5, 3.6)), 4.5) == 4, "and was silent at once"
+
+
+EDGES = st.lists(st.floats(0, 100), max_size=24, unique=True).map(
+    lambda edges: spans(*zip(*[iter(sorted(edges))] * 2, strict=False))
+)
+
+
+@given(EDGES, EDGES)
+def test_the_latest_answer_is_the_last_of_all(caller: list[Span], agent: list[Span]) -> None:
+    """Each time the agent becomes audible, whatever was said before."""
+    for spoken in range(len(agent) + 1):
+        found = answers(caller, agent[:spoken])
+        last = found[-1] if found and found[-1].agent_start_s == agent[spoken - 1].start_s else None
+        assert latest_answer(caller, agent[:spoken]) == last
 
 
 def test_barge_in_counts_from_the_callers_first_sound_to_the_agents_silence() -> None:

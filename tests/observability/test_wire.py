@@ -111,6 +111,16 @@ def test_a_message_is_told_by_type_size_ids_and_body() -> None:
     }
 
 
+@pytest.mark.parametrize("content", [True, False])
+def test_pieces_of_what_a_tool_is_asked_are_left_out(content: bool) -> None:
+    message = (
+        b'{"type":"response.function_call_arguments.delta","call_id":"c","delta":"\\"planted"}'
+    )
+    fields = describe_message(message, content=content)
+    assert fields["call_id"] == "c"
+    assert fields["body"] == {"delta": "[removed]" if content else "[9 characters]"}
+
+
 def test_a_message_of_gemini_is_told_by_the_field_that_it_is_about() -> None:
     message = b'{"usageMetadata":{"totalTokenCount":3},"serverContent":{"turnComplete":true}}'
     assert describe_message(message, content=True)["type"] == "serverContent"

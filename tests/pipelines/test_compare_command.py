@@ -88,6 +88,36 @@ def test_two_calls_are_shown_side_by_side(tmp_path: Path) -> None:
         assert words in told
 
 
+def killed(path: Path) -> Path:
+    path.mkdir()
+    started = {"started_at": "2026-11-21T10:00:00+00:00", "details": {"model": "m"}}
+    usage = {"output_audio_tokens": 1000}
+    lines: list[dict[str, Any]] = [
+        {"t": 0.0, "dir": "call", "type": "call.started", **started},
+        {"t": 1.0, "dir": "frame", "type": "UserStoppedSpeakingFrame"},
+        {
+            "t": 4.0,
+            "dir": "call",
+            "type": "call.usage",
+            "service": "speech",
+            "provider": "openai",
+            "model": "gpt-realtime-2.1",
+            "usage": usage,
+        },
+    ]
+    (path / "events.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return path
+
+
+def test_a_call_that_was_killed_is_told_from_its_log(tmp_path: Path) -> None:
+    told = compare(str(written(tmp_path / "one")), str(killed(tmp_path / "two")))
+    assert "Began 2026-11-21T10:00:00 2026-11-21T10:00:00" in told
+    assert "Turns of the caller 2 1" in told
+    assert "at least $0.0640" in told
+    written(tmp_path / "three")
+    assert "2 calls" in compare(str(tmp_path), "--by", "model"), "of many, those that have ended"
+
+
 def test_arms_are_compared_over_many_calls(tmp_path: Path) -> None:
     chance = random.Random(1)
     for number in range(60):

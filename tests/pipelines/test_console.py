@@ -8,6 +8,7 @@ from rich.console import Console
 
 from crossfade.observability.cost_meter import Budget, BudgetCrossed, OnBudget
 from crossfade.observability.live_events import (
+    AnswerOverdue,
     AnswerSlow,
     AudioLost,
     Continued,
@@ -54,6 +55,10 @@ def continued(
         (
             AnswerSlow(at_s=1.0, voice_to_voice_ms=2000, hop="model", took_ms=1400, budget_ms=800),
             "1.0s slow answer: model took 1400 ms, may take 800",
+        ),
+        (
+            AnswerOverdue(at_s=1.0, waited_ms=1600.0, hop="model"),
+            "1.0s no answer after 1600 ms: still waiting for model",
         ),
         (
             RateMismatched(at_s=1.0, declared_hz=16_000, likely_hz=48_000),

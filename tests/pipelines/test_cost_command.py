@@ -23,11 +23,12 @@ def cost(*arguments: str, code: int = 0) -> str:
     return " ".join(result.output.split())
 
 
-def folder(path: Path, *uses: Mapping[str, Any]) -> str:
+def folder(path: Path, *uses: Mapping[str, Any], ended: bool = True) -> str:
     path.mkdir(parents=True)
     started = {"type": "call.started", "started_at": "2026-11-21T10:00:00+00:00", "details": {}}
     lines: list[Mapping[str, Any]] = [started]
     lines += [{"type": "call.usage", **use} for use in uses]
+    lines += [{"type": "call.ended", "duration_s": 9.0, "dropped": {}}] * ended
     text = "\n".join(json.dumps({"t": 0, "dir": "call", **line}) for line in lines)
     (path / "events.jsonl").write_text(text)
     return str(path)
@@ -62,6 +63,15 @@ def test_many_calls_are_told_and_added_up(tmp_path: Path) -> None:
     for name in ("a", "b"):
         folder(tmp_path / "runs" / name, SPOKEN)
     assert "2 calls $0.1280" in cost(str(tmp_path / "runs"))
+
+
+def test_a_call_that_was_killed_costs_at_least_so_much(tmp_path: Path) -> None:
+    path = folder(tmp_path / "runs" / "a", SPOKEN, ended=False)
+    assert "in all at least $0.0640" in cost(path)
+    folder(tmp_path / "runs" / "b", SPOKEN)
+    told = cost(str(tmp_path / "runs"))
+    assert "2 calls at least $0.1280" in told
+    assert told.count("at least") == 2
 
 
 def test_what_cannot_be_priced_is_one_line(tmp_path: Path) -> None:

@@ -119,6 +119,17 @@ def test_the_store_is_opened_and_its_password_is_not_shown(tmp_path: Path) -> No
     assert "geheim" not in found.said
 
 
+def test_a_store_that_cannot_be_made_is_told_of(tmp_path: Path) -> None:
+    (found,) = doctor_services.store(str(tmp_path / "a" / "b" / "new.db"))
+    assert found.state is State.OK
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file" / "new.db", Path("/proc/x/new.db")):
+        (found,) = doctor_services.store(str(place))
+        assert (found.state, "cannot be made" in found.said) == (State.BAD, True)
+        assert found.cure
+
+
 def test_a_provider_that_cannot_be_reached_is_told_of_with_a_cure() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from crossfade.cli import app
 from crossfade.emulators.openai import OpenAIEmulator
+from crossfade.errors import SettingsError
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.realtime
@@ -176,6 +177,45 @@ def test_a_recording_may_be_flac_and_the_answer_is_written_nevertheless(
     sides, _ = soundfile.read(recording)
     samples, _ = soundfile.read(tmp_path / "answer.wav")
     assert np.array_equal(samples, sides[:, 1])
+
+
+def test_without_content_neither_words_nor_sound_are_kept(
+    emulator_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "right")
+    monkeypatch.setenv("CI", "1")
+    question = str(ROOT / "examples" / "audio" / "greeting.wav")
+    arguments = ["native", "--no-content", "--input", question, "--base-url", emulator_url]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "hello there" in result.output
+    written = [path for path in Path("runs").rglob("*") if path.is_file()]
+    kept = {"events.jsonl", "transcript.json", "transcript.vtt", "summary.json"}
+    assert {path.name for path in written} == kept
+    assert not [path for path in written if b"hello there" in path.read_bytes()]
+
+
+def test_a_disk_that_takes_no_record_ends_the_command_and_leaves_no_folder(
+    emulator_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise SettingsError("no room for recording.wav")
+
+    monkeypatch.setenv("OPENAI_API_KEY", "right")
+    monkeypatch.setattr("crossfade.observability.call.Recorder", full)
+    question = str(ROOT / "examples" / "audio" / "greeting.wav")
+    result = CliRunner().invoke(app, ["native", "--input", question, "--base-url", emulator_url])
+    assert result.exit_code == 2
+    assert "no room" in result.output
+    assert not list(Path("runs").iterdir())
+
+
+@pytest.mark.parametrize("command", ["native", "cascaded"])
+@pytest.mark.parametrize("option", ["--capture", "--output=answer.wav"])
+def test_what_is_said_is_not_kept_without_content(command: str, option: str) -> None:
+    told = refused(command, "--demo", "--no-content", option)
+    assert option.partition("=")[0] in told
+    assert "--no-content" in told
 
 
 def test_an_output_that_cannot_be_written_is_told_before_the_call() -> None:

@@ -53,6 +53,12 @@ def test_what_is_no_name_is_refused(name: str) -> None:
         names_of(name)
 
 
+@pytest.mark.parametrize("name", ["test_p", "Test room", "testing"])
+def test_what_pytest_takes_for_a_test_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="pytest"):
+        names_of(name)
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [

@@ -201,6 +201,68 @@ def test_a_browser_shows_the_servers_token_by_the_keyboard_alone(
     asyncio.run(scenario())
 
 
+@pytest.mark.realtime
+@needs_browser
+def test_a_call_that_cannot_begin_says_why_at_once(tmp_path: Path) -> None:
+    """And is not begun again but by its button, which helps when the provider is back."""
+
+    async def scenario() -> None:
+        from playwright.async_api import expect
+
+        async with (
+            OpenAIEmulator(scripted(tmp_path, SCENARIO), api_keys=["right"]) as emulator,
+            serving(tmp_path, emulator, api_key="wrong") as bad,
+            serving(tmp_path, emulator, api_key="right") as good,
+            Network().to(bad.url) as address,
+            browser(microphone(tmp_path / "voice.wav", SAID)) as chromium,
+        ):
+            page = await chromium.new_page()
+            lines: list[object] = []
+            page.on("websocket", lambda line: lines.append(line))
+            await page.goto(address)
+            await page.get_by_role("button", name="Start the call").click()
+            problem, status = page.locator("#problem"), page.locator("#status")
+            await expect(problem).to_contain_text("does not accept the server's key", timeout=3000)
+            await expect(status).to_have_text("Not in a call")
+            await asyncio.sleep(2)
+            assert len(lines) == 1
+            await page.goto("http" + good.url.removeprefix("ws").removesuffix("ws"))
+            await page.get_by_role("button", name="Start").click()
+            await expect(status).to_have_text("In a call")
+            await expect(problem).to_be_hidden()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.realtime
+@needs_browser
+def test_a_page_that_waits_for_a_server_says_why(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        from playwright.async_api import expect
+
+        async with (
+            OpenAIEmulator(scripted(tmp_path, SCENARIO)) as emulator,
+            serving(tmp_path, emulator, most_calls=1) as server,
+            browser(microphone(tmp_path / "voice.wav", SAID)) as chromium,
+        ):
+            address = "http" + server.url.removeprefix("ws").removesuffix("ws")
+            first, second = await chromium.new_page(), await chromium.new_page()
+            for page in (first, second):
+                await page.goto(address)
+            # As if the last place had been taken just after the page had asked.
+            await second.route("**/session", lambda route: route.fulfill(json={"access": None}))
+            await first.get_by_role("button", name="Start the call").click()
+            await expect(first.locator("#status")).to_have_text("In a call")
+            await second.get_by_role("button", name="Start the call").click()
+            await expect(second.locator("#problem")).to_contain_text("as many calls as it takes")
+            await expect(second.locator("#status")).to_have_text("Connecting")
+            await first.get_by_role("button", name="Hang up").click()
+            await expect(second.locator("#status")).to_have_text("In a call")
+            await expect(second.locator("#problem")).to_be_hidden()
+
+    asyncio.run(scenario())
+
+
 MEDIAN = """() => {
     const figures = document.querySelector("turn-figures");
     figures.clear();

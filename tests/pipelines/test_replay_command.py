@@ -50,6 +50,22 @@ def test_without_a_capture_it_says_so_and_ends_with_2(tmp_path: Path) -> None:
     assert "holds no capture" in said
 
 
+@pytest.mark.parametrize("held", ["events.jsonl", "capture.jsonl"])
+def test_the_record_of_a_call_is_not_replaced(folder: Path, tmp_path: Path, held: str) -> None:
+    (tmp_path / held).write_text("kept")
+    code, said = invoked(str(folder), "--keep", str(tmp_path))
+    assert code == 2
+    assert "holds the record of a call" in said
+    assert len(said.strip().splitlines()) == 1
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(held, "kept")]
+
+
+def test_a_call_is_not_replaced_by_its_own_replay(folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert invoked(str(folder), "--keep", str(folder))[0] == 2
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_a_call_can_be_watched_at_another_speed(folder: Path) -> None:
     code, said = invoked(str(folder), "--speed", "20", "--tools", f"{__name__}:TOOLS")
     assert code == 2

@@ -200,9 +200,30 @@ def test_who_may_call_by_webrtc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
                 assert (await stranger.ask("POST", stranger.offers, offer))[0] == 403
                 # A call's token is nobody's but its own.
                 other = {**offer, "pc_id": f"{page.pc_id}x", "restart_pc": True}
-                assert (await stranger.ask("POST", stranger.offers, other))[0] == 400
+                assert (await stranger.ask("POST", stranger.offers, other))[0] == 403
                 late = {"pc_id": "v2.unknown", "candidates": []}
                 assert (await stranger.ask("PATCH", "/api/offer", late))[0] == 404
+
+    asyncio.run(scenario())
+
+
+def test_no_connection_is_made_for_a_forged_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(*args: object) -> None:
+        raise AssertionError("a connection was made")
+
+    monkeypatch.setattr("crossfade.pipelines.serve_webrtc.WebRtcLine", made)
+
+    async def scenario() -> None:
+        async with (
+            OpenAIEmulator(scripted(tmp_path, SCENARIO)) as emulator,
+            serving(tmp_path, emulator) as server,
+        ):
+            offer = {"sdp": "v=0\r\n", "type": "offer", "pc_id": "forged"}
+            status, told, _ = await Door(server.url).ask("POST", "/api/offer", offer)
+            assert status == 403
+            assert "token" in told["info"]
 
     asyncio.run(scenario())
 
@@ -234,7 +255,7 @@ def test_offers_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
                     assert "xxxx" not in told["info"]
                     assert "yyyy" not in told["info"]
             assert (await door.ask("POST", "/api/offer", b"x" * 70_000))[0] == 413
-        assert not (tmp_path / "runs").exists()
+        assert not list((tmp_path / "runs").glob("*"))
 
     asyncio.run(scenario())
 

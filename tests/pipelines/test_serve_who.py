@@ -60,6 +60,50 @@ def test_a_server_with_a_public_address_needs_a_token(monkeypatch: pytest.Monkey
     assert not server_access(settings).needed
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--transfer-to", "sales"),
+        ("--transfer-to", "sales="),
+        ("--transfer-to", "=+15550123"),
+        ("--transfer-to", "sales=tomorrow"),
+        ("--public-url", "calls.example.org"),
+        ("--public-url", "https://["),
+        ("--public-url", "https://"),
+        ("--public-url", "wss://calls.example.org"),
+        ("--public-url", "https://calls.example.org:99999"),
+        ("--public-url", "https://calls.example.org?a=b"),
+    ],
+)
+def test_what_phones_need_is_checked_without_any(
+    option: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+    ran = CliRunner().invoke(
+        app, ["serve", "--base-url", "ws://127.0.0.1:9", "--store", "none", *option]
+    )
+    assert ran.exit_code == 2
+    (line,) = ran.output.splitlines()
+    assert line.startswith("error: ")
+    assert "+15551234567" in line or "https://calls.example.org" in line
+
+
+def test_an_address_may_stand_in_brackets() -> None:
+    settings = ServeSettings(host="[::1]")
+    assert settings.host == "::1"
+    assert settings.on_loopback
+    assert settings.base == "ws://[::1]"
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "a]b"])
+def test_a_host_that_is_none_is_told_in_a_line(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+    option = ["serve", "--base-url", "ws://127.0.0.1:9", "--store", "none", "--host", host]
+    ran = CliRunner().invoke(app, option)
+    assert ran.exit_code == 2
+    assert "error: " in ran.output
+
+
 def test_a_token_that_can_be_guessed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, f"{TOKEN},short")
     ran = CliRunner().invoke(app, ["serve", "--base-url", "ws://127.0.0.1:9", "--store", "none"])

@@ -46,6 +46,12 @@ def test_by_default_a_server_captures_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob(CAPTURE))
 
 
+def test_a_server_without_content_captures_nothing_either() -> None:
+    result = CliRunner().invoke(app, ["serve", "--no-content", "--capture"])
+    assert result.exit_code == 2
+    assert "--capture" in result.output
+
+
 def test_a_server_records_as_flac_where_it_is_told_to(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["serve", "--help"], env={"COLUMNS": "200"})
     assert "--flac" in result.output

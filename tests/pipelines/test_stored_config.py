@@ -19,6 +19,11 @@ KEPT = (
     ("text", "kept"),
     [
         ("Use sk-abcdefghijklmnop for it.", "Use [removed] for it."),
+        ("Keys:\nsk-abcdefghijklmnop\tgsk_abcdefghijklmnop", "Keys:\n[removed]\t[removed]"),
+        (
+            "Ask wss://host/x?n=1&api-key=hunter2&m=2.",
+            "Ask wss://host/x?n=1&api-key=[removed]&m=2.",
+        ),
         ("password=hunter2.", "password=[removed]"),
         ("DB_PASSWORD = hunter2, and go on", "DB_PASSWORD = [removed], and go on"),
         ('{"secret": "two words"}', '{"secret": [removed]}'),

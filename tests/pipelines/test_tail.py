@@ -61,6 +61,25 @@ def test_it_is_followed_until_it_is_closed(tmp_path: Path) -> None:
     reader.close()
 
 
+def test_a_log_that_does_not_go_on_is_told_once(tmp_path: Path) -> None:
+    path = log_in(tmp_path, line("A"))
+    waits = 0
+    told: list[int] = []
+
+    def wait(_: float) -> None:
+        nonlocal waits
+        waits += 1
+        if waits in (10, 60):
+            with path.open("a") as file:
+                file.write(line("B") if waits == 10 else CLOSED)
+
+    reader = LogReader(path)
+    seen = follow(reader, wait, every_s=0.5, quiet=lambda: told.append(waits))
+    assert [each["type"] for each in seen] == ["A", "B", "log.closed"]
+    assert told == [30]
+    reader.close()
+
+
 def test_the_newest_call_of_a_folder_is_found(tmp_path: Path) -> None:
     older, newer = log_in(tmp_path / "1", CLOSED), log_in(tmp_path / "2", CLOSED)
     assert find_log(tmp_path) == newer

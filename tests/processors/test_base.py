@@ -265,6 +265,26 @@ def test_frames_go_past_who_does_not_hear_them(direction: FrameDirection) -> Non
     run(scenario())
 
 
+def test_who_acts_by_a_class_beside_ours_hears_everything() -> None:
+    class Acting:
+        def note(self, frame: Frame, direction: FrameDirection) -> None:
+            seen.append(type(frame))
+
+    class Mixed(Acting, Picky):
+        pass
+
+    seen = list[type[Frame]]()
+
+    async def scenario() -> None:
+        async with running(Mixed()) as chain:
+            await chain.down(TextFrame("word"))
+            await settled()
+        assert TextFrame in seen
+
+    assert Mixed.hears is None
+    run(scenario())
+
+
 def test_what_is_emitted_is_not_overtaken_by_what_goes_past() -> None:
     async def scenario() -> None:
         picky = Picky()
@@ -291,6 +311,54 @@ def test_who_asks_about_a_processors_frames_is_told_of_all() -> None:
             await chain.down(frame)
             await settled()
             assert frame in told
+
+    run(scenario())
+
+
+class Hushed(Processor):
+    """Counts how often it is told to fall silent."""
+
+    hears = ()
+    times = 0
+
+    def fall_silent(self) -> None:
+        self.times += 1
+
+
+class Keeping(Processor):
+    """May keep what it hears."""
+
+    async def forward(self, frame: Frame, direction: FrameDirection) -> None:
+        if not isinstance(frame, InterruptionFrame):
+            await self.push_frame(frame, direction)
+
+
+class Deaf(Keeping):
+    """Hears something else."""
+
+    hears = (UserTurnCommittedFrame,)
+
+
+class Passing(Processor):
+    """Acts, and passes on."""
+
+    hears = passes_on = (InterruptionFrame,)
+
+    async def forward(self, frame: Frame, direction: FrameDirection) -> None:
+        await self.push_frame(frame, direction)
+
+
+@pytest.mark.parametrize(
+    ("between", "times"), [(Idle, 1), (Deaf, 1), (Passing, 1), (Keeping, 0), (Queued, 0)]
+)
+def test_a_hush_goes_as_far_as_the_frame_behind_it_surely_does(
+    between: type[FrameProcessor], times: int
+) -> None:
+    async def scenario() -> None:
+        near, far = Hushed(), Hushed()
+        async with running(near, between(), far) as chain:
+            chain.first.hush(InterruptionFrame)
+            assert (near.times, far.times) == (1, times)
 
     run(scenario())
 

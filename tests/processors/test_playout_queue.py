@@ -26,7 +26,7 @@ from crossfade.frames.control import (
 )
 from crossfade.processors.metronome import SLOT_S
 from crossfade.processors.playout import Playout
-from crossfade.processors.playout_queue import PlayoutQueue
+from crossfade.processors.playout_queue import HUSH_LIMIT_S, PlayoutQueue
 from crossfade.processors.playout_tracker import PlayoutTracker
 from crossfade.transports.paced_output import PacedOutput
 from tests.clock import run
@@ -97,6 +97,7 @@ def playing(
 @given(fill=st.integers(0, 60), wait_ms=st.integers(0, 520))
 @example(fill=0, wait_ms=0)
 @example(fill=30, wait_ms=100)
+@example(fill=1, wait_ms=55)
 @settings(max_examples=12, deadline=None)
 def test_at_most_40_ms_are_written_after_25_frames_and_an_interruption_in_one_loop_turn(
     kind: type[Line | StockLine], fill: int, wait_ms: int
@@ -383,3 +384,57 @@ def test_the_end_of_a_held_call_waits_for_the_resume(kind: type[Line | StockLine
         assert len(chain.last.audio) == 50
 
     run(scenario(), timeout_s=60)
+
+
+def test_nothing_is_written_after_a_hush_and_the_interruption_behind_it_empties_the_queue() -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with running(*playing(line)) as chain:
+            for _ in range(50):
+                chain.speak(FRAME)
+            await asyncio.sleep(0.2)
+            before_ms = line.written_ms
+            chain.first.hush(InterruptionFrame)
+            chain.speak(FRAME)
+            await asyncio.sleep(0.2)
+            assert line.written_ms == before_ms
+            await chain.down(InterruptionFrame())
+            chain.speak(FRAME, "new")
+            await asyncio.sleep(0.2)
+            assert line.written_ms == before_ms + 20
+
+    run(scenario())
+
+
+def test_a_hold_behind_a_hush_is_ended_by_nothing_but_a_resume() -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with running(*playing(line)) as chain:
+            for _ in range(50):
+                chain.speak(FRAME)
+            chain.first.hush(PlayoutHoldFrame)
+            await chain.down(PlayoutHoldFrame())
+            before_ms = line.written_ms
+            await asyncio.sleep(2 * HUSH_LIMIT_S)
+            assert line.written_ms == before_ms
+            await chain.down(PlayoutResumeFrame())
+            await asyncio.sleep(0.1)
+            assert line.written_ms > before_ms
+
+    run(scenario())
+
+
+def test_speech_goes_on_where_a_hush_was_for_nothing() -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with running(*playing(line)) as chain:
+            for _ in range(50):
+                chain.speak(FRAME)
+            chain.first.hush(InterruptionFrame)
+            before_ms = line.written_ms
+            await asyncio.sleep(HUSH_LIMIT_S - 0.1)
+            assert line.written_ms == before_ms
+            await asyncio.sleep(2)
+            assert line.written_ms == 1000
+
+    run(scenario())

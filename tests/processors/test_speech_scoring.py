@@ -32,7 +32,7 @@ from crossfade.processors.speech_scoring import (
 from tests.clock import run
 
 WEATHER = Path(__file__).parents[2] / "examples" / "audio" / "weather_tokyo.wav"
-LOUD = to_pcm(np.full(WINDOW_SAMPLES, 0.1))
+LOUD = to_pcm(np.tile((0.1, -0.1), WINDOW_SAMPLES // 2))
 QUIET = bytes(WINDOW_BYTES)
 
 

@@ -24,7 +24,7 @@ from crossfade.frames.control import (
     VADUserStoppedSpeakingFrame,
 )
 from crossfade.frames.text import UserPartialTranscriptFrame, UserTranscriptFrame
-from crossfade.processors.base import DOWNSTREAM, UPSTREAM
+from crossfade.processors.base import DOWNSTREAM, UPSTREAM, FrameDirection, Processor
 from crossfade.processors.turn_taking import HOLD_LIMIT_S, TurnOwner, TurnTaking
 from tests.clock import run
 from tests.processors.chain import Chain, running, settled
@@ -48,6 +48,25 @@ def made(chain: Chain) -> list[str]:
     ]
     assert up == down
     return up
+
+
+class Ear(Processor):
+    """Keeps what silences it, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+        self.hushed = False
+
+    def fall_silent(self) -> None:
+        self.told.append("hush")
+        self.hushed = True
+
+    def note(self, frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, MADE) and direction is DOWNSTREAM:
+            self.told.append(type(frame).__name__)
+            if isinstance(frame, InterruptionFrame | PlayoutHoldFrame):
+                self.hushed = False
 
 
 async def say(chain: Chain, frame: Frame) -> None:
@@ -81,6 +100,20 @@ def test_the_owner_makes_turns_and_the_same_frames_result(owner: TurnOwner) -> N
             await say(chain, stop())
             held = [HOLD] if owner is TurnOwner.LOCAL else []
             assert made(chain) == [*held, *TURN, "UserStoppedSpeakingFrame"]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("owner", TurnOwner)
+def test_the_agent_falls_silent_before_anybody_is_told_why(owner: TurnOwner) -> None:
+    async def scenario() -> None:
+        ear = Ear()
+        async with running(TurnTaking(owner), ear) as chain:
+            await say(chain, BotStartedSpeakingFrame())
+            await say(chain, VADUserStartedSpeakingFrame())
+            await say(chain, OWNERS[owner][0]())
+            await say(chain, SpeechConfirmedFrame())
+        assert ear.told[:5] == ["hush", HOLD, "hush", *TURN]
 
     run(scenario())
 
@@ -242,7 +275,8 @@ def test_two_tasks_inside_it_never_leave_a_hold_that_nothing_ends(
     """The microphone's and the provider's frames come in tasks of their own."""
 
     async def scenario() -> None:
-        async with running(TurnTaking(owner)) as chain:
+        ear = Ear()
+        async with running(TurnTaking(owner), ear) as chain:
             await say(chain, BotStartedSpeakingFrame())
 
             async def act(kinds: list[type[Frame]]) -> None:
@@ -272,5 +306,6 @@ def test_two_tasks_inside_it_never_leave_a_hold_that_nothing_ends(
                         assert speaking
                         speaking = False
             assert not held
+            assert not ear.hushed
 
     run(scenario())

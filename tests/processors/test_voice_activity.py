@@ -69,7 +69,7 @@ class Loudness:
         return float(window[0] > 0)
 
 
-LOUD = to_pcm(np.full(320, 0.1))
+LOUD = to_pcm(np.tile((0.1, -0.1), 160))
 QUIET = bytes(640)
 
 

@@ -32,3 +32,7 @@ def test_what_is_no_websocket_address_is_refused(url: str) -> None:
 def test_loopback() -> None:
     urls = ["ws://127.0.0.1:1", "ws://localhost", "ws://[::1]", "ws://example.com", "ws://10.0.0.1"]
     assert [is_loopback(url) for url in urls] == [True, True, True, False, False]
+
+
+def test_what_is_no_address_is_no_loopback() -> None:
+    assert not any(map(is_loopback, ["ws://[[::1]]", "https://[", "ws://", ""]))

@@ -13,7 +13,10 @@ from websockets.http11 import Request
 
 from crossfade.transports.client_socket import (
     CLOSE_S,
+    MOST_PARTS_A_SECOND,
+    MOST_PARTS_AT_ONCE,
     MOST_UNREAD_BYTES,
+    MOST_UNREAD_MESSAGES,
     OPEN_S,
     PING_S,
     ClientSocket,
@@ -102,6 +105,44 @@ def test_a_flood_before_the_call_is_ready_ends_the_line() -> None:
             with contextlib.suppress(ConnectionClosed):
                 for _ in range(2 * MOST_UNREAD_BYTES // 2**18):
                     await client.send(bytes(2**18))
+            await client.wait_closed()
+            assert client.close_code == CloseCode.MALFORMED
+            await server.wait_closed()
+
+    run(scenario())
+
+
+def test_a_flood_of_empty_messages_before_the_call_is_ready_ends_the_line() -> None:
+    async def scenario() -> None:
+        async with lines() as (client, server):
+            client.transport.write(b"\x82\x80\0\0\0\0" * (MOST_UNREAD_MESSAGES + 1))
+            await client.wait_closed()
+            assert client.close_code == CloseCode.MALFORMED
+            await server.wait_closed()
+            assert not server._messages
+
+    run(scenario())
+
+
+PARTS = {
+    "ping": b"\x89\x80\0\0\0\0",
+    "pong": b"\x8a\x80\0\0\0\0",
+    "part": b"\x00\x80\0\0\0\0",
+}
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_who_sends_signs_of_life_or_parts_without_end_is_sent_away(part: bytes) -> None:
+    async def scenario() -> None:
+        async with lines() as (client, server):
+            server.deliver_to(lambda message, text: None)
+            client.transport.write(b"\x02\x80\0\0\0\0" + part * (MOST_PARTS_AT_ONCE - 1))
+            await asyncio.sleep(1)
+            assert server.is_open
+            client.transport.write(part * MOST_PARTS_A_SECOND)
+            await asyncio.sleep(0.1)
+            assert server.is_open
+            client.transport.write(part * MOST_PARTS_AT_ONCE)
             await client.wait_closed()
             assert client.close_code == CloseCode.MALFORMED
             await server.wait_closed()
@@ -206,6 +247,20 @@ def test_the_close_is_waited_for_but_not_long() -> None:
             began_s = asyncio.get_running_loop().time()
             await server.close(CloseCode.OVER)
             assert asyncio.get_running_loop().time() - began_s == pytest.approx(CLOSE_S, abs=0.1)
+            client.transport.abort()
+
+    run(scenario())
+
+
+def test_who_goes_on_sending_signs_of_life_does_not_put_off_the_end() -> None:
+    async def scenario() -> None:
+        async with lines() as (client, server):
+            client.transport.pause_reading()
+            server.close_soon(CloseCode.OVER)
+            async with asyncio.timeout(CLOSE_S + 0.5):
+                while server.is_open or not server._gone.is_set():
+                    client.transport.write(PARTS["ping"])
+                    await asyncio.sleep(CLOSE_S / 4)
             client.transport.abort()
 
     run(scenario())

@@ -12,7 +12,12 @@ from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
 from crossfade.audio.sound_file import Sound
-from crossfade.frames.audio import OutputAudioRawFrame, TTSStartedFrame, TTSStoppedFrame
+from crossfade.frames.audio import (
+    OutputAudioRawFrame,
+    SpeechPlayedFrame,
+    TTSStartedFrame,
+    TTSStoppedFrame,
+)
 from crossfade.frames.control import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -22,6 +27,7 @@ from crossfade.frames.control import (
 from crossfade.processors.base import DOWNSTREAM, UPSTREAM
 from crossfade.processors.playout import Playout
 from crossfade.processors.playout_queue import PlayoutQueue
+from crossfade.processors.playout_tracker import PlayoutTracker
 from crossfade.transports.output import OutputTransport
 from crossfade.transports.paced_output import PacedOutput
 from crossfade.transports.script import AfterSilence, Line, Script
@@ -99,6 +105,40 @@ def test_a_chunk_is_written_at_once_and_passed_on_when_it_was_heard() -> None:
             assert len(chain.last.audio) == 2
 
     run(scenario())
+
+
+def test_an_interruption_is_told_what_was_heard_by_then() -> None:
+    async def interrupted(after_s: float) -> None:
+        playout = Playout(rate_hz=RATE_HZ)
+        line = Timed(rate_hz=RATE_HZ)
+        async with running(PlayoutQueue(playout), line, PlayoutTracker(playout)) as chain:
+            for _ in range(50):
+                chain.speak(FRAME)
+            await asyncio.sleep(after_s)
+            heard_ms = (asyncio.get_running_loop().time() - line.written_s[0]) * 1000
+            await chain.down(InterruptionFrame())
+            await settled()
+            (told,) = chain.first.frames(SpeechPlayedFrame)
+            assert heard_ms - 20.1 < told.items[0].played_ms < heard_ms + 0.1
+
+    async def scenario() -> None:
+        # Each call of a loop has beats of its own.
+        for number in range(20):
+            await asyncio.sleep(0.0037 * number)
+            await interrupted(0.2 + 0.0023 * number)
+
+    run(scenario())
+
+
+class Timed(OutputTransport):
+    """Notes when each chunk is written."""
+
+    def __init__(self, *, rate_hz: int) -> None:
+        super().__init__(rate_hz=rate_hz)
+        self.written_s: list[float] = []
+
+    def write_audio(self, frame: OutputAudioRawFrame) -> None:
+        self.written_s.append(asyncio.get_running_loop().time())
 
 
 def test_audio_at_another_rate_is_refused_by_name() -> None:

@@ -14,7 +14,12 @@ from crossfade.frames.control import (
 )
 from crossfade.frames.text import SpokenTextFrame, TextType, UserTranscriptFrame
 from crossfade.processors.voice_activity import VoiceActivity
-from crossfade.transports.websocket import WebSocketTransport
+from crossfade.transports.websocket import (
+    LEAST_SOUND_SAMPLES,
+    MOST_MESSAGES_A_SECOND,
+    MOST_MESSAGES_AT_ONCE,
+    WebSocketTransport,
+)
 from crossfade.transports.websocket_client import CallClient
 from crossfade.transports.websocket_messages import CloseCode, write_message
 from tests.clock import run
@@ -155,6 +160,28 @@ def test_a_minute_of_sound_that_waits_is_the_most() -> None:
                 served.transport._input.take(tone(20_000))
             with pytest.raises(CallerError, match="faster"):
                 served.transport._input.take(tone(20_000))
+
+    run(scenario())
+
+
+def test_who_sends_sound_much_faster_than_it_sounds_is_sent_away() -> None:
+    """Also if it can be heard so fast."""
+
+    async def scenario() -> None:
+        async with line() as served, CallClient([served.url]) as client:
+            await client.attached()
+            began_s = asyncio.get_running_loop().time()
+            for _ in range(60):
+                for _ in range(10):
+                    await client.send_raw(tone(300))
+                await asyncio.sleep(1)
+                if client.close_code is not None:
+                    break
+            with pytest.raises(ConnectionLost, match="faster"):
+                await client.over()
+            # Four seconds come in each, with the client's own: a minute is too early after twenty.
+            assert 18 < asyncio.get_running_loop().time() - began_s < 25
+            assert served.transport.taken_samples < 120 * 16000
 
     run(scenario())
 
@@ -339,6 +366,65 @@ def test_nonsense_ends_the_line_and_not_the_call(nonsense: str | bytes) -> None:
             assert lost.value.close_code == CloseCode.MALFORMED
             async with CallClient([served.url]) as other:
                 await other.attached()
+
+    run(scenario())
+
+
+FLOODS = {
+    "unknown": '{"type": "unknown"}',
+    "ping": '{"type": "ping"}',
+    "microphone": '{"type": "microphone", "from_sample": 0}',
+    "played": '{"type": "played", "stream": 1, "samples": 0}',
+    "empty": b"",
+    "short": bytes(2 * LEAST_SOUND_SAMPLES - 2),
+}
+
+
+@pytest.mark.parametrize("message", FLOODS.values(), ids=FLOODS)
+def test_who_sends_messages_without_end_is_sent_away(message: str | bytes) -> None:
+    async def scenario() -> None:
+        async with line() as served, CallClient([served.url]) as client:
+            await client.attached()
+            for _ in range(MOST_MESSAGES_AT_ONCE + 50):
+                await client.send_raw(message)
+            with pytest.raises(ConnectionLost, match="messages a second") as lost:
+                await client.over()
+            assert lost.value.close_code == CloseCode.MALFORMED
+            async with CallClient([served.url]) as other:
+                await other.attached()
+
+    run(scenario())
+
+
+def test_who_sends_what_was_heard_before_without_end_is_sent_away() -> None:
+    async def scenario() -> None:
+        async with line() as served, CallClient([served.url]) as client:
+            await client.attached()
+            client.speak(tone(1000))
+            await asyncio.sleep(1.5)
+            heard = served.transport.received_samples
+            for _ in range(MOST_MESSAGES_AT_ONCE // 20 + 5):
+                await client.send_raw('{"type": "microphone", "from_sample": 0}')
+                for _ in range(20):
+                    await client.send_raw(bytes(320))
+            with pytest.raises(ConnectionLost, match="messages a second"):
+                await client.over()
+            assert served.transport.received_samples - heard < 16000
+
+    run(scenario())
+
+
+def test_who_reports_plays_and_speaks_in_haste_stays() -> None:
+    async def scenario() -> None:
+        async with line() as served, CallClient([served.url]) as client:
+            await client.attached()
+            for _ in range(20):
+                for _ in range(MOST_MESSAGES_A_SECOND // 2):
+                    await client.send_raw('{"type": "ping"}')
+                client.speak(tone(1000))
+                await asyncio.sleep(1)
+            assert client.attachments == 1
+            assert client.close_code is None
 
     run(scenario())
 

@@ -55,6 +55,9 @@ from crossfade.transports.websocket_messages import (
         ({"type": "ping"}, Ping()),
         ({"type": "hello", "access": "a", "details": True}, Hello(access="a", details=True)),
         ({"type": "hello", "caller": "ada"}, Hello(caller="ada")),
+        ({"type": "hello", "call_id": "room 12, Zoë"}, Hello(call_id="room 12, Zoë")),
+        ({"type": "hello", "call_id": "x" * 128}, Hello(call_id="x" * 128)),
+        ({"type": "hello", "call_id": ""}, Hello()),
         ({"type": "text", "text": "hi"}, Written(text="hi")),
         (
             {"type": "image", "mime": "image/png", "data": "iVBORw0KGgo="},
@@ -79,6 +82,14 @@ def test_messages(content: dict[str, Any], message: object) -> None:
         {"type": "hello", "input_rate_hz": 44100},
         {"type": "hello", "token": 5},
         {"type": "hello", "token": "x" * 5000},
+        {"type": "hello", "call_id": "x" * 129},
+        {"type": "hello", "call_id": "a\0b"},
+        {"type": "hello", "call_id": "a\nb"},
+        {"type": "hello", "call_id": "\x1b[31mred"},
+        {"type": "hello", "call_id": "a\u202eb"},
+        {"type": "hello", "call_id": " "},
+        {"type": "hello", "call_id": " a"},
+        {"type": "hello", "call_id": 5},
         {"type": "hello", "heard": []},
         {"type": "hello", "heard": {"stream": 1}},
         {"type": "microphone", "from_sample": -1},
@@ -112,7 +123,7 @@ KINDS = st.sampled_from(
     ["hello", "microphone", "played", "bye", "ping", "text", "image", "key", "node", "other"]
 )
 FIELDS = st.sampled_from(
-    ["stream", "samples", "heard", "token", "text", "mime", "data", "key", "name"]
+    ["stream", "samples", "heard", "token", "text", "mime", "data", "key", "name", "call_id"]
 )
 
 

@@ -1,8 +1,10 @@
 """Much sound at once is heard in many turns of the loop, each caller's in order."""
 
 import asyncio
+from collections.abc import Callable
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,5 +61,34 @@ def test_who_is_in_time_is_heard_at_once() -> None:
             for _ in range(FRAMES_A_TURN):
                 assert Caller(turns, 1, now).heard_in == [turn]
             await asyncio.sleep(0)
+
+    run(scenario())
+
+
+def test_a_turn_is_asked_for_only_where_it_is_soon_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        asked: list[Callable[..., object]] = []
+        turns = SoundTurns(loop)
+        monkeypatch.setattr(loop, "call_soon", asked.append)
+        for number in range(FRAMES_A_TURN // 2 - 1):
+            assert Caller(turns, 1, [number]).heard_in == [number]
+        assert not asked
+        for number in range(3):
+            assert Caller(turns, 1, [number]).heard_in == [number]
+        assert len(asked) == 1
+        monkeypatch.undo()
+
+    run(scenario())
+
+
+def test_who_has_left_may_come_again() -> None:
+    async def scenario() -> None:
+        turns = SoundTurns(asyncio.get_running_loop())
+        step = lambda: False  # noqa: E731
+        assert turns.room(step)
+        assert not turns.room(step)
+        turns.leave(step)
+        assert turns.room(step)
 
     run(scenario())
