@@ -12,7 +12,7 @@ from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 FRAMES_A_TURN = 16
-"""Of 20 ms, heard within 3 ms or so. A server in good time has a few in each turn."""
+"""Of 20 ms and of those that wait, heard within 3 ms or so."""
 _ASK_AT = FRAMES_A_TURN // 2
 """From so many on, a turn is asked for in which to begin anew: each costs the loop a round of its
 own, and they may be of turns that are long over."""
@@ -24,8 +24,8 @@ Step = Callable[[], bool]
 class SoundTurns:
     """Shares the turns of an event loop among those that have sound to be heard.
 
-    What does not find room in a turn waits for the next ones, in which timers and other sockets
-    have their part too; who waits gets a frame after the other, each call in its turn. How much
+    A call hears one frame at once, and the rest in the next turns, in which timers and other
+    sockets have their part too; who waits gets a frame after the other, each call in its turn. How much
     waits is bounded by whoever waits.
 
     Args:
@@ -34,20 +34,18 @@ class SoundTurns:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._left = FRAMES_A_TURN
         self._heard: set[Step] = set()
         """Who has had a frame in this turn, or in one not long ago."""
         self._waiting: deque[Step] = deque()
         self._planned = False
 
     def room(self, step: Step) -> bool:
-        """Whether who waits with `step`, if at all, may hear a frame in this turn; then it is
-        counted."""
-        if not self._left or step in self._heard:
+        """Whether who would wait with `step` may hear a frame at once: its first in this turn,
+        however many others there are, since a busy loop has few turns."""
+        if step in self._heard:
             return False
-        self._left -= 1
         self._heard.add(step)
-        if self._left <= FRAMES_A_TURN - _ASK_AT:
+        if len(self._heard) >= _ASK_AT:
             self._plan()
         return True
 
@@ -67,10 +65,9 @@ class SoundTurns:
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        self._planned, self._left = False, FRAMES_A_TURN
+        self._planned = False
         self._heard.clear()
         for _ in range(min(len(self._waiting), FRAMES_A_TURN)):
-            self._left -= 1
             step = self._waiting.popleft()
             if step():
                 self._waiting.append(step)
