@@ -25,8 +25,8 @@ class SoundTurns:
     """Shares the turns of an event loop among those that have sound to be heard.
 
     A call hears one frame at once, and the rest in the next turns, in which timers and other
-    sockets have their part too; who waits gets a frame after the other, each call in its turn. How much
-    waits is bounded by whoever waits.
+    sockets have their part too; who waits gets a frame after the other, each call in its turn. How
+    much waits is bounded by whoever waits.
 
     Args:
         loop: Whose turns they are.
