@@ -103,8 +103,8 @@ class SpeakerOutput(OutputTransport):
 
     def heard_until_s(self, now_s: float) -> float:
         sounded = self._played.played(self.card_time_s()) * self._rate_hz // self._card_rate_hz
-        unheard = sum(frame.num_frames for _, frame in self.unheard)
-        return self.end_of_heard_s(max(sounded, self._counted) - self._written + unheard)
+        heard = max(sounded, self._counted)
+        return self.end_of_heard_s(heard - self._written + self.unheard_samples)
 
     def note(self, frame: Frame, direction: FrameDirection) -> None:
         if direction is DOWNSTREAM and isinstance(frame, TTSStoppedFrame):

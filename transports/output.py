@@ -4,7 +4,6 @@ import asyncio
 import math
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Sequence
 from typing import ClassVar
 
 from pipecat.frames.frames import BotSpeakingFrame, OutputTransportReadyFrame
@@ -75,11 +74,6 @@ class OutputTransport(Processor):
         return now_s
 
     # What a subclass calls
-
-    @property
-    def unheard(self) -> Sequence[tuple[float, OutputAudioRawFrame]]:
-        """The chunks that were written and not passed on, and when each ends."""
-        return self._sounding
 
     def write_again(self) -> None:
         """Write what was not heard once more, as if all of it came just now."""

@@ -240,7 +240,6 @@ class WebSocketOutput(OutputTransport):
 
     def _clear(self) -> None:
         """The caller interrupts: what was written and not heard is not to be heard any more."""
-        self.pass_on_heard()
         self.forget_unheard()
         self._responses.clear()
         self._spoken.clear()
