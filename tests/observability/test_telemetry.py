@@ -205,6 +205,7 @@ def test_the_dashboard_asks_for_metrics_that_there_are(exposed: str) -> None:
     # What no call of this test did.
     series |= {
         "crossfade_audio_lost_seconds_total",
+        "crossfade_calls_unrecorded_total",
         "crossfade_interruption_duration_seconds_bucket",
     }
     labels = set(re.findall(r"(\w+)=\"", exposed)) | {"le", "error_type"}
