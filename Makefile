@@ -67,6 +67,9 @@ soak: $(READY)  ## the same, a hundred calls; every fault in every state; broken
 lock:  ## resolve the requirements anew (needs uv; RESOLVE_FLAGS=--upgrade for newer versions)
 	$(RESOLVE) pyproject.toml --all-extras --group dev \
 		--no-emit-package pocketsphinx -o requirements.txt
+	$(RESOLVE) pyproject.toml --extra gemini --extra mcp --extra moshi --extra postgres \
+		--extra prometheus --extra webrtc --group image --constraint requirements.txt \
+		-o requirements-serve.txt
 	$(RESOLVE) --group recogniser --constraint requirements.txt -o requirements-offline.txt
 	$(RESOLVE) --group docs --constraint requirements.txt -o requirements-docs.txt
 

@@ -1,7 +1,10 @@
 """The `crossfade` command."""
 
+from typing import Annotated
+
 import typer
 
+from crossfade import __version__
 from crossfade.benchmarks.command import bench
 from crossfade.pipelines.calls_command import calls
 from crossfade.pipelines.cascaded import cascaded
@@ -23,6 +26,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Realtime voice agents on pipecat.",
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"crossfade {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _crossfade(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_tell_version, is_eager=True, help="Tell the version and end."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 app.command()(native)
 app.command()(cascaded)
 app.command()(serve)

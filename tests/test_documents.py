@@ -12,7 +12,7 @@ import crossfade
 from crossfade.cli import app
 from tests.project import ROOT, files, settings
 
-LOCKS = ("requirements.txt", "requirements-offline.txt")
+LOCKS = ("requirements.txt", "requirements-offline.txt", "requirements-serve.txt")
 PAPERS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
@@ -50,6 +50,7 @@ def shell_lines() -> set[str]:
 def test_one_version_everywhere() -> None:
     version = settings()["project"]["version"]
     assert crossfade.__version__ == version
+    assert CliRunner().invoke(app, ["--version"]).output == f"crossfade {version}\n"
     assert f"\n## [{version}]" in (ROOT / "CHANGELOG.md").read_text()
 
 
@@ -88,6 +89,13 @@ def test_what_is_declared_is_locked() -> None:
         )
     ]
     assert not stale, "make lock"
+
+
+def test_a_container_has_the_versions_tested_here_and_no_tools_of_developers() -> None:
+    tested, served = locked("requirements.txt"), locked("requirements-serve.txt")
+    for name, pins in served.items():
+        assert {pin.specifier for pin in pins} <= {pin.specifier for pin in tested[name]}
+    assert not served.keys() & {"hypothesis", "mypy", "playwright", "pytest", "ruff"}
 
 
 def test_the_recogniser_locked_apart_is_the_one_of_the_offline_extra() -> None:
