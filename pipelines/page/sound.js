@@ -2,6 +2,7 @@
 
 const RATE_HZ = 24000;
 const RATES_HZ = [8000, 16000, 24000, 48000];
+const START_MS = 5000;
 
 export class Sound {
   // Called with 20 ms of the microphone each, and how loud it is.
@@ -12,6 +13,7 @@ export class Sound {
   onLost = (_settings) => {};
   #muted = false;
 
+  // Whoever calls it closes what is open, if it fails.
   async open() {
     this.microphone = await microphone();
     try {
@@ -22,9 +24,9 @@ export class Sound {
       await this.#connect(new AudioContext({ latencyHint: "interactive" }));
     }
     if (!RATES_HZ.includes(this.rateHz)) {
-      this.close();
       throw new Error(`this device sounds at ${this.rateHz} Hz, which the server does not take`);
     }
+    await started(this.context);
   }
 
   get rateHz() {
@@ -83,7 +85,6 @@ export class Sound {
     this.speaker.port.onmessage = ({ data }) =>
       this.onPlayed(data.stream, data.played, data.news, data.peak);
     this.speaker.connect(context.destination);
-    await context.resume();
   }
 
   #listen() {
@@ -96,6 +97,16 @@ export class Sound {
       if (this.microphone.getAudioTracks()[0] === track) this.onLost(settings);
     });
   }
+}
+
+// Where there is no loudspeaker, a browser may wait for one for ever.
+async function started(context) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(reject, START_MS, new Error("the browser finds no loudspeaker"));
+  });
+  await Promise.race([context.resume(), late]);
+  clearTimeout(timer);
 }
 
 async function microphone(deviceId) {
