@@ -342,6 +342,7 @@ ORDINARY = [
     "eyJ is how it begins, a=b, c==d?",
     "authorization is needed, the password is asked for",
     "item_C1DexampleC1Dexample resp_0123456789abcdef0123456789abcdef",
+    "Token, resp_0123456789abcdef0123456789abcdef",
     "A" * 84,
     "ab12" * 22,
 ]
