@@ -38,13 +38,15 @@ class NoiseGate:
             energy: Of it.
             speaking: Whether somebody speaks already; the end of speech is the model's to tell.
         """
-        louder = energy > max(LOUDER * self._silence_energy, _QUIET_ENERGY)
-        if not self._open and (speaking or louder):
+        if self._open:
+            return True
+        louder = energy > _QUIET_ENERGY and energy > LOUDER * self._silence_energy
+        if speaking or louder:
             self._open, self._clear = True, 0
-        if not self._open:
-            self._kept.append(window)
-            self._follow(energy, CLEAR_WINDOWS)
-        return self._open
+            return True
+        self._kept.append(window)
+        self._follow(energy, CLEAR_WINDOWS)
+        return False
 
     def judged(self, score: float, energy: float) -> None:
         """Learn what the model found in a window that passed."""

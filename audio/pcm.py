@@ -7,6 +7,8 @@ from crossfade.errors import SoundError
 
 SAMPLE_BYTES = 2
 _FULL_SCALE = 32768.0
+_STEP = np.float32(1 / _FULL_SCALE)
+_SAMPLES = np.dtype("<i2")
 
 
 def duration_ms(pcm: bytes, rate_hz: int, channels: int = 1) -> float:
@@ -44,7 +46,9 @@ def to_float(pcm: bytes) -> NDArray[np.float32]:
         SoundError: The number of bytes is odd.
     """
     check_mono(pcm)
-    return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / np.float32(_FULL_SCALE)
+    samples = np.frombuffer(pcm, _SAMPLES).astype(np.float32)
+    samples *= _STEP
+    return samples
 
 
 def to_pcm(samples: NDArray[np.float32] | NDArray[np.float64]) -> bytes:

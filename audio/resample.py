@@ -6,7 +6,6 @@ exact in a double: the output is the same to the last bit however the input was 
 order the machine adds in.
 """
 
-import threading
 from functools import lru_cache
 from math import gcd
 
@@ -32,7 +31,6 @@ _STEPS = 256
 # Above 4 · 2**16 multiplications OpenBLAS wakes threads of its own, which spin on a busy core.
 _PRODUCT_LIMIT = 2**18
 _SAMPLES = np.dtype("<i2")
-_MOST_SHAPES = 16
 
 Doubles = NDArray[np.float64]
 Samples = NDArray[np.int16]
@@ -70,12 +68,19 @@ class StreamResampler:
         # and not yet many zeros to multiply with.
         several = max(1, self._half // (2 * ins))
         self._outs, self._ins = several * outs, several * ins
-        self._heard = 0
-        self._sent = 0
+        # The input that a period of output reaches.
+        self._span = self._ins + 2 * self._half - 1
+        small = self._outs * self._span <= _MATRIX_LIMIT and outs != ins
+        self._matrix = _period_matrix(self._outs, self._ins) if small else None
+        self._start()
+
+    def _start(self) -> None:
         # Begins `half - 1` samples before the period that holds the next output.
-        self._recent: Doubles = np.zeros(self._half - 1)
-        self._steady: _Steady | None = None
-        self._before_bytes = 0
+        self._recent = bytes((self._half - 1) * SAMPLE_BYTES)
+        # Which one of the period that is.
+        self._next = 0
+        # A piece of this size holds whole periods, and leaves as much input behind as it found.
+        self._steady_bytes = -1
 
     def process(self, pcm: bytes) -> bytes:
         """Take the next s16le samples and give all output that they complete.
@@ -83,24 +88,23 @@ class StreamResampler:
         Raises:
             SoundError: The number of bytes is odd.
         """
-        if self._steady is not None:
-            if len(pcm) == self._steady.in_bytes:
-                self._heard += self._steady.ins
-                self._sent += self._steady.outs
-                return self._steady.filter(pcm)
-            self._recent, self._steady = self._steady.recent, None
+        size = len(pcm)
+        if size == self._steady_bytes and self._matrix is not None:
+            sound = self._recent + pcm
+            self._recent = sound[size:]
+            return _filter(sound, self._matrix, self._ins)
         check_mono(pcm)
         if self._outs == self._ins:
             return pcm
-        again, self._before_bytes = len(pcm) == self._before_bytes, len(pcm)
-        if again and (steady := self._settle(len(pcm) // SAMPLE_BYTES)) is not None:
-            self._steady = steady
-            return self.process(pcm)
-        self._heard += len(pcm) // SAMPLE_BYTES
-        self._recent = np.concatenate((self._recent, np.frombuffer(pcm, _SAMPLES)))
+        self._recent += pcm
         # Output m lies at input m·ins/outs and needs `half` inputs after it.
         ready = -(-(self._heard - self._half) * self._outs // self._ins)
-        return self._emit(max(ready, self._sent))
+        made = self._emit(max(ready, self._next))
+        # Pieces of one length often follow each other.
+        steady = not self._next and self._heard == self._half
+        whole = size > 0 and not size // SAMPLE_BYTES % self._ins
+        self._steady_bytes = size if steady and whole else -1
+        return made
 
     def flush(self) -> bytes:
         """Give what is still withheld; n samples in make n·out/in out, rounded half up.
@@ -109,120 +113,36 @@ class StreamResampler:
         """
         if self._outs == self._ins:
             return b""
-        if self._steady is not None:
-            self._recent, self._steady = self._steady.recent, None
-        total = (2 * self._heard * self._outs + self._ins) // (2 * self._ins)
-        rest = self._emit(total)
-        self._heard = 0
-        self._sent = 0
-        self._recent = np.zeros(self._half - 1)
-        self._before_bytes = 0
+        rest = self._emit((2 * self._heard * self._outs + self._ins) // (2 * self._ins))
+        self._start()
         return rest
 
-    def _settle(self, samples: int) -> "_Steady | None":
-        """For pieces of one length that hold whole periods, and begin where one does."""
-        outs, ins, half = self._outs, self._ins, self._half
-        periods, left_over = divmod(samples, ins)
-        between = left_over or self._sent % outs or self._recent.size != 2 * half - 1
-        size = outs * (ins + 2 * half - 1)
-        if between or not periods or size > _MATRIX_LIMIT or size * periods > _PRODUCT_LIMIT:
-            return None
-        return _Steady(self._recent, periods, _period_matrix(outs, ins), ins)
+    @property
+    def _heard(self) -> int:
+        """Inputs so far, from the beginning of the period that holds the next output."""
+        return len(self._recent) // SAMPLE_BYTES - (self._half - 1)
 
     def _emit(self, until: int) -> bytes:
-        """Filter the outputs up to `until` and forget the input that no later one needs."""
-        if until == self._sent:
+        """Filter the outputs up to `until`, and forget the input that no later one needs."""
+        first, ins = self._next, self._ins
+        if until == first:
             return b""
-        outs, ins = self._outs, self._ins
-        first = self._sent // outs
-        periods = -(-until // outs) - first
-        span = ins + 2 * self._half - 1
-        missing = (periods - 1) * ins + span - self._recent.size
-        samples = np.concatenate((self._recent, np.zeros(missing))) if missing > 0 else self._recent
-        if outs * span <= _MATRIX_LIMIT:
-            filtered = _filter(samples, periods, outs, ins, span)
-            result = filtered.ravel()[self._sent - first * outs : until - first * outs]
-        else:
-            places = np.arange(self._sent - first * outs, until - first * outs) * ins
-            taps = 2 * self._half
-            windows = _rows(samples, samples.size - taps + 1, taps, step=1)[places // outs]
-            filters = _filters_between(places % outs / outs, outs, ins)
-            result = np.einsum("ij,ij->i", windows, filters)
-        self._recent = self._recent[(until // outs - first) * ins :]
-        self._sent = until
-        np.rint(result, out=result)
-        np.maximum(result, -32768.0, out=result)
-        np.minimum(result, 32767.0, out=result)
-        return result.astype(_SAMPLES).tobytes()
+        periods = -(-until // self._outs)
+        reached_bytes = ((periods - 1) * ins + self._span) * SAMPLE_BYTES
+        sound = self._recent[:reached_bytes].ljust(reached_bytes, b"\0")
+        whole, self._next = divmod(until, self._outs)
+        self._recent = self._recent[whole * ins * SAMPLE_BYTES :]
+        if self._matrix is None:
+            return self._filter_each(sound, first, until)
+        return _filter(sound, self._matrix, ins)[first * SAMPLE_BYTES : until * SAMPLE_BYTES]
 
-
-class _Workbench(threading.local):
-    """Arrays of a thread for the pieces that it filters, by periods, inputs and outputs of each."""
-
-    def __init__(self) -> None:
-        self.arrays: dict[tuple[int, int, int], tuple[Doubles, Doubles, Samples]] = {}
-
-    def make(self, periods: int, span: int, outs: int) -> tuple[Doubles, Doubles, Samples]:
-        """The rows that are filtered, what becomes of them, and that as samples."""
-        made = (
-            np.empty((periods, span)),
-            np.empty((periods, outs)),
-            np.empty((periods, outs), _SAMPLES),
-        )
-        if len(self.arrays) >= _MOST_SHAPES:
-            self.arrays.clear()
-        self.arrays[periods, span, outs] = made
-        return made
-
-
-_workbench = _Workbench()
-
-
-class _Steady:
-    """Filters pieces of one length, of which each holds so many whole periods.
-
-    All arrays are made once: fifty times a second for each call, making them costs more than
-    filtering does. What need not last from one piece to the next is shared by all streams of a
-    thread, and so stays where the processor has it at hand.
-
-    Args:
-        recent: The input before the first piece that its output needs.
-        periods: In a piece.
-        matrix: As `_period_matrix` gives it.
-        ins: Inputs of a period.
-    """
-
-    def __init__(self, recent: Doubles, periods: int, matrix: Doubles, ins: int) -> None:
-        span, outs = matrix.shape
-        self.ins, self.outs = periods * ins, periods * outs
-        self.in_bytes = self.ins * SAMPLE_BYTES
-        self._matrix = matrix
-        self._input: Doubles = np.concatenate((recent, np.zeros(self.ins)))
-        # After a piece, what is left of it for the next one stands at the end.
-        self._old, self._new = self._input[: recent.size], self._input[recent.size :]
-        self._left = self._input[self.ins :]
-        self._left[:] = recent
-        self._overlapping = _rows(self._input, periods, span, step=ins)
-        self._shape = (periods, span, outs)
-
-    @property
-    def recent(self) -> Doubles:
-        """The input that the next piece's output needs."""
-        return self._left.copy()
-
-    def filter(self, pcm: bytes) -> bytes:
-        rows, filtered, samples = _workbench.arrays.get(self._shape) or _workbench.make(
-            *self._shape
-        )
-        self._old[:] = self._left
-        self._new[:] = np.frombuffer(pcm, _SAMPLES)
-        rows[:] = self._overlapping
-        np.dot(rows, self._matrix, out=filtered)
-        np.rint(filtered, out=filtered)
-        np.maximum(filtered, _LOWEST, out=filtered)
-        np.minimum(filtered, _HIGHEST, out=filtered)
-        samples[:] = filtered
-        return samples.tobytes()
+    def _filter_each(self, sound: bytes, first: int, until: int) -> bytes:
+        """Where a period is too long for a matrix, each output by a filter of its own."""
+        places = np.arange(first, until) * self._ins
+        taps = 2 * self._half
+        windows = _rows(sound, taps, step=1)[places // self._outs]
+        filters = _filters_between(places % self._outs / self._outs, self._outs, self._ins)
+        return _samples(np.einsum("ij,ij->i", windows.astype(np.float64), filters))
 
 
 def resample(pcm: bytes, in_rate_hz: int, out_rate_hz: int) -> bytes:
@@ -238,24 +158,28 @@ def resample(pcm: bytes, in_rate_hz: int, out_rate_hz: int) -> bytes:
     return b"".join(pieces) + stream.flush()
 
 
-def _filter(samples: Doubles, periods: int, outs: int, ins: int, span: int) -> Doubles:
-    """So many periods of output, [periods, outs]; `span` is the input that one of them reaches."""
-    matrix = _period_matrix(outs, ins)
-    most = max(1, _PRODUCT_LIMIT // matrix.size)
-    if periods <= most:
-        whole: Doubles = _rows(samples, periods, span, step=ins).copy() @ matrix
-        return whole
-    filtered = np.empty((periods, outs))
-    for at in range(0, periods, most):
-        rows = _rows(samples[at * ins :], min(most, periods - at), span, step=ins)
-        np.matmul(rows.copy(), matrix, out=filtered[at : at + most])
-    return filtered
+def _filter(sound: bytes, matrix: Doubles, ins: int) -> bytes:
+    """As many periods of output as the sound holds."""
+    rows = _rows(sound, len(matrix), step=ins)
+    most = _PRODUCT_LIMIT // matrix.size
+    if len(rows) <= most:
+        return _samples(rows.astype(np.float64).dot(matrix))
+    parts = [rows[at : at + most] for at in range(0, len(rows), most)]
+    return b"".join(_samples(part.astype(np.float64).dot(matrix)) for part in parts)
 
 
-def _rows(samples: Doubles, rows: int, length: int, *, step: int) -> Doubles:
-    """Overlapping rows of `samples`, without a copy; each begins `step` after the one before."""
-    size = samples.itemsize
-    return np.ndarray((rows, length), np.float64, samples, 0, (step * size, size))
+def _rows(sound: bytes, length: int, *, step: int) -> Samples:
+    """Overlapping rows of its samples, without a copy; each begins `step` after the one before."""
+    rows = (len(sound) // SAMPLE_BYTES - length) // step + 1
+    return np.ndarray((rows, length), _SAMPLES, sound, 0, (step * SAMPLE_BYTES, SAMPLE_BYTES))
+
+
+def _samples(filtered: Doubles) -> bytes:
+    """Rounded and clipped, which changes `filtered`."""
+    np.rint(filtered, filtered)
+    # Six times as fast as a maximum and a minimum with a number, for which numpy has no vectors.
+    filtered.clip(_LOWEST, _HIGHEST, filtered)
+    return filtered.astype(_SAMPLES).tobytes()
 
 
 def _half_length(outs: int, ins: int) -> int:

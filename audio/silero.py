@@ -4,8 +4,8 @@ Model and its use: https://github.com/snakers4/silero-vad (MIT). It scores windo
 seen with the 4 ms before it, and carries a recurrent state from one window to the next.
 """
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -131,8 +131,20 @@ class SileroBank:
         Returns:
             Speech probabilities [B].
         """
+        return self.take(numbers, windows, self.work(numbers, windows)())
+
+    def work(self, numbers: Sequence[int], windows: Floats) -> Callable[[], tuple[Floats, Floats]]:
+        """The part of `score` that takes long, to be called in any thread.
+
+        Until its result is taken, none of its streams may leave or be scored otherwise.
+        """
         at = np.asarray(numbers)
-        scores, states = self._model.score_batch(windows, self._contexts[at], self._states[:, at])
+        return partial(self._model.score_batch, windows, self._contexts[at], self._states[:, at])
+
+    def take(self, numbers: Sequence[int], windows: Floats, found: tuple[Floats, Floats]) -> Floats:
+        """The rest of `score`, by what its long part gave."""
+        at = np.asarray(numbers)
+        scores, states = found
         self._states[:, at] = states
         self._contexts[at] = windows[:, -CONTEXT_SAMPLES:]
         self._since_reset[at] += 1

@@ -127,8 +127,14 @@ class WavWriter:
             raise SoundError(
                 f"{len(pcm)} bytes are no whole frames of {self._channels} channels of 16 bits"
             )
-        self._waiting += pcm
         self._data_bytes += len(pcm)
+        written = 0
+        try:
+            # What is large goes as it is, without a copy.
+            if not self._waiting and len(pcm) > _BUFFER_BYTES:
+                written = self._file.write(pcm)
+        finally:
+            self._waiting += pcm[written:]
         if len(self._waiting) > _BUFFER_BYTES:
             self._write_waiting()
 

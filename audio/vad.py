@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
 from math import ceil
 
 import numpy as np
@@ -66,13 +65,6 @@ class SpeechDropped:
 SpeechEvent = SpeechBegan | SpeechConfirmed | SpeechDropped | SpeechEnded
 
 
-class _State(Enum):
-    SILENT = auto()
-    POSSIBLE = auto()
-    """Speech began and is not confirmed."""
-    SPEAKING = auto()
-
-
 class VoiceDetector:
     """Finds the beginnings and ends of speech in a stream of mono PCM at 16 kHz.
 
@@ -129,13 +121,10 @@ class VoiceDetector:
         self._judged = 0
         self._against = 0
         self._clear = 0
-        self._state = _State.SILENT
-        self._ended_ms = 0.0
-
-    @property
-    def speaking(self) -> bool:
+        self.speaking = False
         """Whether speech has begun and not ended."""
-        return self._state is not _State.SILENT
+        self._confirmed = False
+        self._ended_ms = 0.0
 
     def feed(self, pcm: bytes) -> list[SpeechEvent]:
         """Hear the next sound, cut anywhere between samples; the events that it decides.
@@ -161,46 +150,41 @@ class VoiceDetector:
         Raises:
             SoundError: The number of bytes is odd.
         """
-        check_mono(pcm)
         waiting = self._waiting + pcm
-        if len(waiting) < WINDOW_BYTES:
+        size = len(waiting)
+        if size % SAMPLE_BYTES:
+            check_mono(pcm)
+        if size < WINDOW_BYTES:
             self._waiting = waiting
             return []
-        if len(waiting) < 2 * WINDOW_BYTES:
+        if size < 2 * WINDOW_BYTES:
             self._waiting = waiting[WINDOW_BYTES:]
             return [waiting[:WINDOW_BYTES]]
-        whole = len(waiting) - len(waiting) % WINDOW_BYTES
+        whole = size - size % WINDOW_BYTES
         self._waiting = waiting[whole:]
         return [waiting[at : at + WINDOW_BYTES] for at in range(0, whole, WINDOW_BYTES)]
-
-    def is_quiet(self, energy: float) -> bool:
-        """Whether a window of that energy is too quiet for speech, whatever its probability."""
-        return energy < self._gate_energy
 
     def judge(self, score: float, energy: float) -> SpeechEvent | None:
         """Take the next window by its speech probability and energy; the event that it decides."""
         self._judged += 1
-        silent = self._state is _State.SILENT
-        threshold = self._start_threshold if silent else self._stay_threshold
-        voiced = score >= threshold and not self.is_quiet(energy)
+        speaking = self.speaking
+        threshold = self._stay_threshold if speaking else self._start_threshold
+        voiced = score >= threshold and energy >= self._gate_energy
         # Windows in a row that speak against the present state.
-        self._against = self._against + 1 if voiced is silent else 0
+        self._against = 0 if voiced == speaking else self._against + 1
         if voiced and score >= self._confirm_threshold:
             self._clear += 1
-        elif silent and not voiced:
+        elif not voiced and not speaking:
             self._clear = 0
-        match self._state:
-            case _State.SILENT:
-                return self._begin() if self._against == self._start_windows else None
-            case _State.POSSIBLE:
-                return self._weigh()
-            case _State.SPEAKING:
-                return self._end() if self._against == self._stop_windows else None
+        if not speaking:
+            return self._begin() if self._against == self._start_windows else None
+        if not self._confirmed:
+            return self._weigh()
+        return self._end() if self._against == self._stop_windows else None
 
     def _begin(self) -> SpeechBegan:
         began_ms = max(self._turned_ms - _LAG_MS, self._ended_ms)
-        confirmed = self._confirm_windows is None
-        self._state = _State.SPEAKING if confirmed else _State.POSSIBLE
+        self.speaking, self._confirmed = True, self._confirm_windows is None
         self._against = 0
         return SpeechBegan(at_ms=began_ms, decided_ms=self._judged * WINDOW_MS)
 
@@ -210,7 +194,7 @@ class VoiceDetector:
             self._rest()
             return SpeechDropped(at_ms=self._ended_ms, decided_ms=decided_ms)
         if self._confirm_windows is not None and self._clear >= self._confirm_windows:
-            self._state = _State.SPEAKING
+            self._confirmed = True
             return SpeechConfirmed(at_ms=decided_ms, decided_ms=decided_ms)
         return None
 
@@ -220,7 +204,7 @@ class VoiceDetector:
 
     def _rest(self) -> None:
         self._ended_ms = self._turned_ms
-        self._state = _State.SILENT
+        self.speaking = False
         self._against = 0
         self._clear = 0
 
@@ -235,7 +219,7 @@ class VoiceDetector:
         self._judged = 0
         self._against = 0
         self._clear = 0
-        self._state = _State.SILENT
+        self.speaking = False
         self._ended_ms = 0.0
 
 

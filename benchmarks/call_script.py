@@ -36,13 +36,19 @@ class Cycle:
     """Where the service notices the speech, and cuts its answer."""
     stopped_ms: int
     """Where it notices the end, and answers after the transcript."""
+    answer_ms: int | None = None
+    """How long its answers are; they go on until they are cut, if it is None."""
 
 
 TALK = Cycle(length_ms=10_000, speech_ms=500, started_ms=740, stopped_ms=2_300)
 """A caller who says a sentence of 1.4 s every ten seconds."""
 BARGE_INS = Cycle(length_ms=1_000, speech_ms=0, started_ms=100, stopped_ms=300)
 """Interruptions in quick succession; only the service's word for them counts."""
-CYCLES = {"talk": TALK, "barge-ins": BARGE_INS}
+CONVERSATION = Cycle(
+    length_ms=10_000, speech_ms=500, started_ms=740, stopped_ms=2_300, answer_ms=5_000
+)
+"""The same caller, who hears each answer to its end: the agent speaks half of the time."""
+CYCLES = {"talk": TALK, "conversation": CONVERSATION, "barge-ins": BARGE_INS}
 
 
 @lru_cache(maxsize=4)

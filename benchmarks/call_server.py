@@ -267,11 +267,19 @@ class _Call:
         number = self.first_answer + self.answers % ANSWERS
         answer = self.answer = say.Answer(number, pieces=self.pieces_a_message)
         self.send(answer.begin())
-        step_ns = int(say.DELTA_MS * self.pieces_a_message * 1e6 / self.speed)
+        message_ms = say.DELTA_MS * self.pieces_a_message
+        step_ns = int(message_ms * 1e6 / self.speed)
+        left_ms = self.cycle.answer_ms
 
         def speech(due_ns: int) -> None:
+            nonlocal left_ms
             if self.answer is not answer or not self.alive:
                 return
+            if left_ms is not None:
+                if left_ms <= 0:
+                    self._end("completed")
+                    return
+                left_ms -= message_ms
             now_ns = time.monotonic_ns()
             self.late_ms.append((now_ns - due_ns) / 1e6)
             self.send(answer.speech(now_ns))
@@ -280,9 +288,12 @@ class _Call:
         self.schedule.at(time.monotonic_ns(), speech)
 
     def _cut(self) -> None:
+        self._end("cancelled")
+
+    def _end(self, status: str) -> None:
         answer, self.answer = self.answer, None
         if answer is not None:
-            self.send(answer.end("cancelled"))
+            self.send(answer.end(status))
 
     def _later(self, ms: float, do: Callable[[], None]) -> None:
         def done(_: int) -> None:

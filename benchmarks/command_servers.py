@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -43,6 +43,10 @@ def store(
 def serve(
     calls: Annotated[int, typer.Option(min=1, help="Callers, one more each 0.1 s.")] = 100,
     minutes: Annotated[float, typer.Option(min=0.1, help="Measured, when all are there.")] = 10,
+    cycle: Annotated[
+        Literal["conversation", "talk"],
+        typer.Option(help="Whether the agent speaks half of the time, or nearly always."),
+    ] = "conversation",
     busy_at: Annotated[
         float,
         typer.Option(min=0, max=1, help="Share of the core that is busy, as of crossfade serve."),
@@ -64,6 +68,7 @@ def serve(
 
         load = measure(
             calls=calls,
+            cycle=cycle,
             seconds=60 * minutes,
             busy_at=busy_at,
             one_core=one_core,

@@ -7,9 +7,10 @@ How much of a core each of both took is told beside the sum. On one core alone i
 that is asked for.
 
 What the callers say is a person's voice, a sentence of 1.4 s every ten seconds, so 14 % of the
-time, in the noise of a quiet room. They say it into an answer that goes on until then and is
-given anew, so the agent speaks nearly always. Its speech comes in messages of 100 ms, half as fast
-again as it sounds.
+time, in the noise of a quiet room. In a conversation the answer is of 5 s, so that the agent speaks
+half of the time; in a talk they say it into an answer that goes on until then and is given anew, so
+the agent speaks nearly always. Its speech comes in messages of 100 ms, half as fast again as it
+sounds.
 
 Added latency is what the server adds: upwards from when 20 ms of a microphone were sent to their
 arrival at the service; downwards by how much later than the pace of their answer 20 ms come to the
@@ -83,6 +84,8 @@ class Load:
     """How the calls went."""
 
     calls: int
+    cycle: str
+    """What the callers do, by name."""
     seconds: float
     refused: int
     """Callers who were told that the server is busy."""
@@ -129,6 +132,7 @@ class Load:
 def measure(
     *,
     calls: int = 100,
+    cycle: str = "conversation",
     seconds: float = 600.0,
     busy_at: float = 0.0,
     one_core: bool = False,
@@ -139,6 +143,7 @@ def measure(
 
     Args:
         calls: At once.
+        cycle: What the callers do, by name.
         seconds: Measured, after all are there.
         busy_at: Share of the core at which the server takes no more; 0 takes all.
         one_core: Whether the whole server has one core, and the callers' is none of its own.
@@ -151,7 +156,7 @@ def measure(
     cores = sorted(os.sched_getaffinity(0))
     servers = cores[:1] if one_core else cores
     with (
-        served(cores[-1], speed=_SPEED, pieces=_PIECES) as service,
+        served(cores[-1], cycle, speed=_SPEED, pieces=_PIECES) as service,
         tempfile.TemporaryDirectory() as folder,
         _server(
             Path(folder),
@@ -175,7 +180,7 @@ def measure(
         if clients.returncode:
             raise CrossfadeError("the callers failed; see their traceback")
         noted = service.end()
-    return _load(order, orjson.loads(out), noted, looks, cores=len(servers))
+    return _load(order, orjson.loads(out), noted, looks, cycle=cycle, cores=len(servers))
 
 
 def _looks(pid: int, seconds: float) -> list[Look]:
@@ -211,6 +216,7 @@ def _load(
     noted: Mapping[str, Any],
     looks: Sequence[Look],
     *,
+    cycle: str,
     cores: int,
 ) -> Load:
     talked = [each for each in callers if each["close_code"] != BUSY]
@@ -239,6 +245,7 @@ def _load(
     took_s = max(1e-9, end.at_s - begin.at_s)
     return Load(
         calls=len(talked),
+        cycle=cycle,
         seconds=order.seconds,
         refused=len(callers) - len(talked),
         died=sum(each["died"] or each["close_code"] is not None for each in talked),
@@ -306,7 +313,9 @@ def _server(
 
 def table(load: Load) -> Table:
     """The result for the terminal."""
-    shown = Table(title=f"{load.calls} callers at one process for {load.seconds:g} s")
+    shown = Table(
+        title=f"{load.calls} callers ({load.cycle}) at one process for {load.seconds:g} s"
+    )
     shown.add_column("")
     shown.add_column("measured", justify="right")
     shown.add_column("goal", justify="right")

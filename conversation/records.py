@@ -28,6 +28,12 @@ _KINDS: Mapping[type[Entry], str] = {
     Summary: "summary",
 }
 
+_NAMES: Mapping[type[Any], tuple[str, ...]] = {
+    kind: tuple(field.name for field in fields(kind))
+    for kind in (*_KINDS, AgentItem, WordTiming, Usage, ToolCall, ToolResult)
+}
+_SIMPLE = frozenset({str, float, int, bool, type(None)})
+
 
 def to_record(entry: Entry) -> dict[str, Any]:
     """Give all that is known of an entry: its fields, its `kind` and the record's `version`.
@@ -35,7 +41,15 @@ def to_record(entry: Entry) -> dict[str, Any]:
     Times are those of the entry. What a tool was asked and what it gave is taken as it is: it must
     be what JSON can say, as it is for the model.
     """
-    return {"version": VERSION, "kind": _KINDS[type(entry)], **_fields(entry)}
+    return {name: _plain(value) for name, value in whole_record(entry).items()}
+
+
+def whole_record(entry: Entry) -> dict[str, Any]:
+    """The same, but what is inside its fields as it is: what writes dataclasses needs no more."""
+    record: dict[str, Any] = {"version": VERSION, "kind": _KINDS[type(entry)]}
+    for name in _NAMES[type(entry)]:
+        record[name] = getattr(entry, name)
+    return record
 
 
 def from_record(record: Mapping[str, Any]) -> Entry:
@@ -57,13 +71,21 @@ def from_record(record: Mapping[str, Any]) -> Entry:
         raise SettingsError(f"a record of kind {kind} cannot be read: {error}") from error
 
 
-def _fields(value: Any) -> dict[str, Any]:
-    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+def _names(kind: type[Any]) -> tuple[str, ...] | None:
+    """The names of a dataclass's fields; None of any other type."""
+    known = _NAMES.get(kind)
+    if known is not None:
+        return known
+    # A tool may give anything.
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return _fields(value)
+    kind = type(value)
+    if kind in _SIMPLE:
+        return value
+    if (names := _names(kind)) is not None:
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
@@ -106,4 +128,4 @@ _PARSERS: Mapping[str, Callable[[dict[str, Any]], Entry]] = {
     "summary": lambda values: Summary(**values),
 }
 
-__all__ = ["VERSION", "from_record", "to_record"]
+__all__ = ["VERSION", "from_record", "to_record", "whole_record"]

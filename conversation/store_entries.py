@@ -1,12 +1,17 @@
 """Entries of a ledger as rows of the store. There, times count from the call's start."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from crossfade.conversation.records import from_record, to_record
+import orjson
+
+from crossfade.conversation.records import from_record, to_record, whole_record
 from crossfade.conversation.store_records import EntryRow, ToolRow
 from crossfade.conversation.turns import Entry, ToolRound
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 def entry_row(position: int, entry: Entry, started_at_s: float) -> EntryRow:
@@ -17,7 +22,7 @@ def entry_row(position: int, entry: Entry, started_at_s: float) -> EntryRow:
         entry: The entry.
         started_at_s: The call's start on the entry's clock.
     """
-    record = _moved(to_record(entry), -started_at_s)
+    record = _moved(whole_record(entry), -started_at_s)
     tool = None
     if isinstance(entry, ToolRound):
         result, at_s = entry.result, entry.answered_at_s
@@ -31,9 +36,8 @@ def entry_row(position: int, entry: Entry, started_at_s: float) -> EntryRow:
     return EntryRow(
         position=position,
         kind=record["kind"],
-        at_s=min(_times(record)),
-        # In ASCII, which every database can hold.
-        record=json.dumps(record, separators=(",", ":"), default=str),
+        at_s=min(record[name] for name in _times(record)),
+        record=_json(record, entry, started_at_s),
         tool=tool,
     )
 
@@ -48,19 +52,35 @@ def entry_of(record: str, started_at_s: float) -> Entry:
     return from_record(_moved(json.loads(record), started_at_s))
 
 
-def _moved(record: Mapping[str, Any], by_s: float) -> dict[str, Any]:
-    return {
-        name: value + by_s if _is_time(name) and value is not None else value
-        for name, value in record.items()
-    }
+def _json(record: dict[str, Any], entry: Entry, started_at_s: float) -> str:
+    """In ASCII, which every database can hold."""
+    # What a tool gives may be anything; all else is strings and numbers.
+    if not isinstance(entry, ToolRound):
+        try:
+            text = orjson.dumps(record).decode()
+        except TypeError:
+            # Lone surrogates, integers over 64 bits.
+            pass
+        else:
+            return text if text.isascii() else _NOT_ASCII.sub(_escaped, text)
+    record = _moved(to_record(entry), -started_at_s)
+    return json.dumps(record, separators=(",", ":"), default=str)
 
 
-def _times(record: Mapping[str, Any]) -> list[float]:
-    return [at_s for name, at_s in record.items() if _is_time(name) and at_s is not None]
+def _escaped(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1]
 
 
-def _is_time(name: str) -> bool:
-    return name.endswith("_at_s")
+def _moved(record: dict[str, Any], by_s: float) -> dict[str, Any]:
+    """A record on another clock; it is changed itself."""
+    for name in _times(record):
+        record[name] += by_s
+    return record
+
+
+def _times(record: Mapping[str, Any]) -> list[str]:
+    """Under which names there are times."""
+    return [name for name in record if name.endswith("_at_s") and record[name] is not None]
 
 
 def _storable(text: str) -> str:

@@ -114,7 +114,7 @@ class CallRecord:
         self._summary: CallSummary | None = None
         """Once all is told."""
         self._played = PlayedItems()
-        self._levels = {side: Level() for side in Side}
+        self._caller_level, self._agent_level = Level(), Level()
         self._latency = LatencyWatch(latency)
         self._rates = RateWatch() if live else None
         self.tap = CallTap(log, self._tally, self._latency)
@@ -198,7 +198,8 @@ class CallRecord:
         if self.capture is not None:
             self.capture.caller_audio(pcm, rate_hz)
         now_s = self._log.now_s
-        self._sound.add(Side.CALLER, pcm, rate_hz, _begun_s(pcm, rate_hz, now_s))
+        begun_s = now_s - len(pcm) / (SAMPLE_BYTES * rate_hz)
+        self._sound.add(Side.CALLER, pcm, rate_hz, begun_s if begun_s > 0 else 0.0)
         if self._rates is not None and (found := self._rates.hear(len(pcm), rate_hz, now_s)):
             self._rate_mismatched(found)
 
@@ -206,17 +207,19 @@ class CallRecord:
         """Note what the caller heard: s16le mono whose last sample was played just now."""
         if self.capture is not None:
             self.capture.agent_audio(duration_ms(pcm, rate_hz))
-        self._sound.add(Side.AGENT, pcm, rate_hz, _begun_s(pcm, rate_hz, self._log.now_s))
+        begun_s = self._log.now_s - len(pcm) / (SAMPLE_BYTES * rate_hz)
+        self._sound.add(Side.AGENT, pcm, rate_hz, begun_s if begun_s > 0 else 0.0)
 
     def _placed(self, placed: Placed, now_s: float) -> None:
         if self._recorder is not None:
             self._recorder.take(placed, now_s)
         self._meter.take(placed)
         for side, piece in placed:
-            self._levels[side].note(piece.pcm, now_s)
+            level = self._caller_level if side is Side.CALLER else self._agent_level
+            level.note(piece.pcm, now_s)
         if self._ended_s is None:
             self._look_for_overdue(now_s)
-        if now_s >= self._cost_due_s and self._ended_s is None:
+        if now_s >= self._cost_due_s and self._costs.has_budgets and self._ended_s is None:
             self._cost_due_s = now_s + COST_EVERY_S
             # Who is told may change the chain, which is no thing to do on the audio path.
             asyncio.get_running_loop().call_soon(self._watch_cost)
@@ -275,7 +278,7 @@ class CallRecord:
         """How loud the caller and the agent are now."""
         self._sound.hand_on()
         now_s = self._log.now_s
-        return self._levels[Side.CALLER].dbfs(now_s), self._levels[Side.AGENT].dbfs(now_s)
+        return self._caller_level.dbfs(now_s), self._agent_level.dbfs(now_s)
 
     @property
     def cost(self) -> CallCost:
@@ -351,7 +354,7 @@ class CallRecord:
         self._files.transcript(transcript, heard)
         for failure in self._files.failures:
             self.error(failure)
-        cost = self._costs.cost(self._ended_s, self._files.breathe)
+        cost = self._costs.cost(self._ended_s)
         self._log.call("call.cost", cost.to_dict(self._files.breathe))
         self._log.call("call.ended", {"duration_s": self._ended_s, "dropped": self._dropped})
         self._log.close()
@@ -412,17 +415,20 @@ class CallRecord:
 
     def _frame(self, frame: Frame, fields: Fields) -> None:
         at_s = self._log.now_s
-        self._log.frame(type(frame).__name__, fields)
+        kind = type(frame).__name__
+        self._log.frame(kind, fields)
         if self.capture is not None:
-            self.capture.frame(type(frame).__name__, fields)
+            self.capture.frame(kind, fields)
         self._tally.frame(frame, at_s)
-        self._latency.frame(type(frame).__name__, fields, at_s)
-        self._played.frame(type(frame).__name__, fields, at_s)
+        self._latency.frame(kind, fields, at_s)
+        self._played.frame(kind, fields, at_s)
         if isinstance(frame, SessionContinuedFrame | NodeSwitchedFrame):
             self.serves(self._serving())
-        self._crossed(self._costs.tick(at_s))
-        for event in live_events(frame, at_s):
-            self._tell(event)
+        if self._costs.has_budgets:
+            self._crossed(self._costs.tick(at_s))
+        if self._listeners:
+            for event in live_events(frame, at_s):
+                self._tell(event)
 
     def _measured(self, frame: MetricsFrame) -> None:
         for use in uses_of(frame, turn=self._tally.user_turns):
@@ -483,11 +489,6 @@ class CallRecord:
             except Exception as error:
                 self._listeners.remove(listener)
                 self.error(f"a listener of the call failed and hears no more: {error!r}")
-
-
-def _begun_s(pcm: bytes, rate_hz: int, now_s: float) -> float:
-    """When s16le mono began whose last sample came now."""
-    return max(0.0, now_s - len(pcm) / (SAMPLE_BYTES * rate_hz))
 
 
 def _fields_of(event: AnswerOverdue | AnswerSlow | RateMismatched) -> dict[str, Any]:

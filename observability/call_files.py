@@ -20,7 +20,7 @@ from .redaction import redact, without_secrets
 
 TRANSCRIPT = "transcript.json"
 CAPTIONS = "transcript.vtt"
-_UNHURRIED_S = 0.1
+_LATE_S = 0.1
 """Many calls may end at once, one behind the other."""
 _INDENT = "\n    "
 _NO_TURNS = "]\n}\n"
@@ -37,7 +37,7 @@ class CallFiles:
     def __init__(self, folder: Path, *, content: bool) -> None:
         self._folder = folder
         self._content = content
-        self._breath = Breath(_UNHURRIED_S)
+        self._breath = Breath(_LATE_S)
         self.failures: list[str] = []
         """What could not be written, and why."""
 
@@ -56,6 +56,8 @@ class CallFiles:
             transcript: As `Conversation.snapshot` gives it, or `to_dict`.
             heard: When there was sound.
         """
+        # The rest of the recording was waited for: that is nothing to catch up with.
+        self.begin()
         said: list[Cue] = []
         self._write(TRANSCRIPT, self._aligned(transcript, heard, said))
         self._write(CAPTIONS, webvtt_blocks(said))

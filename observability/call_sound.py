@@ -33,6 +33,8 @@ class CallSound:
         self._first_s = first_s
         # What the agent says late is heard late; the caller was heard in time.
         self._caller, self._agent = _Line(LATE_S), _Line()
+        self._holds = False
+        """The caller's placement holds chunks."""
         self._now_s = self._due_s = 0.0
 
     def add(self, side: Side, pcm: bytes, rate_hz: int, at_s: float) -> None:
@@ -46,9 +48,15 @@ class CallSound:
         """
         if at_s > self._now_s:
             self._now_s = at_s
-            if self._caller.placement.holds:
+            if self._holds:
                 self._caller.lay(self._caller.placement.settle(at_s))
-        (self._caller if side is Side.CALLER else self._agent).add(pcm, rate_hz, at_s)
+                self._holds = self._caller.placement.holds
+        line = self._caller if side is Side.CALLER else self._agent
+        if rate_hz == line.rate_hz and line.placement.goes_on(len(pcm), rate_hz, at_s):
+            line.chunks.append(pcm)
+        else:
+            line.lay(line.placement.place(pcm, rate_hz, at_s))
+            self._holds = self._caller.placement.holds
         if at_s >= self._due_s:
             self.hand_on()
 
@@ -74,25 +82,19 @@ class _Line:
         self.placement = Placement(late_s)
         self._whole: list[Piece] = []
         # The last piece, which may go on.
-        self._rate_hz = 0
+        self.rate_hz = 0
         self._start_s = 0.0
         self._contiguous = False
-        self._chunks: list[bytes] = []
-
-    def add(self, pcm: bytes, rate_hz: int, at_s: float) -> None:
-        """Place a chunk."""
-        if rate_hz == self._rate_hz and self.placement.goes_on(len(pcm), rate_hz, at_s):
-            self._chunks.append(pcm)
-        else:
-            self.lay(self.placement.place(pcm, rate_hz, at_s))
+        self.chunks: list[bytes] = []
+        """Of the last piece."""
 
     def lay(self, pieces: Sequence[Piece]) -> None:
         """Take what was placed."""
         for piece in pieces:
-            if not piece.contiguous or piece.rate_hz != self._rate_hz:
+            if not piece.contiguous or piece.rate_hz != self.rate_hz:
                 self._end()
-                _, self._rate_hz, self._start_s, self._contiguous = piece
-            self._chunks.append(piece.pcm)
+                _, self.rate_hz, self._start_s, self._contiguous = piece
+            self.chunks.append(piece.pcm)
 
     def take(self) -> list[Piece]:
         """All pieces since the last time."""
@@ -101,10 +103,10 @@ class _Line:
         return taken
 
     def _end(self) -> None:
-        if self._chunks:
-            pcm = b"".join(self._chunks)
-            self._whole.append(Piece(pcm, self._rate_hz, self._start_s, self._contiguous))
-            self._chunks = []
+        if self.chunks:
+            pcm = b"".join(self.chunks)
+            self._whole.append(Piece(pcm, self.rate_hz, self._start_s, self._contiguous))
+            self.chunks = []
             self._start_s, self._contiguous = self.placement.end_s, True
 
 

@@ -10,6 +10,9 @@ from .cost_use import Kind, Service, Use
 from .prices import PriceBook
 
 K = TypeVar("K")
+_Key = tuple[Service, str, Kind]
+Priced = Mapping[Kind, Decimal | None]
+"""What each kind of a use costs; None for what has no price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,46 @@ NO_COST = CallCost()
 """Of a call of whose use of models nothing is known."""
 
 
+class Bill:
+    """Adds up what a call used, as it is used."""
+
+    def __init__(self) -> None:
+        self._lines: dict[_Key, CostLine] = {}
+        self._turns: dict[int, Cost] = {}
+        self._responses: dict[str, Cost] = {}
+
+    def add(self, use: Use, priced: Priced) -> None:
+        """Count a use, priced kind by kind."""
+        _add_lines(self._lines, use, priced)
+        # A session is open through all turns: its time belongs to none of them.
+        if use.service is not Service.SESSION:
+            costs = [_cost(usd) for usd in priced.values()]
+            _add(self._turns, use.turn, costs)
+            if use.response_id:
+                _add(self._responses, use.response_id, costs)
+
+    def cost(self, running: tuple[Use, Priced] | None = None) -> CallCost:
+        """All so far.
+
+        Args:
+            running: A session that is still open, as of now.
+        """
+        lines = dict(self._lines)
+        if running is not None:
+            _add_lines(lines, *running)
+        # Time that costs nothing beside tokens is no line of a bill.
+        kept = (
+            line
+            for line in lines.values()
+            if line.kind is not Kind.SESSION_SECONDS or line.usd != 0
+        )
+        return CallCost(
+            lines=_ordered(kept),
+            by_turn=dict(self._turns),
+            by_response=dict(self._responses),
+        )
+
+
 def price_call(uses: Iterable[Use], prices: PriceBook, *, at: datetime) -> CallCost:
     """Price what a call used.
 
@@ -111,32 +154,23 @@ def price_call(uses: Iterable[Use], prices: PriceBook, *, at: datetime) -> CallC
         prices: What models cost.
         at: When the call began.
     """
-    lines: dict[tuple[Service, str, Kind], CostLine] = {}
-    turns: dict[int, Cost] = {}
-    responses: dict[str, Cost] = {}
+    bill = Bill()
     for use in uses:
-        priced = prices.price(use, at=at)
-        for kind, quantity in use.quantities().items():
-            key = (use.service, use.name, kind)
-            line = CostLine(
-                service=use.service,
-                model=use.name,
-                kind=kind,
-                quantity=quantity,
-                usd=priced[kind],
-            )
-            lines[key] = _joined(lines[key], line) if key in lines else line
-        # A session is open through all turns: its time belongs to none of them.
-        if use.service is not Service.SESSION:
-            costs = [_cost(usd) for usd in priced.values()]
-            _add(turns, use.turn, costs)
-            if use.response_id:
-                _add(responses, use.response_id, costs)
-    # Time that costs nothing beside tokens is no line of a bill.
-    kept = (
-        line for line in lines.values() if line.kind is not Kind.SESSION_SECONDS or line.usd != 0
-    )
-    return CallCost(lines=_ordered(kept), by_turn=turns, by_response=responses)
+        bill.add(use, prices.price(use, at=at))
+    return bill.cost()
+
+
+def _add_lines(lines: dict[_Key, CostLine], use: Use, priced: Priced) -> None:
+    for kind, quantity in use.quantities().items():
+        key = (use.service, use.name, kind)
+        line = CostLine(
+            service=use.service,
+            model=use.name,
+            kind=kind,
+            quantity=quantity,
+            usd=priced[kind],
+        )
+        lines[key] = _joined(lines[key], line) if key in lines else line
 
 
 def _ordered(lines: Iterable[CostLine]) -> tuple[CostLine, ...]:
@@ -196,4 +230,4 @@ def _number(usd: Decimal | None) -> float | None:
     return None if usd is None else round(float(usd), 9)
 
 
-__all__ = ["NO_COST", "CallCost", "Cost", "CostLine", "price_call"]
+__all__ = ["NO_COST", "Bill", "CallCost", "Cost", "CostLine", "Priced", "price_call"]

@@ -1,14 +1,14 @@
 """Adds up what a running call costs, and tells when a budget is crossed. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from .cost import CallCost, price_call
+from .cost import Bill, CallCost, Priced
 from .cost_use import Service, Use
-from .prices import PriceBook
+from .prices import PriceBook, Rates, price_use
 
 
 class OnBudget(StrEnum):
@@ -45,6 +45,7 @@ class _Session:
     provider: str
     model: str
     since_s: float
+    rates: Rates | None
 
 
 class CostMeter:
@@ -62,11 +63,11 @@ class CostMeter:
     def __init__(
         self, prices: PriceBook, *, started_at: datetime, budgets: Sequence[Budget] = ()
     ) -> None:
-        self.uses: list[Use] = []
         self._prices = prices
         self._started_at = started_at
         self._left = sorted(budgets, key=lambda budget: budget.usd)
         self._session: _Session | None = None
+        self._bill = Bill()
         self._spent_usd = Decimal(0)
         self._unpriced: list[str] = []
 
@@ -76,13 +77,18 @@ class CostMeter:
         return self._spent_usd
 
     @property
+    def has_budgets(self) -> bool:
+        """Whether there are any that were not crossed."""
+        return bool(self._left)
+
+    @property
     def blind_to(self) -> str | None:
         """A model without a price that makes a budget worthless; None if there is none."""
         return self._unpriced[0] if self._left and self._unpriced else None
 
     def add(self, use: Use, at_s: float) -> list[BudgetCrossed]:
         """Count a use; the budgets that it crosses."""
-        self._count(use)
+        self._count(use, self._prices.price(use, at=self._started_at))
         return self.tick(at_s)
 
     def serves(self, provider: str, model: str, at_s: float) -> Use | None:
@@ -91,61 +97,54 @@ class CostMeter:
         Returns:
             The time of the session that served until now, which is counted.
         """
-        ended = self._session_use(at_s)
-        self._session = _Session(provider, model, at_s) if provider else None
-        if ended is not None:
-            self._count(ended)
-        return ended
+        ended = self._running(at_s)
+        self._session = None
+        if provider:
+            rates = self._prices.rates(provider, model, at=self._started_at)
+            self._session = _Session(provider, model, at_s, rates)
+        if ended is None:
+            return None
+        self._count(*ended)
+        return ended[0]
 
     def tick(self, at_s: float) -> list[BudgetCrossed]:
         """Note that time passes, which some providers are paid for; the budgets it crosses."""
         if not self._left:
             return []
         spent_usd = self._spent_usd
-        if (running := self._session_use(at_s)) is not None:
-            spent_usd += self._price(running)
+        if (running := self._running(at_s)) is not None:
+            spent_usd += self._priced_usd(*running)
         crossed = [budget for budget in self._left if spent_usd > budget.usd]
         self._left = self._left[len(crossed) :]
         return [BudgetCrossed(at_s=at_s, budget=budget, spent_usd=spent_usd) for budget in crossed]
 
-    def cost(self, at_s: float, rest: Callable[[], None] = lambda: None) -> CallCost:
-        """What the call has cost up to a time.
+    def cost(self, at_s: float) -> CallCost:
+        """What the call has cost up to a time."""
+        return self._bill.cost(self._running(at_s))
 
-        Args:
-            at_s: The time.
-            rest: Called again and again: each response of a long call is priced.
-        """
-        running = self._session_use(at_s)
-        uses = self.uses if running is None else [*self.uses, running]
-        return price_call(_resting(uses, rest), self._prices, at=self._started_at)
-
-    def _session_use(self, at_s: float) -> Use | None:
+    def _running(self, at_s: float) -> tuple[Use, Priced] | None:
+        """The time of the session that is open, and what it costs."""
         session = self._session
         if session is None or at_s <= session.since_s:
             return None
-        return Use(
+        use = Use(
             service=Service.SESSION,
             provider=session.provider,
             model=session.model,
             seconds=at_s - session.since_s,
         )
+        return use, price_use(use, session.rates)
 
-    def _count(self, use: Use) -> None:
-        self.uses.append(use)
-        self._spent_usd += self._price(use)
+    def _count(self, use: Use, priced: Priced) -> None:
+        self._bill.add(use, priced)
+        self._spent_usd += self._priced_usd(use, priced)
 
-    def _price(self, use: Use) -> Decimal:
+    def _priced_usd(self, use: Use, priced: Priced) -> Decimal:
         """What of it has a price."""
-        priced = self._prices.price(use, at=self._started_at).values()
-        if None in priced and use.name not in self._unpriced:
+        usd = priced.values()
+        if None in usd and use.name not in self._unpriced:
             self._unpriced.append(use.name)
-        return sum((usd for usd in priced if usd is not None), Decimal(0))
-
-
-def _resting(uses: Iterable[Use], rest: Callable[[], None]) -> Iterator[Use]:
-    for use in uses:
-        yield use
-        rest()
+        return sum((each for each in usd if each is not None), Decimal(0))
 
 
 __all__ = ["Budget", "BudgetCrossed", "CostMeter", "OnBudget"]

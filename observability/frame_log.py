@@ -1,6 +1,5 @@
 """Which frames are worth a line in the event log, and what it says."""
 
-from collections import deque
 from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
@@ -276,7 +275,7 @@ class FrameLog(BaseObserver):
         self._on_frame = on_frame
         self._on_metrics = on_metrics
         # A broadcast is two frames, one each way; the ids of those whose sibling was seen.
-        self._told: deque[int] = deque(maxlen=_SIBLINGS_KEPT)
+        self._told: dict[int, None] = {}
 
     async def on_push_frame(self, data: FramePushed) -> None:
         if data.first_push and self.notes(type(data.frame)):
@@ -297,8 +296,10 @@ class FrameLog(BaseObserver):
         if fields is None:
             return
         if frame.id in self._told:
-            self._told.remove(frame.id)
+            del self._told[frame.id]
             return
         if frame.broadcast_sibling_id is not None:
-            self._told.append(frame.broadcast_sibling_id)
+            self._told[frame.broadcast_sibling_id] = None
+            if len(self._told) > _SIBLINGS_KEPT:
+                del self._told[next(iter(self._told))]
         self._on_frame(frame, fields)

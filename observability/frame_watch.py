@@ -38,6 +38,8 @@ class FrameWatch(BaseObserver):
         self._of_note: dict[type[Frame], bool] = {}
         # Held weakly: those that are under way.
         self._seen: WeakValueDictionary[int, Frame] = WeakValueDictionary()
+        self._last_id = -1
+        """Of the frame of note that was pushed last: most are pushed on at once."""
         self._untold: deque[Frame] = deque()
 
     async def on_push_frame(self, data: FramePushed) -> None:
@@ -46,11 +48,9 @@ class FrameWatch(BaseObserver):
         of_note = self._of_note.get(kind)
         if of_note is None:
             of_note = self._of_note[kind] = any(log.notes(kind) for log in self._logs)
-        if of_note and frame.id not in self._seen:
-            self._seen[frame.id] = frame
-            if not self._untold:
-                asyncio.get_running_loop().call_soon(self._tell)
-            self._untold.append(frame)
+        if of_note and frame.id != self._last_id:
+            self._last_id = frame.id
+            self._note(frame)
         await self._rest.on_push_frame(data)
 
     async def on_process_frame(self, data: FrameProcessed) -> None:
@@ -58,6 +58,14 @@ class FrameWatch(BaseObserver):
 
     async def on_processor_setup(self, data: ProcessorSetUp) -> None:
         await self._rest.on_processor_setup(data)
+
+    def _note(self, frame: Frame) -> None:
+        if frame.id in self._seen:
+            return
+        self._seen[frame.id] = frame
+        if not self._untold:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._untold.append(frame)
 
     def _tell(self) -> None:
         try:

@@ -211,6 +211,9 @@ Listener = Callable[[LiveEvent], None]
 def live_events(frame: Frame, at_s: float) -> tuple[LiveEvent, ...]:
     """What a frame means to somebody who watches the call."""
     match frame:
+        # Words are what there is most of.
+        case TranscriptionFrame() | InterimTranscriptionFrame() | TTSTextFrame():
+            return (_words(frame, at_s),)
         case UserStartedSpeakingFrame() | UserStoppedSpeakingFrame():
             speaking = isinstance(frame, UserStartedSpeakingFrame)
             return (UserSpeaking(at_s=at_s, speaking=speaking),)
@@ -237,8 +240,6 @@ def live_events(frame: Frame, at_s: float) -> tuple[LiveEvent, ...]:
             return ()
         case FunctionCallsStartedFrame() | FunctionCallResultFrame() | ToolCancelFrame():
             return _tool_events(frame, at_s)
-        case TranscriptionFrame() | InterimTranscriptionFrame() | TTSTextFrame():
-            return (_words(frame, at_s),)
     return ()
 
 

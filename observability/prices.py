@@ -147,10 +147,15 @@ class PriceBook:
     def price(self, use: Use, *, at: datetime) -> dict[Kind, Decimal | None]:
         """What a use costs, by kind; None for what has no price."""
         rates = self.rates(use.provider, use.model, at=at, input_tokens=use.usage.input_tokens)
-        return {
-            kind: None if rates is None else rates.price(kind, quantity, use.service)
-            for kind, quantity in use.quantities().items()
-        }
+        return price_use(use, rates)
+
+
+def price_use(use: Use, rates: Rates | None) -> dict[Kind, Decimal | None]:
+    """What a use costs at these rates, by kind; None for what has no price."""
+    return {
+        kind: None if rates is None else rates.price(kind, quantity, use.service)
+        for kind, quantity in use.quantities().items()
+    }
 
 
 def _listed(provider: str | None, model: str, at: datetime) -> ModelPrice | None:
@@ -179,4 +184,4 @@ def _for_length(price: Any, input_tokens: int) -> Decimal | None:
     return passed[-1] if passed else price.base
 
 
-__all__ = ["FREE", "PriceBook", "Rates"]
+__all__ = ["FREE", "PriceBook", "Rates", "price_use"]

@@ -10,7 +10,9 @@ sends nothing while nobody speaks keeps its time in most of its packets, too.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from math import log
 from statistics import fmean, median
 
@@ -71,44 +73,66 @@ class RateWatch:
         self._told = False
         self._last_s = 0.0
         self._start_s: float | None = None
-        self._bytes = 0
         self._owed_s = 0.0
         self._off: list[float] = []
         """How far off the last windows were, all in one direction, as factors."""
         self._off_holes_s = 0.0
         """What was missing in holes in these."""
-        self._holes_s = 0.0
         self._behind_s = self._least_s = 0.0
         self._recent: deque[float] = deque(maxlen=_STEADIED)
         """How far behind its time the source was with the last packets."""
         self._pace = _Pace()
+        self._came: list[tuple[float, int]] = []
+        """When pieces came, and their bytes, since it was last looked at them."""
+        self._window: list[tuple[float, float]] = []
+        """Of each piece of the window the time since the one before, and its length."""
 
     def hear(self, length_bytes: int, rate_hz: int, at_s: float) -> RateMismatch | None:
         """Note s16le mono of a declared rate that came at `at_s`; what was found, once."""
         if rate_hz != self._rate_hz:
             self._rate_hz, self._told = rate_hz, False
             self._owed_s, self._start_s = 0.0, None
+            self._came.clear()
         if self._told or not length_bytes:
             return None
-        gap_s = at_s - self._last_s
-        self._last_s = at_s
-        sound_s = length_bytes / SAMPLE_BYTES / rate_hz
-        if self._start_s is None or gap_s > max(GAP_S, PIECES * sound_s):
-            if self._start_s is not None:
-                self._owed_s = min(FORGIVEN_S, self._owed_s + gap_s)
-            self._begin(at_s)
-            # The first piece was captured before: the measure begins with its arrival.
+        self._came.append((at_s, length_bytes))
+        # What came is looked at together, which is quicker than one by one.
+        if self._start_s is not None and at_s - self._start_s < WINDOW_S:
             return None
-        self._bytes += length_bytes
-        self._follow(gap_s, sound_s)
-        if at_s - self._start_s < WINDOW_S:
+        self._take()
+        if self._start_s is None or at_s - self._start_s < WINDOW_S:
             return None
         return self._judge(at_s, at_s - self._start_s)
 
+    def _take(self) -> None:
+        """Look where there were pauses in what came."""
+        a_second = SAMPLE_BYTES * self._rate_hz
+        before_s = chain((self._last_s,), (at_s for at_s, _ in self._came))
+        pieces = [
+            (at_s - last_s, length_bytes / a_second)
+            for (at_s, length_bytes), last_s in zip(self._came, before_s, strict=False)
+        ]
+        if self._start_s is not None and max(pieces)[0] <= GAP_S:
+            self._window += pieces
+        else:
+            self._take_apart(pieces)
+        self._last_s = self._came[-1][0]
+        self._came.clear()
+
+    def _take_apart(self, pieces: Sequence[tuple[float, float]]) -> None:
+        for (gap_s, sound_s), (at_s, _) in zip(pieces, self._came, strict=True):
+            if self._start_s is not None and gap_s <= max(GAP_S, PIECES * sound_s):
+                self._window.append((gap_s, sound_s))
+                continue
+            if self._start_s is not None:
+                self._owed_s = min(FORGIVEN_S, self._owed_s + gap_s)
+            # The first piece was captured before: the measure begins with its arrival.
+            self._begin(at_s)
+
     def _begin(self, at_s: float) -> None:
-        self._start_s, self._last_s = at_s, at_s
-        self._bytes = 0
-        self._holes_s = self._behind_s = self._least_s = 0.0
+        self._start_s = at_s
+        self._window.clear()
+        self._behind_s = self._least_s = 0.0
         self._recent.clear()
         self._forget()
 
@@ -117,26 +141,40 @@ class RateWatch:
         self._off, self._off_holes_s = [], 0.0
         self._pace = _Pace()
 
-    def _follow(self, gap_s: float, sound_s: float) -> None:
-        """Note how far behind its time the source is, and whether it fell behind at once."""
-        self._pace.note(gap_s, sound_s)
-        self._behind_s += gap_s - sound_s
-        self._recent.append(self._behind_s)
-        least_s = min(self._recent)
-        step_s, self._least_s = least_s - self._least_s, least_s
-        if step_s >= HOLE * sound_s:
-            self._holes_s += step_s
+    def _skip(self) -> None:
+        """Follow the source through a window that was right."""
+        late_s = [gap_s - sound_s for gap_s, sound_s in self._window]
+        behind_s = list(accumulate(late_s, initial=self._behind_s))
+        self._behind_s = behind_s[-1]
+        self._recent.extend(behind_s[1:])
+        self._least_s = min(self._recent)
+        self._window.clear()
+
+    def _follow(self) -> float:
+        """Follow the source through another one, and add up what it fell behind at once."""
+        holes_s = 0.0
+        for gap_s, sound_s in self._window:
+            self._pace.note(gap_s, sound_s)
+            self._behind_s += gap_s - sound_s
+            self._recent.append(self._behind_s)
+            least_s = min(self._recent)
+            step_s, self._least_s = least_s - self._least_s, least_s
+            if step_s >= HOLE * sound_s:
+                holes_s += step_s
+        self._window.clear()
+        return holes_s
 
     def _judge(self, at_s: float, window_s: float) -> RateMismatch | None:
-        sound_s = self._bytes / SAMPLE_BYTES / self._rate_hz
+        sound_s = sum(sound_s for _, sound_s in self._window)
         late_s = min(self._owed_s, max(0.0, sound_s - window_s))
         self._owed_s -= late_s
         factor = (sound_s - late_s) / window_s
-        self._start_s, self._bytes = at_s, 0
-        holes_s, self._holes_s = self._holes_s, 0.0
+        self._start_s = at_s
         if factor > FASTEST or abs(factor - 1) <= TOLERANCE:
+            self._skip()
             self._forget()
             return None
+        holes_s = self._follow()
         if self._off and (self._off[-1] > 1) != (factor > 1):
             self._off, self._off_holes_s = [], 0.0
         self._off.append(factor)

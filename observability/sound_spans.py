@@ -1,6 +1,6 @@
 """When there was sound, from sound that arrives in chunks. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +59,8 @@ class SoundSpans:
         self._placement = Placement(late_s)
         self._rate_hz = 0
         self._start_s = 0.0
-        self._waiting = bytearray()
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
         self._loudest = 0.0
         """Since the last pause, as power."""
         self._heard_until_s = float("-inf")
@@ -82,8 +83,9 @@ class SoundSpans:
             self._judge_rest()
             self._start_s, self._rate_hz = piece.start_s, rate_hz
             self._batch_s = self._first_batch_s
-        self._waiting += piece.pcm
-        if len(self._waiting) >= self._batch_s * rate_hz * SAMPLE_BYTES:
+        self._waiting.append(piece.pcm)
+        self._waiting_bytes += len(piece.pcm)
+        if self._waiting_bytes >= self._batch_s * rate_hz * SAMPLE_BYTES:
             self._judge(rate_hz * FRAME_MS // 1000)
 
     def _judge_rest(self) -> None:
@@ -92,29 +94,40 @@ class SoundSpans:
         frame = self._rate_hz * FRAME_MS // 1000
         self._judge(frame)
         if self._waiting:
-            self._judge(len(self._waiting) // SAMPLE_BYTES)
+            self._judge(self._waiting_bytes // SAMPLE_BYTES)
 
     def _judge(self, frame_samples: int) -> None:
-        frames = len(self._waiting) // SAMPLE_BYTES // frame_samples
-        samples = np.frombuffer(self._waiting, "<i2", frames * frame_samples).astype(np.float32)
-        blocks = samples.reshape(frames, frame_samples)
-        power = np.einsum("ij,ij->i", blocks, blocks)
+        waiting = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
+        frames = len(waiting) // SAMPLE_BYTES // frame_samples
+        samples = np.frombuffer(waiting, "<i2", frames * frame_samples).astype(np.float32)
+        # Row by column is a dot product for each frame: the quickest way to its squares.
+        rows, columns = (frames, 1, frame_samples), (frames, frame_samples, 1)
+        power = np.matmul(samples.reshape(rows), samples.reshape(columns)).ravel()
         power /= frame_samples
         frame_s = frame_samples / self._rate_hz
         for first, end in _runs(power >= self._power):
-            self._judge_run(power[first:end], self._start_s + first * frame_s, frame_s)
+            self._judge_run(power[first:end].tolist(), self._start_s + first * frame_s, frame_s)
         self._start_s += frames * frame_s
-        del self._waiting[: frames * frame_samples * SAMPLE_BYTES]
+        left = waiting[frames * frame_samples * SAMPLE_BYTES :]
+        self._waiting, self._waiting_bytes = [left] if left else [], len(left)
 
-    def _judge_run(self, power: NDArray[np.float32], start_s: float, frame_s: float) -> None:
+    def _judge_run(self, power: Sequence[float], start_s: float, frame_s: float) -> None:
         """Mark what is sound of frames that are all loud enough."""
         if start_s - self._heard_until_s > self._join_s:
             self._loudest = 0.0
         self._heard_until_s = start_s + len(power) * frame_s
-        loudest = np.maximum(np.maximum.accumulate(power), self._loudest)
-        self._loudest = float(loudest[-1])
-        for first, end in _runs(power >= loudest * _RANGE):
-            self._mark(start_s + first * frame_s, start_s + end * frame_s)
+        first: int | None = None
+        for number, level in enumerate(power):
+            if level > self._loudest:
+                self._loudest = level
+            if level < self._loudest * _RANGE:
+                if first is not None:
+                    self._mark(start_s + first * frame_s, start_s + number * frame_s)
+                first = None
+            elif first is None:
+                first = number
+        if first is not None:
+            self._mark(start_s + first * frame_s, self._heard_until_s)
 
     def _mark(self, start_s: float, end_s: float) -> None:
         self._batch_s = self._heard_batch_s

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from crossfade.audio.pcm import SAMPLE_BYTES
+from crossfade.audio.pcm import SAMPLE_BYTES, bytes_for, check_mono
 from crossfade.audio.resample import StreamResampler
 
 JITTER_S = 0.06
@@ -23,6 +23,9 @@ SETTLE_S = 0.04
 _SAME_S = 0.001
 # More than a resampler withholds, and than `Placement` holds chunks.
 _MARGIN_S = 0.06
+_BLOCK_S = 0.2
+"""So much is resampled at once: the same each time is quickest, and more keeps others waiting."""
+_HALF, _FRAME = np.dtype("<u2"), np.dtype("<u4")
 
 
 class Side(Enum):
@@ -120,11 +123,15 @@ class Track:
         self.end_s = 0.0
         """Where the sound ends that came so far."""
         self._resampler: StreamResampler | None = None
+        self._unheard = bytearray()
+        """What is to be resampled when there is a block of it."""
+        self._block_bytes = 0
         self._taken = 0
         self._waiting = bytearray()
 
     def lay(self, piece: Piece) -> None:
         """Lay the next piece on the track."""
+        check_mono(piece.pcm)
         # Some in between may have found no room.
         follows = piece.contiguous and piece.start_s <= self.end_s + _SAME_S
         self.end_s = piece.start_s + len(piece.pcm) / SAMPLE_BYTES / piece.rate_hz
@@ -135,22 +142,37 @@ class Track:
         if self._resampler is None or self._resampler.in_rate_hz != piece.rate_hz:
             self._end_run()
             self._resampler = StreamResampler(piece.rate_hz, self._rate_hz)
-        # Each piece for itself: a second at once keeps the interpreter for as long as five pieces.
-        self._waiting += self._resampler.process(piece.pcm)
+            same = piece.rate_hz == self._rate_hz
+            self._block_bytes = 0 if same else bytes_for(_BLOCK_S * 1000, piece.rate_hz)
+        if not self._block_bytes:
+            self._waiting += piece.pcm
+            return
+        self._unheard += piece.pcm
+        while len(self._unheard) >= self._block_bytes:
+            self._hear(self._block_bytes)
 
-    def take(self, until: int) -> bytes:
+    def take(self, until: int) -> bytearray:
         """All samples up to position `until` not taken yet, silence where there is no sound."""
         length_bytes = max(0, until - self._taken) * SAMPLE_BYTES
         if length_bytes > len(self._waiting):
+            self._hear(len(self._unheard))
+        if length_bytes > len(self._waiting):
             self._end_run()
-        self._pad(length_bytes)
-        taken = bytes(self._waiting[:length_bytes])
+            self._pad(length_bytes)
+        taken = self._waiting[:length_bytes]
         del self._waiting[:length_bytes]
         self._taken += length_bytes // SAMPLE_BYTES
         return taken
 
+    def _hear(self, length_bytes: int) -> None:
+        """Resample so much of what waits for it."""
+        if length_bytes and self._resampler is not None:
+            self._waiting += self._resampler.process(bytes(self._unheard[:length_bytes]))
+            del self._unheard[:length_bytes]
+
     def _end_run(self) -> None:
         if self._resampler is not None:
+            self._hear(len(self._unheard))
             self._waiting += self._resampler.flush()
             self._resampler = None
 
@@ -199,6 +221,10 @@ class StereoTimeline:
 
     def _interleave(self, until: int) -> bytes:
         left, right = (
-            np.frombuffer(track.take(until), dtype="<i2") for track in (self._caller, self._agent)
+            np.frombuffer(track.take(until), _HALF) for track in (self._caller, self._agent)
         )
-        return np.column_stack((left, right)).tobytes()
+        # A frame is one number of both: half the time of two strides through the memory.
+        frames = right.astype(_FRAME)
+        frames <<= 16
+        frames |= left
+        return frames.tobytes()

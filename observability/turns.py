@@ -140,7 +140,7 @@ class TurnMeter:
 
     def __init__(self, on_answer: Callable[[Answer], None] | None = None) -> None:
         # The caller's sound is always there, and judged when the agent becomes audible.
-        self.caller = SoundSpans(join_s=CALLER_JOIN_S, batch_ms=1000, late_s=LATE_S)
+        self.caller = SoundSpans(join_s=CALLER_JOIN_S, batch_ms=2000, late_s=LATE_S)
         # That an answer has begun is told at once, where it goes on is not.
         self.agent = SoundSpans(join_s=AGENT_JOIN_S, batch_ms=FRAME_MS, heard_batch_ms=1000)
         self._on_answer = on_answer

@@ -209,7 +209,10 @@ class ServedCall:
 
     def unfinished(self) -> bytes:
         """What the caller said and nobody began to answer, for the store."""
-        self._unfinished = b"" if self._call is None else self._call.unfinished()
+        unfinished = b"" if self._call is None else self._call.unfinished()
+        # Who compares it with what he was told before is done at once if it is the same.
+        if unfinished != self._unfinished:
+            self._unfinished = unfinished
         return self._unfinished
 
     def stored_state(self, audio_rate_hz: int) -> Callable[[], str]:
@@ -219,13 +222,15 @@ class ServedCall:
             audio_rate_hz: Rate of the unfinished audio.
         """
         keeper = StateKeeper(in_rate_hz=self.transport.in_rate_hz, audio_rate_hz=audio_rate_hz)
+        before, written = CallState(), CallState().encoded()
 
         def state() -> str:
+            nonlocal before, written
             if not self.born:
                 return UNBORN
             if self._call is None:
                 return CallState(attachments=self._presented).encoded()
-            return keeper.state(
+            now = keeper.state(
                 received_samples=self.transport.received_samples,
                 unfinished=self._unfinished,
                 attachments=self._presented,
@@ -237,7 +242,10 @@ class ServedCall:
                     if not item.origin.injected
                 },
                 node=self.node(),
-            ).encoded()
+            )
+            if now != before:
+                before, written = now, now.encoded()
+            return written
 
         return state
 

@@ -11,6 +11,7 @@ from crossfade.observability.cost import Cost
 from crossfade.observability.cost_view import told
 from crossfade.observability.live_events import (
     AgentFinished,
+    AgentSaid,
     AnswerHeard,
     AudioLost,
     BudgetCrossed,
@@ -20,6 +21,7 @@ from crossfade.observability.live_events import (
     LiveEvent,
     ToolAnswered,
     ToolCalled,
+    UserSaid,
     UserSpeaking,
 )
 from crossfade.observability.redaction import redact, without_secrets
@@ -105,6 +107,9 @@ class CallDetails:
 
     def _happened(self, event: LiveEvent) -> None:
         match event:
+            case AgentSaid() | UserSaid():
+                # Both come as words of the conversation, which others tell.
+                return
             case UserSpeaking(speaking=speaking):
                 self._say("state", user_speaking=speaking)
             case AnswerHeard(voice_to_voice_ms=took_ms):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from pipecat.clocks.base_clock import BaseClock
 from pipecat.frames.frames import (
     AudioRawFrame,
     CancelFrame,
@@ -17,12 +18,14 @@ from pipecat.frames.frames import (
     StopFrame,
     SystemFrame,
 )
+from pipecat.observers.base_observer import BaseObserver, FrameProcessed, FramePushed
 from pipecat.processors.frame_processor import (
     FrameCallback,
     FrameDirection,
     FrameProcessor,
     FrameProcessorSetup,
 )
+from pipecat.utils.errors import ErrorCategory
 
 from crossfade.errors import SoundError
 
@@ -43,6 +46,10 @@ _HEARD_BY_ALL = (
     FrameProcessorResumeFrame,
     FrameProcessorResumeUrgentFrame,
 )
+_PIPECATS_OWN = (InterruptionFrame, *_HEARD_BY_ALL)
+"""What pipecat itself acts upon in each processor."""
+_pipecats: dict[type[Frame], bool] = {}
+"""Whether frames of a kind are among them: asked twice for each frame in each processor."""
 _FRAME_EVENTS = frozenset(
     f"on_{when}_{what}_frame" for when in ("before", "after") for what in ("process", "push")
 )
@@ -57,8 +64,9 @@ class Processor(FrameProcessor):
     """A pipecat processor in direct mode whose audio takes no queue, task, hook or observer.
 
     Audio flows downstream only and is handed to the next of our processors by a plain call. All
-    other frames take pipecat's ordinary way. A stock processor may stand anywhere in the chain;
-    towards it frames go through a bounded outbox, which keeps their order.
+    other frames take pipecat's ordinary way, without its hooks where nobody has any, and without a
+    line in the log at level TRACE. A stock processor may stand anywhere in the chain; towards it
+    audio goes through a bounded outbox, which keeps the order of all frames.
 
     Direct mode is re-entrant: the receive loop, the transport and the tool tasks all run inside
     the same processors. Hence the contract of a subclass:
@@ -112,8 +120,13 @@ class Processor(FrameProcessor):
         self._feeds_ours: bool | None = None
         self.push_audio: Callable[[AudioRawFrame], None] = self._find_way
         """Hands an audio frame to the next processor."""
-        self._ways: dict[tuple[type[Frame], FrameDirection], _Way | None] = {}
-        self._watched = False
+        self._ways_down: dict[type[Frame], _Way | None] = {}
+        self._ways_up: dict[type[Frame], _Way | None] = {}
+        # A class of the application's between ours and pipecat's is to have all frames, too.
+        self._watched = _behind_ours(type(self)) is not FrameProcessor
+        # Taken from the set-up once: each look at it is a call.
+        self._chain_clock: BaseClock | None = None
+        self._chain_observer: BaseObserver | None = None
 
     # What a subclass overrides
 
@@ -199,6 +212,7 @@ class Processor(FrameProcessor):
 
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
         await super().setup(setup)
+        self._chain_clock, self._chain_observer = setup.clock, setup.observer
         self._outbox.start(lambda: self.create_task(self._outbox.run(), f"{self.name}::outbox"))
 
     async def cleanup(self) -> None:
@@ -215,15 +229,23 @@ class Processor(FrameProcessor):
         if isinstance(frame, AudioRawFrame) and direction is DOWNSTREAM and callback is None:
             self.receive_audio(frame)
             return
-        if callback is None and self._open:
-            kind = type(frame)
-            if (kind, direction) not in self._ways:
-                self._ways[kind, direction] = self._way_past(kind, direction)
-            way = self._ways[kind, direction]
-            if way is not None and all(passed.gives_way for passed in way[1]):
-                await way[0].queue_frame(frame, direction)
-                return
-        await super().queue_frame(frame, direction, callback)
+        if callback is not None or not self._open:
+            await super().queue_frame(frame, direction, callback)
+            return
+        kind = type(frame)
+        ways = self._ways_down if direction is DOWNSTREAM else self._ways_up
+        if kind not in ways:
+            ways[kind] = self._way_past(kind, direction)
+        way = ways[kind]
+        if way is not None and _give_way(way[1]):
+            await way[0].queue_frame(frame, direction)
+        elif self._watched or _is_pipecats(kind):
+            await super().queue_frame(frame, direction)
+        else:
+            try:
+                await self.process_frame(frame, direction)
+            except Exception as error:
+                await self._tell_error("Error processing frame", error)
 
     def add_event_handler(self, event_name: str, handler: Any) -> None:
         # Who asks about this processor's frames is told of all.
@@ -231,27 +253,56 @@ class Processor(FrameProcessor):
         super().add_event_handler(event_name, handler)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        if isinstance(frame, EndFrame | CancelFrame):
+        pipecats = _is_pipecats(type(frame))
+        if pipecats and isinstance(frame, EndFrame | CancelFrame):
             self._open = False
         try:
             self.note(frame, direction)
         except Exception as error:
             self._outbox.report(error)
-        await super().process_frame(frame, direction)
-        if isinstance(frame, StartFrame):
+        if pipecats or self._watched:
+            await super().process_frame(frame, direction)
+        elif (clock := self._chain_clock) and (observer := self._chain_observer):
+            processed = FrameProcessed(self, frame, direction, clock.get_time())
+            await observer.on_process_frame(processed)
+        if pipecats and isinstance(frame, StartFrame):
             self._feeds_ours, self.push_audio = None, self._find_way
-            self._ways.clear()
+            self._ways_down.clear()
+            self._ways_up.clear()
             self._open = True
         await self.forward(frame, direction)
 
     async def push_frame(self, frame: Frame, direction: FrameDirection = DOWNSTREAM) -> None:
         """Push a frame, behind what waits in the outbox; system frames overtake it."""
-        if isinstance(frame, InterruptionFrame):
-            self._outbox.interrupt()
-        elif self._outbox.waiting and not isinstance(frame, SystemFrame):
-            self._outbox.put(frame, direction)
+        if self._outbox.waiting:
+            if isinstance(frame, InterruptionFrame):
+                self._outbox.interrupt()
+            elif not isinstance(frame, SystemFrame):
+                self._outbox.put(frame, direction)
+                return
+        await self._hand_on(frame, direction)
+
+    async def _hand_on(self, frame: Frame, direction: FrameDirection) -> None:
+        """Push a frame as pipecat does, but for the hooks, where nobody has any."""
+        clock = self._chain_clock
+        if self._watched or clock is None:
+            await super().push_frame(frame, direction)
             return
-        await super().push_frame(frame, direction)
+        there = self.next if direction is DOWNSTREAM else self.previous
+        if there is None:
+            return
+        try:
+            if (observer := self._chain_observer) is not None:
+                pushed = FramePushed(self, there, frame, direction, clock.get_time())
+                await observer.on_push_frame(pushed)
+            await there.queue_frame(frame, direction)
+        except Exception as error:
+            await self._tell_error("Uncaught exception", error)
+
+    async def _tell_error(self, what: str, error: Exception) -> None:
+        # Whose fault it is, is not known: those behind run within the call.
+        unknown = ErrorCategory.UNKNOWN
+        await self.push_error(f"{what}: {error}", exception=error, category=unknown)
 
     def _find_way(self, frame: AudioRawFrame) -> None:
         """Take the first audio, and find out where all of it goes: asking each time costs more
@@ -302,7 +353,26 @@ class Processor(FrameProcessor):
         if isinstance(item, Exception):
             await self.push_error(f"{self.name}: {item}", exception=item)
         else:
-            await super().push_frame(item, direction)
+            await self._hand_on(item, direction)
+
+
+def _behind_ours(kind: type[Processor]) -> type:
+    order = kind.__mro__
+    return order[order.index(Processor) + 1]
+
+
+def _give_way(passed: tuple[Processor, ...]) -> bool:
+    for one in passed:  # noqa: SIM110
+        if not one.gives_way:
+            return False
+    return True
+
+
+def _is_pipecats(kind: type[Frame]) -> bool:
+    known = _pipecats.get(kind)
+    if known is None:
+        known = _pipecats[kind] = issubclass(kind, _PIPECATS_OWN)
+    return known
 
 
 def _nowhere(frame: AudioRawFrame) -> None:

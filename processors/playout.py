@@ -176,12 +176,18 @@ class Playout:
         return False
 
     def _take_speech(self, head: _Speech, limit_bytes: int) -> bytes:
-        part = head.pcm[head.taken_bytes : head.taken_bytes + limit_bytes]
-        head.taken_bytes += len(part)
+        start = head.taken_bytes
+        part = head.pcm[start : start + limit_bytes]
+        length_bytes = len(part)
+        head.taken_bytes = start + length_bytes
         if head.taken_bytes == len(head.pcm):
             self._waiting.popleft()
-        self._waiting_bytes -= len(part)
-        self._sent.append(_Sent(head.item, len(part)))
+        self._waiting_bytes -= length_bytes
+        sent = self._sent
+        if sent and sent[-1].item is head.item:
+            sent[-1].length_bytes += length_bytes
+        else:
+            sent.append(_Sent(head.item, length_bytes))
         return part
 
     def _position(self, item: _Item) -> PlayedSpeech:

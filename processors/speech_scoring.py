@@ -3,6 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from crossfade.audio.noise_gate import NoiseGate
@@ -19,6 +21,8 @@ FEW_STREAMS = 4
 LIMIT_WINDOWS = 4
 """What one call may have waiting, 128 ms; beyond it all are scored on the spot: a decision must not
 come so late that the beginning of the speech is kept no more."""
+MANY_WINDOWS = 16
+"""So many at once keep the model busy for half a millisecond: it works in a thread meanwhile."""
 
 
 class SpeechScoring:
@@ -31,6 +35,8 @@ class SpeechScoring:
     def __init__(self, bank: SileroBank) -> None:
         self._bank = bank
         self._waiting: dict[int, ScoredStream] = {}
+        self._round: _Round | None = None
+        self._thread: ThreadPoolExecutor | None = None
         self._soon: asyncio.Handle | None = None
         self._beating = False
 
@@ -57,7 +63,9 @@ class SpeechScoring:
 
     def leave(self, stream: "ScoredStream") -> None:
         """End a stream."""
+        # What it tells may have others heard.
         self._waiting.pop(stream.number, None)
+        self._end_round()
         self._bank.leave(stream.number)
         if not self._waiting and self._soon is not None:
             self._soon.cancel()
@@ -69,6 +77,7 @@ class SpeechScoring:
         if self._waiting:
             self._score()
         else:
+            self._end_round()
             self._rest()
 
     def _rest(self) -> None:
@@ -82,36 +91,112 @@ class SpeechScoring:
 
     def _score(self) -> None:
         self._soon = None
-        if self._waiting:
-            self._score_round()
+        self._score_round()
         # Whoever has more waiting comes after what else the loop has to do.
-        if self._waiting:
+        if not self._waiting:
+            return
+        if self._round is None:
             self._score_soon()
+        else:
+            self._round.more = True
 
     def _score_round(self) -> None:
         """Score the first window of every stream that has one waiting."""
+        self._end_round()
+        if not self._waiting:
+            return
         streams = list(self._waiting.values())
         heard = [stream.waiting.popleft() for stream in streams]
         self._waiting = {stream.number: stream for stream in streams if stream.waiting}
         windows = _samples(heard)
         energy = energies(windows).tolist()
-        passing = [at for at, stream in enumerate(streams) if stream.passes(heard[at], energy[at])]
-        scores = [0.0] * len(streams)
-        if passing:
-            found = self._scores([streams[at] for at in passing], windows[passing])
-            for at, score in zip(passing, found, strict=True):
-                scores[at] = score
-                streams[at].gate.judged(score, energy[at])
-        for stream, score, each in zip(streams, scores, energy, strict=True):
-            stream.judge(score, each)
-
-    def _scores(self, streams: Sequence["ScoredStream"], windows: Floats) -> list[float]:
-        """The probabilities of a window of each, after what the gate kept of them before."""
-        for stream in streams:
+        passing = []
+        for at, stream in enumerate(streams):
+            if stream.gate.passes(heard[at], energy[at], speaking=stream.detector.speaking):
+                passing.append(at)
+            else:
+                stream.judge(0.0, energy[at])
+        if not passing:
+            return
+        this = _Round(
+            streams=[streams[at] for at in passing],
+            energy=[energy[at] for at in passing],
+            windows=windows[passing],
+        )
+        for stream in this.streams:
             for kept in stream.gate.take_kept():
                 self._bank.score([stream.number], _samples([kept]))
-        found: list[float] = self._bank.score([each.number for each in streams], windows).tolist()
-        return found
+        if len(passing) < MANY_WINDOWS:
+            this.judge(self._bank.score(this.numbers, this.windows))
+        else:
+            self._begin_round(this)
+
+    def _begin_round(self, this: "_Round") -> None:
+        """Have the model work in its thread; here, if the system has no thread to give."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "speech")
+        work = self._bank.work(this.numbers, this.windows)
+        try:
+            done = asyncio.get_running_loop().run_in_executor(self._thread, this.hear, work)
+        except RuntimeError:
+            # It keeps what no thread took; another may have better luck.
+            self._thread = None
+            this.judge(self._bank.take(this.numbers, this.windows, work()))
+            return
+        self._round = this
+        done.add_done_callback(lambda _: self._worked(this))
+
+    def _worked(self, this: "_Round") -> None:
+        if this is self._round:
+            self._end_round()
+            if this.more and self._waiting:
+                self._score_soon()
+
+    def _end_round(self) -> None:
+        """Judge what the thread scores, if it does; wait for it where it is not done."""
+        this, self._round = self._round, None
+        if this is None:
+            return
+        try:
+            found = this.found.result()
+        except Exception as error:
+            # Not the failure of whoever happens to ask.
+            context = {"message": "scoring speech failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+        else:
+            this.judge(self._bank.take(this.numbers, this.windows, found))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Round:
+    """A window of each of some streams, which the model is to hear."""
+
+    streams: list["ScoredStream"]
+    energy: list[float]
+    windows: Floats
+    found: Future[tuple[Floats, Floats]] = field(default_factory=Future)
+    """What the thread gives; the loop's own future is not done before the loop goes on."""
+    more: bool = False
+    """Whether a stream has a further window waiting."""
+
+    @property
+    def numbers(self) -> list[int]:
+        """Of the streams."""
+        return [stream.number for stream in self.streams]
+
+    def hear(self, work: Callable[[], tuple[Floats, Floats]]) -> None:
+        """The thread's part."""
+        try:
+            self.found.set_result(work())
+        except Exception as error:
+            self.found.set_exception(error)
+
+    def judge(self, scores: Floats) -> None:
+        """Take the probabilities."""
+        found: list[float] = scores.tolist()
+        for stream, score, energy in zip(self.streams, found, self.energy, strict=True):
+            stream.gate.judged(score, energy)
+            stream.judge(score, energy)
 
 
 def _samples(windows: Sequence[bytes]) -> Floats:
@@ -152,10 +237,6 @@ class ScoredStream:
         if windows := self.detector.windows(pcm):
             self.waiting.extend(windows)
             self._scoring.enqueue(self)
-
-    def passes(self, window: bytes, energy: float) -> bool:
-        """Whether the oldest window that was waiting is worth the model's time."""
-        return self.gate.passes(window, energy, speaking=self.detector.speaking)
 
     def judge(self, score: float, energy: float) -> None:
         """Take the probability of the oldest window that was waiting, and its energy."""

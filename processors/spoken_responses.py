@@ -62,6 +62,7 @@ class SpokenResponses:
         node: Processor,
     ) -> None:
         self._session = session
+        self._rate_hz = session.output_rate_hz
         self._sounding = sounding
         self._node = node
         self._open: dict[str, SpokenResponse] = {}
@@ -153,7 +154,7 @@ class SpokenResponses:
     def _push_speech(self, response: SpokenResponse, event: AudioChunk) -> None:
         if response.cut:
             return
-        item_id, rate_hz = event.item_id, self._session.output_rate_hz
+        item_id, rate_hz = event.item_id, self._rate_hz
         received_ms = response.received_ms.get(item_id, 0.0) + duration_ms(event.pcm, rate_hz)
         response.received_ms[item_id] = received_ms
         self._sounding.generated(response.id, item_id)

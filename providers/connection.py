@@ -329,8 +329,8 @@ class Connection:
             self._failure = self._failure or error
             self.wake()
         else:
-            self._understood += events
             if events:
+                self._understood += events
                 self.wake()
 
     def _understood_at_once(self) -> list[Event]:

@@ -82,6 +82,16 @@ class Output:
         # What trails behind the end of a response is late.
         return events if response is None else events + read(self, response, fields)
 
+    def speak_on(self, response_id: str, item_id: str, sound: bytes) -> list[Event] | None:
+        """Take more sound of a response that runs; None if it does not, or it is no base64."""
+        response = self._responses.get(response_id)
+        if response is None:
+            return None
+        try:
+            return self._sound(response, item_id, sound)
+        except ValueError:
+            return None
+
     def end_cut(self, response_id: str = "") -> list[Event]:
         """End a response that was cut and runs no more, though its end was not told; or all."""
         lost = [one.id for one in self._responses if one.cut and response_id in ("", one.id)]
@@ -154,7 +164,17 @@ class Output:
         return [*events, _failure(body)] if status is ResponseStatus.FAILED else events
 
     def _on_audio(self, response: Response, fields: JsonObject) -> list[Event]:
-        item_id = string(fields, "item_id")
+        try:
+            return self._sound(response, string(fields, "item_id"), string(fields, "delta"))
+        except ValueError:
+            return [malformed("audio that is no base64")]
+
+    def _sound(self, response: Response, item_id: str, sound: str | bytes) -> list[Event]:
+        """Take sound in base64.
+
+        Raises:
+            ValueError: It is none.
+        """
         item = self._items.get_or_add(item_id, injected=response.injected)
         self._items.spoken = True
         if response.cut:
@@ -162,10 +182,7 @@ class Output:
                 item.settled = True
                 response.unheard_items.append(item_id)
             return []
-        try:
-            audio = pybase64.b64decode(string(fields, "delta"), validate=True)
-        except ValueError:
-            return [malformed("audio that is no base64")]
+        audio = pybase64.b64decode(sound, validate=True)
         pcm = item.whole_samples(audio, self._items.sound.sample_bytes)
         if not response.injected:
             self._playout.add(response.id, len(pcm))

@@ -69,6 +69,7 @@ from crossfade.providers.openai_retold import Retold, is_retold
 from crossfade.providers.openai_seed import open_calls, seed_items
 from crossfade.providers.openai_sent_items import SentItems
 from crossfade.providers.openai_session import CONFIGURES, change, configure, listen, recogniser
+from crossfade.providers.openai_speech import SpeechLike
 from crossfade.providers.openai_usage import read_limits
 from crossfade.providers.profiles import Profile
 from crossfade.providers.protocol import ConnectRequest
@@ -102,7 +103,7 @@ class OpenAIRealtimeProtocol:
         self._state = _State.CONFIGURING
         self._changes = Changes()
         self._sound = sound_format(self.config.encoding, self._profile)
-        self._turn_bytes = 0
+        self._turn_from_bytes = 0
         self._sent_items = SentItems()
         self._responses = Responses(self._sent_items)
         self._items = Items(self._sound)
@@ -117,6 +118,7 @@ class OpenAIRealtimeProtocol:
             self._tools,
             deletes=self._profile.truncation,
         )
+        self._speech = SpeechLike()
 
     @property
     def key_variables(self) -> Sequence[str]:
@@ -167,9 +169,7 @@ class OpenAIRealtimeProtocol:
         return [*messages, self._listen(turns=True)]
 
     def append_audio(self, pcm: bytes) -> bytes:
-        size = len(pcm)
-        self._turn_bytes += size
-        self._playout.heard_bytes += size
+        self._playout.heard_bytes += len(pcm)
         return append_audio(pcm)
 
     def send(self, command: Command) -> list[bytes]:
@@ -204,13 +204,18 @@ class OpenAIRealtimeProtocol:
         return self._next_response()
 
     def receive(self, message: str | bytes) -> list[Event]:
+        if type(message) is bytes and (sound := self._speech.sound(message)) is not None:
+            events = self._output.speak_on(self._speech.response_id, self._speech.item_id, sound)
+            if events is not None:
+                return events
         fields = decode(message)
         if fields is None:
             return [malformed("a message that is no JSON object")]
         kind = string(fields, "type")
         kind = self._dialect.event_names.get(kind, kind)
         if kind == AUDIO_DELTA:
-            # Fifty times a second for each call.
+            if type(message) is bytes:
+                self._speech.learn(message, fields)
             return self._output.receive(kind, fields)
         if kind == "session.updated":
             return self._on_session_updated(fields)
@@ -218,8 +223,8 @@ class OpenAIRealtimeProtocol:
             return self._on_error(fields)
         if kind == "rate_limits.updated":
             return read_limits(fields)
-        events = self._input.receive(kind, fields)
-        return self._output.receive(kind, fields) if events is None else events
+        heard = self._input.receive(kind, fields)
+        return self._output.receive(kind, fields) if heard is None else heard
 
     def replies(self) -> list[bytes]:
         if not (self._output.due or self._responses.held):
@@ -296,16 +301,17 @@ class OpenAIRealtimeProtocol:
 
     def _start_turn(self) -> list[bytes]:
         self._responses.turn_marked()
-        self._turn_bytes = 0
+        self._turn_from_bytes = self._playout.heard_bytes
         return [clear_audio()]
 
     def _end_turn(self) -> list[bytes]:
         self._responses.floor_free()
         messages = []
-        if self._sound.input_ms(self._turn_bytes) >= _SHORTEST_TURN_MS:
+        turn_bytes = self._playout.heard_bytes - self._turn_from_bytes
+        if self._sound.input_ms(turn_bytes) >= _SHORTEST_TURN_MS:
             messages.append(commit_audio())
             self._responses.ask()
-        self._turn_bytes = 0
+        self._turn_from_bytes += turn_bytes
         return messages + self._next_response()
 
     def _interrupt(self, played_ms: Mapping[str, float]) -> list[bytes]:

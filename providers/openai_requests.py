@@ -38,7 +38,7 @@ _APPEND_HEAD, _APPEND_TAIL = b'{"type":"input_audio_buffer.append","audio":"', b
 
 def append_audio(pcm: bytes) -> bytes:
     # Fifty times a second for each call: no JSON encoder.
-    return _APPEND_HEAD + pybase64.b64encode(pcm) + _APPEND_TAIL
+    return b"".join((_APPEND_HEAD, pybase64.b64encode(pcm), _APPEND_TAIL))
 
 
 def commit_audio(event_id: str = "") -> bytes:

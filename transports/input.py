@@ -37,9 +37,8 @@ class InputTransport(Processor):
     def hear(self, pcm: bytes) -> None:
         """Take the caller's sound, s16le mono; what comes before the start or after the end is
         dropped and counted."""
-        frame = CallerAudioFrame(audio=pcm, sample_rate=self._rate_hz, num_channels=1)
-        if self.open:
-            self.push_audio(frame)
+        if self._open:
+            self.push_audio(CallerAudioFrame(pcm, self._rate_hz, 1))
         else:
             self.dropped_audio += 1
 

@@ -4,6 +4,7 @@ import asyncio
 import math
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Sequence
 from typing import ClassVar
 
 from pipecat.frames.frames import BotSpeakingFrame, OutputTransportReadyFrame
@@ -11,6 +12,7 @@ from pipecat.frames.frames import BotSpeakingFrame, OutputTransportReadyFrame
 from crossfade.frames.audio import (
     AudioRawFrame,
     OutputAudioRawFrame,
+    SpeechFrame,
     TTSAudioRawFrame,
     TTSStoppedFrame,
 )
@@ -26,6 +28,10 @@ from crossfade.frames.control import (
 from crossfade.processors.base import DOWNSTREAM, UPSTREAM, FrameDirection, Processor
 from crossfade.processors.metronome import metronome
 
+PASS_ON_EVERY_S = 0.09
+"""How often it is looked what was heard while speech flows: at every fifth beat."""
+_STARVED_S = 0.01
+"""So long after all has sounded that was written, none flows; a busy loop is late by less."""
 BOT_SPEAKING_EVERY_S = 5.0
 """pipecat ends a call as idle in which it does not hear of speech now and then."""
 _ROUNDING_S = 1e-6
@@ -34,10 +40,12 @@ _ROUNDING_S = 1e-6
 class OutputTransport(Processor):
     """Writes each chunk at once, and passes it on when it has been heard.
 
-    Stands behind a PlayoutQueue, which keeps the pace. Tells both ways when the agent begins and
-    stops to speak, as pipecat's transports do: with the first chunk, and with TTSStoppedFrame or
-    an interruption. Where a chunk was heard is reckoned from when it was written; the error
-    bound is one chunk, and what the other end buffers.
+    Stands behind a PlayoutQueue, which keeps the pace. What was heard goes on ten times a second,
+    several chunks in one; and at once where somebody asks: at the end of speech, at an
+    interruption. Tells both ways when the agent begins and stops to speak, as pipecat's transports
+    do: with the first chunk, and with TTSStoppedFrame or an interruption. Where a chunk was heard
+    is reckoned from when it was written; the error bound is one chunk, and what the other end
+    buffers.
 
     Args:
         rate_hz: Rate of the audio, mono; anything else is refused.
@@ -52,9 +60,10 @@ class OutputTransport(Processor):
         self._sounds_until_s = 0.0
         self.unheard_samples = 0
         """Of the chunks that were written and not passed on."""
+        self._pass_on_due_s = -math.inf
         self._beating = False
-        self._speaking_told_s: float | None = None
-        """When it was last told that the agent speaks; None while it does not."""
+        self._tell_due_s = -math.inf
+        """When it is to be told again that the agent speaks; `-inf` while it does not."""
 
     # What a subclass overrides
 
@@ -111,8 +120,9 @@ class OutputTransport(Processor):
             return
         self.expect(frame, self._rate_hz)
         now_s = asyncio.get_running_loop().time()
-        self._pass_on(now_s)
-        if isinstance(frame, TTSAudioRawFrame):
+        if now_s >= self._pass_on_due_s:
+            self._pass_on(now_s)
+        if now_s >= self._tell_due_s and isinstance(frame, TTSAudioRawFrame):
             self._tell_speaking(now_s)
         self._write(frame, now_s)
         if not self._beating:
@@ -127,6 +137,8 @@ class OutputTransport(Processor):
         elif direction is DOWNSTREAM and isinstance(frame, TTSStoppedFrame | EndFrame):
             # The queue waited for the last chunk, but for the few ms that a beat may be early.
             self._pass_on(self._sounds_until_s)
+            # That another answer is heard is told with its first chunk.
+            self._pass_on_due_s = -math.inf
             self._tell_silent()
 
     async def forward(self, frame: Frame, direction: FrameDirection) -> None:
@@ -145,18 +157,20 @@ class OutputTransport(Processor):
 
     def _write(self, frame: OutputAudioRawFrame, now_s: float) -> None:
         self.write_audio(frame)
-        self._sounds_until_s = (
-            max(self._sounds_until_s, now_s) + frame.num_frames / frame.sample_rate
-        )
-        self._sounding.append((self._sounds_until_s, frame))
-        self.unheard_samples += frame.num_frames
+        samples = frame.num_frames
+        until_s = max(self._sounds_until_s, now_s) + samples / self._rate_hz
+        self._sounds_until_s = until_s
+        self._sounding.append((until_s, frame))
+        self.unheard_samples += samples
 
     def _beat(self) -> None:
         # Not sooner: while speech flows, there is another chunk by the next beat.
         if not self._sounding:
             self._rest()
-        else:
-            self._pass_on(asyncio.get_running_loop().time())
+            return
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._pass_on_due_s or now_s >= self._sounds_until_s + _STARVED_S:
+            self._pass_on(now_s)
 
     def _rest(self) -> None:
         self._beating = False
@@ -168,22 +182,28 @@ class OutputTransport(Processor):
         if not sounding:
             return
         until_s = self.heard_until_s(now_s) + _ROUNDING_S
+        heard: list[OutputAudioRawFrame] = []
         while sounding and sounding[0][0] <= until_s:
-            frame = sounding.popleft()[1]
-            self.unheard_samples -= frame.num_frames
-            self.push_audio(frame)
+            heard.append(sounding.popleft()[1])
+        if not heard:
+            return
+        self._pass_on_due_s = now_s + PASS_ON_EVERY_S
+        self.unheard_samples -= sum(frame.num_frames for frame in heard)
+        self.push_audio(heard[0] if len(heard) == 1 else self._joined(heard))
+
+    def _joined(self, heard: Sequence[OutputAudioRawFrame]) -> SpeechFrame:
+        pcm = b"".join(frame.audio for frame in heard)
+        return SpeechFrame(audio=pcm, sample_rate=self._rate_hz, num_channels=1)
 
     def _tell_speaking(self, now_s: float) -> None:
-        if self._speaking_told_s is None:
+        if self._tell_due_s == -math.inf:
             self._tell(BotStartedSpeakingFrame)
-        elif now_s < self._speaking_told_s + BOT_SPEAKING_EVERY_S:
-            return
-        self._speaking_told_s = now_s
+        self._tell_due_s = now_s + BOT_SPEAKING_EVERY_S
         self._tell(BotSpeakingFrame)
 
     def _tell_silent(self) -> None:
-        if self._speaking_told_s is not None:
-            self._speaking_told_s = None
+        if self._tell_due_s != -math.inf:
+            self._tell_due_s = -math.inf
             self._tell(BotStoppedSpeakingFrame)
 
     def _tell(self, kind: type[Frame]) -> None:

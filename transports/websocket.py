@@ -50,6 +50,9 @@ LEAST_SOUND_SAMPLES = 16
 MOST_WAITING_S = 60.0
 """Of sound that came and was not yet heard, or came sooner than it sounds; the line of who sends
 more is closed."""
+PIECE_MS = 5 * PERIOD_MS
+"""Sound that waits is heard up to so much at once: most of what a piece costs is the same however
+long it is, so that a loop that is behind catches up."""
 _PACE_EVERY_S, _MOST_PACE = 5.0, 1.1
 """How much sound is held to the clock at once, and how fast a client's own clock may go."""
 _LEAST_SOUND_BYTES = LEAST_SOUND_SAMPLES * SAMPLE_BYTES
@@ -61,8 +64,8 @@ class WebSocketInput(InputTransport):
     """The microphone of whichever client is attached, each sample once and in order.
 
     Without a client, frames without samples go into the chain: a dead line is not taken for
-    silence, which would end the turn of who was speaking. Much sound at once is heard bit by bit,
-    so that other calls go on meanwhile.
+    silence, which would end the turn of who was speaking. Much sound at once is heard piece by
+    piece, so that other calls go on meanwhile.
 
     Args:
         rate_hz: Rate of the audio, mono.
@@ -89,6 +92,7 @@ class WebSocketInput(InputTransport):
     ) -> None:
         super().__init__(rate_hz=rate_hz)
         self._frame_bytes = rate_hz * PERIOD_MS // 1000 * SAMPLE_BYTES
+        self._piece_bytes = rate_hz * PIECE_MS // 1000 * SAMPLE_BYTES
         self._tell = tell
         self._at = self.taken_samples = received_samples - again_samples
         self.received_samples = received_samples - again_samples
@@ -102,8 +106,11 @@ class WebSocketInput(InputTransport):
         self._unpaced_bytes = 0
         """Of what was taken, those that were not yet held to the clock."""
         self._turns = sound_turns()
+        self._step = self._hear_next
         self._waiting: deque[tuple[int, bytes]] = deque()
         """Frames that are to be heard, each with the number of the sample behind it."""
+        self._behind = False
+        """Whether what comes waits for a turn: some does, or did in the last one, and in plenty."""
         self.lost_samples = 0
         """Those that no client could keep until it was attached again."""
         self.on_played: Callable[[SpeechPlayedFrame], None] = lambda frame: None
@@ -134,7 +141,7 @@ class WebSocketInput(InputTransport):
     async def finish(self) -> None:
         self.wait_for_client(False)
         self._waiting.clear()
-        self._turns.leave(self._hear_next)
+        self._turns.leave(self._step)
 
     def position(self, at_sample: int) -> None:
         """The next sound begins with this sample of the call."""
@@ -150,26 +157,25 @@ class WebSocketInput(InputTransport):
             CallerError: More waits than can be, or it comes much faster than it sounds.
         """
         start = self._at
-        self._at += len(pcm) // SAMPLE_BYTES
+        end = self._at = start + len(pcm) // SAMPLE_BYTES
         if start < self.taken_samples:
             pcm = pcm[(self.taken_samples - start) * SAMPLE_BYTES :]
-            start = self.taken_samples
         if not pcm:
             return False
-        self.lost_samples += start - self.taken_samples
-        self.taken_samples = self._at
+        if start > self.taken_samples:
+            self.lost_samples += start - self.taken_samples
+        self.taken_samples = end
         self._unpaced_bytes += len(pcm)
         if self._unpaced_bytes >= self._pace_bytes:
             self._keep_pace()
-        if len(pcm) <= self._frame_bytes and not self._waiting:
-            self._hear_in_turn(self._at, pcm)
-            return True
-        for cut in range(0, len(pcm), self._frame_bytes):
-            frame = pcm[cut : cut + self._frame_bytes]
-            start += len(frame) // SAMPLE_BYTES
-            self._hear_in_turn(start, frame)
-        if len(self._waiting) > self._most_waiting:
-            raise CallerError("sound came faster than it could be heard; send it as it sounds")
+        if self._behind or not self._turns.room(self._step):
+            self._wait(pcm)
+        elif len(pcm) <= self._piece_bytes:
+            self.received_samples = end
+            self.hear(pcm)
+        else:
+            self._wait(pcm)
+            self._hear_next()
         return True
 
     def _keep_pace(self) -> None:
@@ -179,24 +185,36 @@ class WebSocketInput(InputTransport):
             if not self._pace.passes(now_s):
                 raise CallerError("sound came faster than it sounds; send it as it sounds")
 
-    def _hear_in_turn(self, end_sample: int, frame: bytes) -> None:
-        if not self._waiting and self._turns.room(self._hear_next):
-            self.received_samples = end_sample
-            self.hear(frame)
-            return
-        self._waiting.append((end_sample, frame))
-        if len(self._waiting) == 1:
-            self._turns.wait(self._hear_next)
+    def _wait(self, pcm: bytes) -> None:
+        """Have the last sound that was taken heard in the coming turns."""
+        if not self._behind:
+            self._behind = True
+            self._turns.wait(self._step)
+        end = self.taken_samples - len(pcm) // SAMPLE_BYTES
+        for cut in range(0, len(pcm), self._frame_bytes):
+            frame = pcm[cut : cut + self._frame_bytes]
+            end += len(frame) // SAMPLE_BYTES
+            self._waiting.append((end, frame))
+        if len(self._waiting) > self._most_waiting:
+            raise CallerError("sound came faster than it could be heard; send it as it sounds")
 
     def _hear_next(self) -> bool:
-        if not self._waiting:
-            return False
-        # It waits while it is heard: what comes of it is not heard before the rest.
-        self.received_samples, frame = self._waiting[0]
-        self.hear(frame)
-        if self._waiting:
-            self._waiting.popleft()
-        return bool(self._waiting)
+        waiting = self._waiting
+        frames: list[bytes] = []
+        length_bytes = 0
+        for end, frame in waiting:
+            length_bytes += len(frame)
+            if frames and length_bytes > self._piece_bytes:
+                break
+            frames.append(frame)
+            self.received_samples = end
+        # They wait while they are heard: what comes of them is not heard before the rest.
+        if frames:
+            self.hear(frames[0] if len(frames) == 1 else b"".join(frames))
+        for _ in range(min(len(frames), len(waiting))):
+            waiting.popleft()
+        self._behind = len(frames) > 1 or bool(waiting)
+        return self._behind
 
     def note(self, frame: Frame, direction: FrameDirection) -> None:
         if direction is not UPSTREAM:

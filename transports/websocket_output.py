@@ -80,6 +80,7 @@ class WebSocketOutput(OutputTransport):
         self._written = 0
         self._reported = 0
         self._reported_at_s = 0.0
+        self._furthest_samples = round(FURTHEST_BEHIND_S * rate_hz)
         self._counted = 0
         """Counts as heard though nobody reported it: the ends of responses."""
         self._responses: deque[str] = deque()
@@ -127,10 +128,9 @@ class WebSocketOutput(OutputTransport):
         """The client tells what it has played."""
         if report.stream != self._stream:
             return
+        # What was heard by that goes on with the next beat that looks.
         self._reported = max(self._reported, min(report.samples, self._written))
         self._reported_at_s = asyncio.get_running_loop().time()
-        if self.open:
-            self.pass_on_heard()
         if self._waits and self._behind_s() <= _CAUGHT_UP_S:
             self._waits = False
             self.emit(PlayoutResumeFrame(), UPSTREAM)
@@ -156,28 +156,38 @@ class WebSocketOutput(OutputTransport):
         response_id = self._responses[0] if self._responses else ""
         spoken = self._spoken.get(response_id, 0)
         if self._announced != response_id:
-            self._announced = response_id
-            self.tell(
-                write_message(
-                    "speech",
-                    response_id=response_id,
-                    stream=self._stream,
-                    at_sample=self._written,
-                    response_ms=round(spoken * 1000 / self._rate_hz, 1),
-                )
-            )
-        self._spoken[response_id] = spoken + frame.num_frames
+            self._announce(response_id, spoken)
+        samples = frame.num_frames
+        self._spoken[response_id] = spoken + samples
         if not self._written:
             self._reported_at_s = asyncio.get_running_loop().time()
-        self._written += frame.num_frames
-        if self._socket is not None:
-            if self._unsure():
-                self._hold_back(frame.audio)
-                return
-            self._socket.write(frame.audio, text=False)
-            if self._reports and not self._waits and self._behind_s() > FURTHEST_BEHIND_S:
-                self._waits = True
-                self.emit(PlayoutHoldFrame(), UPSTREAM)
+        self._written += samples
+        if self._socket is None:
+            return
+        if self._unsure():
+            self._hold_back(frame.audio)
+            return
+        self._socket.write(frame.audio, text=False)
+        # Of most chunks this tells that nobody is behind, and no more need be asked.
+        if self._written - self._reported > self._furthest_samples:
+            self._wait_if_behind()
+
+    def _announce(self, response_id: str, spoken: int) -> None:
+        self._announced = response_id
+        self.tell(
+            write_message(
+                "speech",
+                response_id=response_id,
+                stream=self._stream,
+                at_sample=self._written,
+                response_ms=round(spoken * 1000 / self._rate_hz, 1),
+            )
+        )
+
+    def _wait_if_behind(self) -> None:
+        if self._reports and not self._waits and self._behind_s() > FURTHEST_BEHIND_S:
+            self._waits = True
+            self.emit(PlayoutHoldFrame(), UPSTREAM)
 
     def _hold_back(self, pcm: bytes) -> None:
         if self._held_back is None:

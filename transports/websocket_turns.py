@@ -1,9 +1,9 @@
 """How much sound is heard in one turn of the event loop, by all calls of a process together.
 
 A client that comes back sends seconds of its microphone at once, and after a crash a hundred do.
-Heard in one piece, each second would take the loop 10 ms in which nobody else's call goes on. And
+Heard at once, each second would take the loop several ms in which nobody else's call goes on. And
 what the call makes of its sound, such as that the caller began to speak, takes some turns of the
-loop to get to where the beginning is still kept: so each call hears one frame in a turn.
+loop to get to where the beginning is still kept: so each call hears one short piece in a turn.
 """
 
 import asyncio
@@ -11,22 +11,22 @@ from collections import deque
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
-FRAMES_A_TURN = 16
-"""Of 20 ms and of those that wait, heard within 3 ms or so."""
-_ASK_AT = FRAMES_A_TURN // 2
+PIECES_A_TURN = 16
+"""Of those that wait, heard within 5 ms or so."""
+_ASK_AT = PIECES_A_TURN // 2
 """From so many on, a turn is asked for in which to begin anew: each costs the loop a round of its
 own, and they may be of turns that are long over."""
 
 Step = Callable[[], bool]
-"""Hears one frame; whether there are more."""
+"""Hears one piece; whether it is to be called again, in the next turn."""
 
 
 class SoundTurns:
     """Shares the turns of an event loop among those that have sound to be heard.
 
-    A call hears one frame at once, and the rest in the next turns, in which timers and other
-    sockets have their part too; who waits gets a frame after the other, each call in its turn. How
-    much waits is bounded by whoever waits.
+    A call hears one piece at once, and the rest in the next turns, in which timers and other
+    sockets have their part too; who waits gets a piece after the other, each call in its turn. How
+    much waits, and how long a piece is, is bounded by whoever waits.
 
     Args:
         loop: Whose turns they are.
@@ -35,12 +35,12 @@ class SoundTurns:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._heard: set[Step] = set()
-        """Who has had a frame in this turn, or in one not long ago."""
+        """Who has had a piece in this turn, or in one not long ago."""
         self._waiting: deque[Step] = deque()
         self._planned = False
 
     def room(self, step: Step) -> bool:
-        """Whether who would wait with `step` may hear a frame at once: its first in this turn,
+        """Whether who would wait with `step` may hear a piece at once: its first in this turn,
         however many others there are, since a busy loop has few turns."""
         if step in self._heard:
             return False
@@ -54,7 +54,7 @@ class SoundTurns:
         self._heard.discard(step)
 
     def wait(self, step: Step) -> None:
-        """Have `step` called in the coming turns, until it has nothing more; who waits already
+        """Have `step` called in the coming turns, until it says no; who waits already
         does not ask again."""
         self._waiting.append(step)
         self._plan()
@@ -67,7 +67,7 @@ class SoundTurns:
     def _turn(self) -> None:
         self._planned = False
         self._heard.clear()
-        for _ in range(min(len(self._waiting), FRAMES_A_TURN)):
+        for _ in range(min(len(self._waiting), PIECES_A_TURN)):
             step = self._waiting.popleft()
             if step():
                 self._waiting.append(step)
@@ -86,4 +86,4 @@ def sound_turns() -> SoundTurns:
     return _turns[loop]
 
 
-__all__ = ["FRAMES_A_TURN", "SoundTurns", "sound_turns"]
+__all__ = ["PIECES_A_TURN", "SoundTurns", "sound_turns"]

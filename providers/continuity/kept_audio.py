@@ -63,7 +63,8 @@ class KeptAudio:
         pieces: list[bytes | TurnMark] = []
         marks = deque(self._marks)
         at = self.start_bytes
-        for chunk in self._chunks:
+        chunks = iter(self._chunks)
+        for chunk in chunks:
             begin, end = max(at, position_bytes), at + len(chunk)
             while marks and marks[0][0] < end:
                 place, mark = marks.popleft()
@@ -74,6 +75,9 @@ class KeptAudio:
             if begin < end:
                 pieces.append(chunk[begin - at :])
             at = end
+            if not marks and at >= position_bytes:
+                # All that is left, as it is.
+                pieces.extend(chunks)
         return pieces + [mark for _, mark in marks]
 
     def between(self, start_bytes: int, stop_bytes: int) -> bytes:

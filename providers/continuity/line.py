@@ -102,11 +102,14 @@ class Line:
         self._sound = sound
         theirs = sound_format(config.encoding, protocol.profile)
         self._bridge = None
+        self.send_audio: Callable[[bytes, float], None] = self.connection.send_audio
+        """Sends audio of the user, as `Connection.send_audio` does."""
         if theirs != sound:
             # It needs numpy, which takes long to load.
             from crossfade.providers.continuity.sound_bridge import SoundBridge
 
             self._bridge = SoundBridge(sound, theirs)
+            self.send_audio = self._send_converted
 
     @property
     def config(self) -> SessionConfig:
@@ -156,17 +159,16 @@ class Line:
         events = self.connection.drain()
         return events if self._bridge is None else self._bridge.down(events)
 
-    def send_audio(self, audio: bytes, duration_ms: float) -> None:
-        if self._bridge is not None:
-            audio = self._bridge.up(audio)
-        if audio:
-            self.connection.send_audio(audio, duration_ms)
-
     def replay_audio(self, audio: bytes) -> None:
         if self._bridge is not None:
             audio = self._bridge.up(audio)
         if audio:
             self.connection.replay_audio(audio)
+
+    def _send_converted(self, audio: bytes, duration_ms: float) -> None:
+        assert self._bridge is not None
+        if audio := self._bridge.up(audio):
+            self.connection.send_audio(audio, duration_ms)
 
     def send(self, command: Command) -> None:
         self.connection.send(command)

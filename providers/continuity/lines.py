@@ -411,13 +411,15 @@ class Lines:
         """Tell events; a provider that will answer nobody is left like a line that died, and what
         it did not begin to answer is still owed."""
         refusal = refusal_among(events)
-        ends = [] if refusal is None else ends_of(refusal, events)
+        if refusal is None:
+            self._told.extend(self._understood(line, events))
+            return
+        ends = ends_of(refusal, events)
         ends = [end for end in ends if not self.talk.owed.has_begun(end.response_id)]
         self._told.extend(self._understood(line, [one for one in events if one not in ends]))
-        if refusal is not None:
-            self._keeper.lost(line.protocol.fault(refusal))
-            if self._end is not None:
-                self._told.extend(self._understood(line, ends))
+        self._keeper.lost(line.protocol.fault(refusal))
+        if self._end is not None:
+            self._told.extend(self._understood(line, ends))
 
     def _hear(self, chunk: AudioChunk) -> bool:
         """Take speech that comes while the caller waits."""
@@ -430,9 +432,11 @@ class Lines:
     def _understood(self, line: Line, events: Sequence[Event]) -> list[Event]:
         """Give the events as the caller shall have them, with all that follows from them noted."""
         told: list[Event] = []
-        if any(not isinstance(event, _HOUSEKEEPING) for event in events):
-            self._keeper.heard()
+        answers = False
         for event in events:
+            if not answers and not isinstance(event, _HOUSEKEEPING):
+                answers = True
+                self._keeper.heard()
             if isinstance(event, AudioChunk):
                 self.talk.speech(event)
                 told.append(event)

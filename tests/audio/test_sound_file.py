@@ -1,6 +1,8 @@
 import os
 import wave
+from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,6 +121,48 @@ def test_the_file_is_playable_after_every_flush(tmp_path: Path) -> None:
     file.close()
     with wave.open(str(path)) as closed:
         assert closed.getnframes() == 3.25 * 24000
+
+
+class HalfHearted:
+    """A file that takes little at a time, and after a while nothing."""
+
+    def __init__(self, file: FileIO, most_bytes: int) -> None:
+        self._file = file
+        self._left_bytes = most_bytes
+
+    def write(self, pcm: bytes) -> int:
+        if not self._left_bytes:
+            raise OSError(28, "No space left on device")
+        taken = self._file.write(pcm[: min(50_000, self._left_bytes)])
+        self._left_bytes -= taken
+        return taken
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def test_what_a_disk_takes_piece_by_piece_is_whole_and_in_order(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pcm = rng.integers(-9000, 9000, 300_000).astype("<i2").tobytes()
+    path = tmp_path / "slow.wav"
+    with WavWriter(path, 8000) as wav:
+        wav._file = HalfHearted(wav._file, 10**7)  # type: ignore[assignment]
+        for start in range(0, len(pcm), 200_000):
+            wav.write(pcm[start : start + 200_000])
+    assert read_sound(path).pcm == pcm
+
+
+def test_of_a_large_piece_that_fails_nothing_is_told_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "full.wav"
+    wav = WavWriter(path, 8000)
+    wav.write(bytes(1000))
+    wav.flush()
+    wav._file = HalfHearted(wav._file, 120_000)  # type: ignore[assignment]
+    with pytest.raises(OSError, match="No space"):
+        wav.write(bytes(200_000))
+    with pytest.raises(OSError, match="No space"):
+        wav.close()
+    assert soundfile.info(path).frames == 500
 
 
 def test_incomplete_frames_are_not_written(tmp_path: Path) -> None:

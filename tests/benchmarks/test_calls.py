@@ -1,6 +1,7 @@
 """The calls benchmark: its service keeps to the script, a point is measured, the search ends."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
@@ -14,6 +15,7 @@ from crossfade.audio.energy import rms_dbfs
 from crossfade.benchmarks import call_messages, call_server, calls, points
 from crossfade.benchmarks.call_point import Microphones
 from crossfade.benchmarks.call_script import (
+    CONVERSATION,
     FRAME_BYTES,
     MICROPHONE_HZ,
     ROOM_DBFS,
@@ -119,6 +121,37 @@ def test_who_speaks_as_the_call_begins_is_noticed_at_once(
         call.heard_bytes = TALK.length_ms * call_server.BYTES_PER_MS
         call._follow_the_caller()
         assert len(call.speech_started_ns) == noticed + 1
+
+
+def test_in_a_conversation_answers_end_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ns = 0
+    monkeypatch.setattr(time, "monotonic_ns", lambda: now_ns)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        schedule = call_server._Schedule()
+        call = call_server._Call(
+            ours,
+            schedule,
+            CONVERSATION,
+            1.5,
+            0.0,
+            number=0,
+            offset_ms=0,
+            speaks=True,
+            late_ms=deque(),
+            pieces_a_message=5,
+        )
+        theirs.setblocking(False)
+        call._configure({})
+        sent = b""
+        while call.answer is not None and now_ns < 10e9:
+            now_ns += 10_000_000
+            schedule.run()
+            with contextlib.suppress(BlockingIOError):
+                sent += theirs.recv(2**20)
+        assert sent.count(b'"response.output_audio.delta"') == 50
+        assert sent.count(b'"status":"completed"') > 0
+        assert now_ns == pytest.approx(5e9 / 1.5, rel=0.02)
 
 
 def test_sound_of_a_cut_answer_is_stale() -> None:

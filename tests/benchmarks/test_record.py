@@ -1,6 +1,7 @@
 """What the measurement of the record counts."""
 
 import threading
+from decimal import Decimal
 from pathlib import Path as FilePath
 
 import numpy as np
@@ -18,6 +19,7 @@ from crossfade.benchmarks.record_result import (
 from crossfade.benchmarks.record_work import Piece, Rest, Stopwatch, Work
 from crossfade.observability import disk
 from crossfade.observability.call import CallRecord
+from crossfade.observability.cost_meter import Budget
 from tests.clock import run
 
 LOOP, WRITER = 1, 2
@@ -103,7 +105,8 @@ def test_the_stopwatch_sees_the_record_at_work_and_its_threads(
 
     async def main() -> None:
         with stopwatch.watching():
-            record = CallRecord.open(tmp_path)
+            # Only where there is a budget is it looked at what time costs.
+            record = CallRecord.open(tmp_path, budgets=[Budget(usd=Decimal(1))])
             for _ in range(10):
                 record.caller_audio(bytes(640), 16_000)
             await record.aclose({"turns": [{"text": "hello"}]})

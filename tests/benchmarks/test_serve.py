@@ -38,7 +38,7 @@ def noted(late_ms: float = 3.0) -> dict[str, Any]:
 
 
 def test_what_came_is_held_against_what_was_said() -> None:
-    load = _load(ORDER, [caller()], noted(), LOOKS, cores=2)
+    load = _load(ORDER, [caller()], noted(), LOOKS, cycle="talk", cores=2)
     assert load.up_p50_ms == load.up_p99_ms == pytest.approx(3.0)
     assert load.heard_share == pytest.approx(1.0)
     assert load.down_p99_ms == pytest.approx(1.98)
@@ -53,12 +53,12 @@ def test_what_came_is_held_against_what_was_said() -> None:
 
 def test_who_is_told_that_the_server_is_busy_is_no_call_that_died() -> None:
     refused = caller(close_code=BUSY, service_number=-1)
-    load = _load(ORDER, [caller(), refused], noted(), LOOKS, cores=2)
+    load = _load(ORDER, [caller(), refused], noted(), LOOKS, cycle="talk", cores=2)
     assert (load.calls, load.refused, load.died) == (1, 1, 0)
-    assert not _load(ORDER, [caller(died=True)], noted(), LOOKS, cores=2).held
-    assert not _load(ORDER, [caller()], noted(late_ms=25), LOOKS, cores=2).held
+    assert not _load(ORDER, [caller(died=True)], noted(), LOOKS, cycle="talk", cores=2).held
+    assert not _load(ORDER, [caller()], noted(late_ms=25), LOOKS, cycle="talk", cores=2).held
     grown = [*LOOKS, Look(at_s=115.0, cpu_s=15.0, loop_cpu_s=12.0, mib=230.0)]
-    assert not _load(ORDER, [caller()], noted(), grown, cores=2).held
+    assert not _load(ORDER, [caller()], noted(), grown, cycle="talk", cores=2).held
 
 
 @pytest.mark.parametrize("length", [0, 125, 126, 640, 65_536])

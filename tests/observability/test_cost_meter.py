@@ -2,10 +2,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from crossfade.conversation.usage import Usage
+from crossfade.observability.cost import price_call
 from crossfade.observability.cost_meter import Budget, CostMeter, OnBudget
 from crossfade.observability.cost_use import Service, Use
 from crossfade.observability.prices import PriceBook, Rates
 
+AT = datetime(2026, 11, 21, tzinfo=UTC)
+PROVIDERS = ["tokens", "hourly", "unknown"]
 BOOK = PriceBook(
     {"tokens": Rates(output_text=Decimal(1)), "hourly": Rates(audio_hour=Decimal(3600))}
 )
@@ -17,7 +20,7 @@ def use(dollars: float, provider: str = "tokens") -> Use:
 
 
 def meter(*budgets: Budget) -> CostMeter:
-    return CostMeter(BOOK, started_at=datetime(2026, 11, 21, tzinfo=UTC), budgets=budgets)
+    return CostMeter(BOOK, started_at=AT, budgets=budgets)
 
 
 def test_each_budget_is_told_once_the_smallest_first() -> None:
@@ -49,6 +52,18 @@ def test_a_session_is_counted_when_another_serves() -> None:
     assert [line.model for line in costs.cost(100.0).lines] == ["hourly"]
     costs.serves("", "", 100.0)
     assert costs.cost(200.0).usd == 10
+
+
+def test_the_cost_of_any_moment_is_that_of_all_uses_so_far() -> None:
+    costs, uses = meter(), [use(n / 10, provider) for n, provider in enumerate(PROVIDERS * 3)]
+    costs.serves("hourly", "", 0.0)
+    for count, each in enumerate(uses, 1):
+        costs.add(each, float(count))
+        open_for = Use(service=Service.SESSION, provider="hourly", seconds=float(count))
+        whole = price_call([*uses[:count], open_for], BOOK, at=AT)
+        assert costs.cost(float(count)) == whole
+        # Asking changes nothing.
+        assert costs.cost(float(count)) == whole
 
 
 def test_the_running_session_is_in_the_cost_of_the_moment() -> None:

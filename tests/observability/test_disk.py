@@ -1,7 +1,6 @@
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -115,21 +114,89 @@ def test_a_long_drain_lets_go_of_the_interpreter_again_and_again_and_so_does_the
     assert len(pauses) >= 20
 
 
-def test_pauses_are_long_until_the_work_takes_long_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    now_s, pauses = 0.0, list[float]()
+class Clock:
+    """Time that passes by work and by pauses; both are noted."""
 
-    def pause(seconds: float) -> None:
-        nonlocal now_s
-        now_s += seconds
-        pauses.append(seconds)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = self.worked_s = 0.0
+        self.pauses: list[float] = []
+        monkeypatch.setattr(disk, "sleep", self.pause)
+        monkeypatch.setattr(disk, "monotonic", lambda: self.now_s)
+        monkeypatch.setattr(disk, "thread_time", lambda: self.worked_s)
 
-    monkeypatch.setattr(disk, "sleep", pause)
-    monkeypatch.setattr(time, "perf_counter", lambda: now_s)
-    breath = Breath(unhurried_s=0.01)
-    for _ in range(2):
-        breath.begin()
-        for _ in range(50):
-            now_s += 0.00015
+    def work(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.worked_s += seconds
+
+    def pause(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.pauses.append(seconds)
+
+    def share(self, breath: Breath, pieces: int) -> float:
+        """Of the time that is worked, in so many pieces of 0.1 ms."""
+        began_s, worked_s = self.now_s, self.worked_s
+        for _ in range(pieces):
+            self.work(0.0001)
             breath.take()
-    # A pause after every second piece. Nine of the long ones, with their work, are over 10 ms.
-    assert pauses == 2 * ([0.001] * 8 + [0.00002] * 17)
+        return (self.worked_s - worked_s) / (self.now_s - began_s)
+
+
+def test_who_is_in_time_works_an_eighth_of_it_in_short_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    breath = Breath(late_s=1000.0)
+    assert clock.share(breath, 300) == pytest.approx(1 / 8, rel=0.01)
+    # A pause after every third piece, and none while others sleep.
+    assert clock.pauses == pytest.approx([0.0021] * 100, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("late_s", "share"), [(-1.0, 1 / 8), (1 / 6, 1 / 4), (0.5, 1 / 2), (1.9, 1 / 2), (2.0, 0.93)]
+)
+def test_the_later_it_is_the_shorter_are_the_pauses(
+    monkeypatch: pytest.MonkeyPatch, late_s: float, share: float
+) -> None:
+    clock = Clock(monkeypatch)
+    breath = Breath()
+    breath.go_on(clock.now_s - late_s)
+    assert clock.share(breath, 30) == pytest.approx(share, rel=0.1)
+
+
+def test_work_that_needs_a_fifth_of_the_time_is_spread_and_never_a_quarter_second_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    breath = Breath()
+    shares, late_s = [], 0.0
+    for second in range(20):
+        breath.go_on(float(second))
+        clock.now_s = max(clock.now_s, float(second))
+        # Forty calls, each of which was due then.
+        shares += [clock.share(breath, 50) for _ in range(40)]
+        late_s = max(late_s, clock.now_s - second - 1.0)
+    assert late_s < 0.25
+    assert max(shares) < 0.55
+
+
+def test_what_another_thread_does_meanwhile_makes_no_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    breath = Breath()
+    clock.work(1.0)
+    other = threading.Thread(target=breath.take)
+    other.start()
+    other.join()
+    assert not clock.pauses
+
+
+def test_who_has_waited_longest_is_drained_though_others_ask_again_and_again() -> None:
+    drained = threading.Semaphore(0)
+    patient = DiskThread(drained.release, interval_s=0.001)
+    pushy = DiskThread(lambda: pushy.wake(), interval_s=3600)
+    pushy.wake()
+    assert drained.acquire(timeout=5)
+    assert drained.acquire(timeout=5)
+    patient.close()
+    pushy.close()

@@ -1,14 +1,16 @@
 """The contract of the base processor."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pipecat.frames.frames import TextFrame
-from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.observers.base_observer import BaseObserver, FrameProcessed, FramePushed
 from pipecat.processors.filters.identity_filter import IdentityFilter
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.utils.errors import ErrorCategory
 
 from crossfade.frames.audio import AudioRawFrame, InputAudioRawFrame
 from crossfade.frames.control import (
@@ -311,6 +313,123 @@ def test_who_asks_about_a_processors_frames_is_told_of_all() -> None:
             await chain.down(frame)
             await settled()
             assert frame in told
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("when", ["on_before_push_frame", "on_after_push_frame"])
+def test_who_asks_what_a_processor_pushes_is_told_of_all(when: str) -> None:
+    async def scenario() -> None:
+        told: list[Frame] = []
+        async with running(Idle()) as chain:
+
+            @chain.first.event_handler(when)  # type: ignore[untyped-decorator]
+            async def on_frame(_: FrameProcessor, frame: Frame) -> None:
+                told.append(frame)
+
+            frame = TextFrame("word")
+            await chain.down(frame)
+            await settled()
+            assert frame in told
+
+    run(scenario())
+
+
+class Recording(BaseObserver):
+    """Keeps who pushed a word to whom, and who processed it."""
+
+    observe_every_push = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pushed: list[tuple[str, str]] = []
+        self.processed: list[str] = []
+
+    async def on_push_frame(self, data: FramePushed) -> None:
+        if isinstance(data.frame, TextFrame) and data.direction is DOWNSTREAM:
+            self.pushed.append((data.source.name, data.destination.name))
+
+    async def on_process_frame(self, data: FrameProcessed) -> None:
+        if isinstance(data.frame, TextFrame):
+            self.processed.append(data.processor.name)
+
+
+def test_observers_see_who_pushes_and_who_hears() -> None:
+    async def scenario() -> None:
+        observer, idle, curious = Recording(), Idle(name="idle"), Curious()
+        async with running(idle, curious) as chain:
+            chain.worker.add_observer(observer)
+            await chain.down(TextFrame("word"))
+            await settled(100)
+        assert observer.pushed[:2] == [("first", "idle"), (curious.name, "last")]
+        assert observer.processed[:2] == [curious.name, "last"]
+
+    run(scenario())
+
+
+class Failing(Processor):
+    """Fails on words, when it has heard them or when they are behind it."""
+
+    async def forward(self, frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, TextFrame):
+            raise ValueError("no words")
+        await self.push_frame(frame, direction)
+
+
+class Refusing(Processor):
+    """Takes no words."""
+
+    async def queue_frame(self, frame: Frame, *rest: Any) -> None:
+        if isinstance(frame, TextFrame):
+            raise ValueError("no words")
+        await super().queue_frame(frame, *rest)
+
+
+@pytest.mark.parametrize(
+    ("processor", "told"),
+    [(Failing, "Error processing frame: no words"), (Refusing, "Uncaught exception: no words")],
+)
+def test_a_processor_that_fails_on_a_frame_is_told_of(
+    processor: type[Processor], told: str
+) -> None:
+    async def scenario() -> None:
+        async with running(processor()) as chain:
+            await chain.down(TextFrame("word"))
+            await chain.down(SpeechDroppedFrame())
+            await settled()
+            assert [error.error for error in chain.errors] == [told]
+            assert chain.errors[0].category is ErrorCategory.UNKNOWN
+            assert len(chain.last.frames(SpeechDroppedFrame)) == 1
+
+    run(scenario())
+
+
+class Beside(FrameProcessor):
+    """A class of pipecat's that acts, behind ours in the order of classes."""
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        if isinstance(frame, TextFrame):
+            frame.text += "s"
+
+    async def push_frame(
+        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
+    ) -> None:
+        if isinstance(frame, TextFrame):
+            frame.text = frame.text.upper()
+        await super().push_frame(frame, direction)
+
+
+class Both(Processor, Beside):
+    """Ours, and one of pipecat's."""
+
+
+def test_a_class_between_ours_and_pipecats_has_all_frames() -> None:
+    async def scenario() -> None:
+        async with running(Both()) as chain:
+            await chain.down(TextFrame("word"))
+            await settled()
+            assert [frame.text for frame in chain.last.frames(TextFrame)] == ["WORDS"]
 
     run(scenario())
 

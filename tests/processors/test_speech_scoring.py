@@ -1,6 +1,7 @@
 """Many calls scored together say what each would say alone."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ from crossfade.audio.vad import (
     VoiceDetector,
     two_stage_detector,
 )
+from crossfade.processors import speech_scoring
 from crossfade.processors.speech_scoring import (
     FEW_STREAMS,
     LIMIT_WINDOWS,
+    MANY_WINDOWS,
     TICK_MS,
     SpeechScoring,
     shared_scoring,
@@ -70,6 +73,7 @@ def test_calls_in_any_company_are_told_what_each_is_told_alone(data: st.DataObje
         st.lists(st.tuples(st.integers(0, count - 1), st.integers(1, 4000)), max_size=40)
     )
     pauses = data.draw(st.lists(st.booleans(), min_size=40, max_size=40))
+    many = data.draw(st.sampled_from((FEW_STREAMS + 1, MANY_WINDOWS)))
 
     async def together() -> list[list[SpeechEvent]]:
         scoring = SpeechScoring(SileroBank(shared_model()))
@@ -87,7 +91,9 @@ def test_calls_in_any_company_are_told_what_each_is_told_alone(data: st.DataObje
         await asyncio.sleep(1)
         return told
 
-    assert run(together()) == [alone(sound) for sound in sounds]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(speech_scoring, "MANY_WINDOWS", many)
+        assert run(together()) == [alone(sound) for sound in sounds]
 
 
 def test_windows_of_many_calls_are_scored_in_one_batch_within_a_tick() -> None:
@@ -107,6 +113,141 @@ def test_windows_of_many_calls_are_scored_in_one_batch_within_a_tick() -> None:
         await asyncio.sleep(1)
         assert model.batches == [12]
         assert [round((at - began) * 1e3) for at in told] == [TICK_MS] * 12
+
+    run(scenario())
+
+
+class InThread(Loudness):
+    """Works only when told to, counts in each stream's state, and may fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began, self.may_work = threading.Event(), threading.Event()
+        self.failures: list[Exception] = []
+        self.threads: list[threading.Thread] = []
+        self.counts: list[list[float]] = []
+
+    def score_batch(
+        self, windows: Floats, contexts: Floats, states: Floats
+    ) -> tuple[Floats, Floats]:
+        self.began.set()
+        assert self.may_work.wait(10)
+        self.threads.append(threading.current_thread())
+        self.counts.append(states[0, :, 0].tolist())
+        if self.failures:
+            raise self.failures.pop()
+        scores, _ = super().score_batch(windows, contexts, states)
+        return scores, states + 1
+
+
+def test_the_loop_goes_on_while_the_windows_of_many_calls_are_scored() -> None:
+    async def scenario() -> None:
+        model = InThread()
+        scoring = SpeechScoring(SileroBank(model))
+        told: list[SpeechEvent] = []
+        streams = [
+            scoring.join(VoiceDetector(start_ms=32), told.append) for _ in range(MANY_WINDOWS)
+        ]
+        for stream in streams:
+            stream.hear(LOUD)
+        await asyncio.sleep(TICK_MS / 1000)
+        assert model.began.wait(10)
+        await asyncio.sleep(0)
+        assert not told
+        model.may_work.set()
+        await asyncio.sleep(TICK_MS / 2000)
+        assert told == [SpeechBegan(at_ms=0, decided_ms=32)] * MANY_WINDOWS
+        assert model.batches == [MANY_WINDOWS]
+        assert threading.main_thread() not in model.threads
+
+    run(scenario())
+
+
+def test_a_call_that_leaves_while_it_is_scored_leaves_nothing_to_the_one_in_its_place() -> None:
+    async def scenario() -> None:
+        model = InThread()
+        scoring = SpeechScoring(SileroBank(model))
+        told: list[list[SpeechEvent]] = [[] for _ in range(MANY_WINDOWS)]
+        streams = [scoring.join(VoiceDetector(start_ms=32), each.append) for each in told]
+        for stream in streams:
+            stream.hear(LOUD)
+        await asyncio.sleep(TICK_MS / 1000)
+        assert model.began.wait(10)
+        model.may_work.set()
+        streams[3].leave()
+        late = scoring.join(VoiceDetector(start_ms=32), told[3].append)
+        assert late.number == streams[3].number
+        assert [bool(events) for events in told] == [n != 3 for n in range(MANY_WINDOWS)]
+        late.hear(LOUD)
+        await asyncio.sleep(1)
+        assert model.counts == [[0.0] * MANY_WINDOWS, [0.0]]
+        assert told[3]
+
+    run(scenario())
+
+
+def test_calls_with_much_waiting_lose_nothing_to_the_thread() -> None:
+    async def scenario() -> None:
+        model = InThread()
+        model.may_work.set()
+        scoring = SpeechScoring(SileroBank(model))
+        told: list[list[SpeechEvent]] = [[] for _ in range(MANY_WINDOWS)]
+        for each in told:
+            detector = VoiceDetector(start_ms=32, stop_ms=32)
+            scoring.join(detector, each.append).hear((LOUD + QUIET) * (LIMIT_WINDOWS // 2))
+        await asyncio.sleep(1)
+        decided_ms = [[event.decided_ms for event in events] for events in told]
+        assert decided_ms == [[32.0 * n for n in range(1, LIMIT_WINDOWS + 1)]] * MANY_WINDOWS
+
+    run(scenario())
+
+
+def test_a_failure_of_the_model_in_its_thread_is_reported_and_the_next_windows_are_scored() -> None:
+    async def scenario() -> None:
+        reported: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, each: reported.append(each))
+        model = InThread()
+        model.may_work.set()
+        model.failures.append(ValueError("broken"))
+        scoring = SpeechScoring(SileroBank(model))
+        told: list[SpeechEvent] = []
+        streams = [
+            scoring.join(VoiceDetector(start_ms=32), told.append) for _ in range(MANY_WINDOWS)
+        ]
+        for _ in range(2):
+            for stream in streams:
+                stream.hear(LOUD)
+            await asyncio.sleep(1)
+        assert [str(context["exception"]) for context in reported] == ["broken"]
+        assert len(told) == MANY_WINDOWS
+
+    run(scenario())
+
+
+def test_where_no_thread_can_be_had_all_calls_are_scored_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def scenario() -> None:
+        scoring = SpeechScoring(SileroBank(Loudness()))
+        told: list[SpeechEvent] = []
+        streams = [
+            scoring.join(VoiceDetector(start_ms=32, stop_ms=32), told.append)
+            for _ in range(MANY_WINDOWS)
+        ]
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        for pcm in (LOUD, QUIET):
+            for stream in streams:
+                stream.hear(pcm)
+            await asyncio.sleep(1)
+        assert len(told) == 2 * MANY_WINDOWS
+        monkeypatch.undo()
+        for stream in streams:
+            stream.hear(LOUD)
+        await asyncio.sleep(1)
+        assert len(told) == 3 * MANY_WINDOWS
 
     run(scenario())
 

@@ -1,10 +1,14 @@
 """What comes behind the handshake is heard, and speech comes by a plain call in its order."""
 
 import asyncio
+import contextlib
+from typing import cast
 
 import pytest
+from websockets.asyncio.client import connect as dialled
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Response
 from websockets.uri import parse_uri
 from websockets.utils import accept_key
@@ -17,6 +21,9 @@ from tests.providers.loopback import Peer, loopback, settle
 from tests.providers.openai_messages import audio, committed, created, done
 from tests.providers.test_websocket_frames import written
 
+MOST_WRITTEN_BYTES = 64 * 2**20
+"""The system's own buffers are smaller."""
+MOST_UNSENT_BYTES = 100_000
 SPEC = "openai:gpt-realtime-2.1"
 
 
@@ -62,6 +69,54 @@ def test_speech_that_is_taken_is_not_iterated_and_never_out_of_order(
         assert [at - first for at, kind in enumerate(kinds) if kind is UserTurnCommitted] == [4, 22]
         # A reader that never waits, as without pauses, may have iterated everything.
         assert (taken > 0) is takes or not pause_s
+
+    run(main())
+
+
+def test_who_does_not_read_is_noticed_in_the_turn_in_which_much_is_written() -> None:
+    async def script(peer: Peer) -> None:
+        peer.websocket.transport.pause_reading()
+        await asyncio.sleep(1)
+
+    async def main() -> None:
+        async with (
+            loopback(script) as url,
+            dialled(url, create_connection=MessageSocket, proxy=None) as dialled_socket,
+        ):
+            socket = cast(MessageSocket, dialled_socket)
+            written_bytes = 0
+            while socket.write(bytes(10_000), text=False):
+                written_bytes += 10_000
+                assert written_bytes < MOST_WRITTEN_BYTES
+            assert socket.transport.get_write_buffer_size() < MOST_UNSENT_BYTES
+            socket.transport.abort()
+
+    run(main())
+
+
+def test_what_the_library_writes_goes_behind_what_was_written_before() -> None:
+    heard: list[str | bytes] = []
+
+    async def script(peer: Peer) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                heard.append(await peer.websocket.recv())
+
+    async def main() -> None:
+        async with loopback(script) as url:
+            socket = cast(
+                MessageSocket, await dialled(url, create_connection=MessageSocket, proxy=None)
+            )
+            assert socket.write(b"1", text=True)
+            assert socket.write(b"2", text=True)
+            pong = await socket.ping()
+            assert socket.write(b"3", text=False)
+            await socket.send("4")
+            assert socket.write(b"5", text=True)
+            await socket.close()
+            await pong
+            assert not socket.write(b"6", text=True)
+            assert heard == ["1", "2", b"3", "4", "5"]
 
     run(main())
 

@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from http import HTTPStatus
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Request
 
+from crossfade.emulators.certificate import client_context, server_context
+from crossfade.providers.websocket import MessageSocket
 from crossfade.transports.client_socket import (
     CLOSE_S,
     MOST_PARTS_A_SECOND,
@@ -67,6 +70,91 @@ def test_messages_of_every_length_are_whole(length: int) -> None:
             assert await server.first(1) == (b"z" * length, False)
 
     run(scenario())
+
+
+def test_what_is_written_in_one_turn_comes_in_order_and_before_the_end() -> None:
+    async def scenario() -> None:
+        async with lines() as (client, server):
+            client.transport.write(PARTS["ping"])
+            for number in range(50):
+                server.write(bytes([number]) * 1000, text=False)
+                if number % 10 == 0:
+                    server.write(b"%d" % number, text=True)
+            server.close_soon(CloseCode.OVER)
+            server.write(b"too late", text=False)
+            got = [message async for message in client]
+            assert [each[0] for each in got if isinstance(each, bytes)] == list(range(50))
+            assert [at for at, each in enumerate(got) if isinstance(each, str)] == [
+                1,
+                12,
+                23,
+                34,
+                45,
+            ]
+            assert client.close_code == 1000
+
+    run(scenario())
+
+
+def test_what_was_written_before_the_line_is_cut_comes() -> None:
+    async def scenario() -> None:
+        async with lines() as (client, server):
+            server.write(b"last words", text=False)
+            server.abort()
+            assert await client.recv() == b"last words"
+            with pytest.raises(ConnectionClosed):
+                await client.recv()
+
+    run(scenario())
+
+
+def test_what_is_written_in_the_turn_in_which_the_client_goes_comes() -> None:
+    async def scenario() -> None:
+        async with lines() as (client, server):
+            server.deliver_to(lambda message, text: server.write(message, text=text))
+            # In one piece with the end of what it sends; its side is read on.
+            client.transport.write(b"\x82\x84\0\0\0\0last")
+            client.transport.write_eof()
+            assert await client.recv() == b"last"
+
+    run(scenario())
+
+
+@pytest.mark.realtime
+def test_an_encrypted_line_between_both_of_our_ends(tmp_path: Path) -> None:
+    context = server_context("127.0.0.1", tmp_path / "certificate.pem")
+    sizes = [0, 1, 125, 126, 20_000, 65_536, *[960] * 100]
+
+    async def echo(socket: ClientSocket) -> None:
+        socket.deliver_to(lambda message, text: socket.write(message, text=text))
+        await socket.wait_closed()
+
+    async def scenario() -> None:
+        server = await asyncio.get_running_loop().create_server(
+            lambda: ClientSocket(echo), "127.0.0.1", 0, ssl=context
+        )
+        async with server:
+            socket = cast(
+                MessageSocket,
+                await connect(
+                    f"wss://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+                    ssl=client_context(tmp_path / "certificate.pem"),
+                    compression=None,
+                    proxy=None,
+                    create_connection=MessageSocket,
+                ),
+            )
+            for number, size in enumerate(sizes):
+                message = bytes([number]) * size
+                if not socket.write(message, text=False):
+                    await socket.send(message)
+            for number, size in enumerate(sizes):
+                while (message_back := socket.take()) is None:
+                    await socket.wait()
+                assert message_back == bytes([number]) * size
+            await socket.close()
+
+    asyncio.run(scenario())
 
 
 def test_what_came_before_the_call_took_it_is_delivered_in_order_and_so_is_the_rest() -> None:
@@ -324,6 +412,7 @@ def test_a_line_is_given_to_another_process_and_goes_on_there(text: str) -> None
         async def given(client: ClientSocket) -> None:
             first = await client.first(5)
             assert first == (text.encode(), True)
+            client.write(b"one moment", text=True)
             passed = client.give_away()
             assert passed is not None
             there = ClientSocket(taken)
@@ -344,6 +433,7 @@ def test_a_line_is_given_to_another_process_and_goes_on_there(text: str) -> None
         async with server_of(given) as url, connect(url, compression=None, proxy=None) as client:
             await client.send(text)
             await arrived.wait()
+            assert await client.recv() == "one moment"
             await client.send(b"\x01\x02")
             assert await client.recv() == b"\x01\x02"
             await client.ping()

@@ -107,6 +107,33 @@ def test_a_chunk_is_written_at_once_and_passed_on_when_it_was_heard() -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("phase_ms", [0, 1, 4.9])
+def test_what_was_heard_goes_on_in_few_pieces_and_never_long_after(phase_ms: float) -> None:
+    async def scenario() -> None:
+        line = Timed(rate_hz=RATE_HZ)
+        async with running(PlayoutQueue(Playout(rate_hz=RATE_HZ)), line) as chain:
+            await asyncio.sleep(1 + phase_ms / 1000)
+            for _ in range(100):
+                chain.speak(FRAME)
+            most_late_ms = 0.0
+            while len(line.written_s) < 100:
+                await asyncio.sleep(0.003)
+                heard_ms = (asyncio.get_running_loop().time() - line.written_s[0]) * 1000
+                most_late_ms = max(most_late_ms, heard_ms - passed_ms(chain))
+            assert 80 < most_late_ms < 135
+            assert 20 <= len(chain.last.audio) <= 25
+            # No more comes, and nobody says that it was the last.
+            await asyncio.sleep(0.06)
+            assert passed_ms(chain) == 2000
+            assert chain.last.audio[0].audio == FRAME
+
+    run(scenario())
+
+
+def passed_ms(chain: Chain) -> float:
+    return sum(frame.num_frames for frame in chain.last.audio) * 1000 / RATE_HZ
+
+
 def test_an_interruption_is_told_what_was_heard_by_then() -> None:
     async def interrupted(after_s: float) -> None:
         playout = Playout(rate_hz=RATE_HZ)
@@ -212,6 +239,7 @@ def test_they_serve_in_a_pipeline_of_stock_processors_as_any_transport_does() ->
         assert len([f for f in before.audio if any(f.audio)]) == 50
         assert before.frames(OutputTransportReadyFrame, UPSTREAM)
         assert before.frames(BotStartedSpeakingFrame, UPSTREAM)
-        assert len([f for f in after.audio if isinstance(f, OutputAudioRawFrame)]) == 600
+        heard = b"".join(f.audio for f in after.audio if isinstance(f, OutputAudioRawFrame))
+        assert heard == 600 * FRAME
 
     run(scenario())

@@ -41,6 +41,21 @@ def test_an_older_secret_is_good_for_as_long_as_it_is_named() -> None:
         TokenSigner([NEW]).read(token, 0)
 
 
+def test_a_signature_is_written_in_one_way_alone() -> None:
+    signer = TokenSigner([NEW])
+    token = next(
+        token
+        for number in range(100)
+        if "_"
+        in (token := signer.issue(dataclasses.replace(CLAIMS, attachment=number))).rpartition(".")[
+            2
+        ]
+    )
+    signed, _, signature = token.rpartition(".")
+    with pytest.raises(TokenRefused, match="signature"):
+        signer.read(f"{signed}.{signature.replace('_', '/')}", 0)
+
+
 def test_a_token_expires() -> None:
     signer = TokenSigner([NEW])
     with pytest.raises(TokenRefused, match="expired"):
@@ -51,7 +66,7 @@ def test_a_token_expires() -> None:
 def test_an_altered_token_is_refused(data: st.DataObject) -> None:
     signer = TokenSigner([NEW])
     token = signer.issue(CLAIMS)
-    at = data.draw(st.integers(0, len(token) - 2))
+    at = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.characters().filter(lambda c: c != token[at]))
     with pytest.raises(TokenRefused):
         signer.read(token[:at] + other + token[at + 1 :], 0)

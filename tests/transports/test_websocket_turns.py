@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.transports.websocket_turns import FRAMES_A_TURN, SoundTurns
+from crossfade.transports.websocket_turns import PIECES_A_TURN, SoundTurns
 from tests.clock import run
 
 
 class Caller:
-    """Sound that came at once, and in which turn of the loop each frame was heard."""
+    """Sound that came at once, and in which turn of the loop each piece was heard."""
 
     def __init__(self, turns: SoundTurns, frames: int, now: list[int]) -> None:
         self.heard_in: list[int] = []
@@ -42,7 +42,7 @@ def test_no_turn_has_more_than_its_share_and_nobody_waits_for_another_to_finish(
             await asyncio.sleep(0)
         heard = [turn for caller in callers for turn in caller.heard_in]
         assert len(heard) == sum(frames)
-        assert all(heard.count(turn) <= FRAMES_A_TURN for turn in set(heard))
+        assert all(heard.count(turn) <= PIECES_A_TURN for turn in set(heard))
         assert all(max(map(c.heard_in.count, c.heard_in), default=0) <= 1 for c in callers)
         waited = [c.heard_in for c in callers if len(set(c.heard_in)) > 1]
         for caller in waited:
@@ -58,7 +58,7 @@ def test_who_is_in_time_is_heard_at_once() -> None:
         turns = SoundTurns(asyncio.get_running_loop())
         for turn in range(50):
             now[0] = turn
-            for _ in range(FRAMES_A_TURN):
+            for _ in range(PIECES_A_TURN):
                 assert Caller(turns, 1, now).heard_in == [turn]
             await asyncio.sleep(0)
 
@@ -71,7 +71,7 @@ def test_a_turn_is_asked_for_only_where_it_is_soon_needed(monkeypatch: pytest.Mo
         asked: list[Callable[..., object]] = []
         turns = SoundTurns(loop)
         monkeypatch.setattr(loop, "call_soon", asked.append)
-        for number in range(FRAMES_A_TURN // 2 - 1):
+        for number in range(PIECES_A_TURN // 2 - 1):
             assert Caller(turns, 1, [number]).heard_in == [number]
         assert not asked
         for number in range(3):

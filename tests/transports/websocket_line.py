@@ -25,6 +25,11 @@ MS = 48
 """Bytes of a millisecond of the agent's sound at 24 kHz."""
 
 
+def tone(length_ms: int, first: int = 1) -> bytes:
+    """Sound of which each 20 ms differ, at 16 kHz."""
+    return b"".join(bytes([first + n % 200, 1]) * 320 for n in range(length_ms // 20))
+
+
 @dataclass
 class Line:
     """What a test holds of it."""
