@@ -350,8 +350,8 @@ def content(load: Load) -> dict[str, Any]:
     """The result for a file."""
     return {
         "measurement": "callers over WebSockets at one process of crossfade serve with an SQLite "
-        "store, records and metrics: a sentence of a person every 10 s into an answer that goes "
-        f"on; one call begins each {APART_S:g} s",
+        "store, records and metrics: a sentence of a person every 10 s, and an answer of 5 s, or, "
+        f"in a talk, one that goes on; one call begins each {APART_S:g} s",
         "goals": {"added_p99_ms": GOAL_ADDED_MS, "died": 0, "memory_growth": GOAL_GROWTH},
         "held": load.held,
         **asdict(load),
