@@ -46,11 +46,11 @@ _QUERY = re.compile(
     re.IGNORECASE,
 )
 # Azure's older ones are bare hexadecimal digits, as many ids are: only what calls them a key
-# tells them; what is joined to a word, as in resp_…, is an id.
+# tells them, but for those that begin as the wires' ids do.
 KEY_NAME = r"(?:key|secret|token|credential|password)"
 _NAMED_HEX = re.compile(
     rf"({KEY_NAME}s?\b[^0-9a-z]*(?:(?!{KEY_NAME})[a-z]{{1,12}}[^0-9a-z]+){{0,4}})"
-    r"(?<![a-z]_)[0-9a-f]{32,}\b",
+    r"(?<!\bitem_)(?<!\bresp_)(?<!\bcall_)(?<!\bevent_)(?<!\bsess_)(?<!\bconv_)[0-9a-f]{32,}\b",
     re.IGNORECASE,
 )
 HEX = re.compile(r"[0-9a-fA-F]{32,}")

@@ -418,3 +418,9 @@ def test_arguments_that_come_in_pieces_are_removed() -> None:
     spoken = {"type": "response.output_audio_transcript.delta", "delta": "Hello"}
     assert without_pieces(spoken) == spoken
     assert without_pieces({"type": 1, "delta": "Hello"}) == {"type": 1, "delta": "Hello"}
+
+
+@pytest.mark.parametrize("joined", ["pat", "key", "my_item", "planted"])
+def test_a_key_that_is_joined_to_a_word_is_no_id(joined: str) -> None:
+    kept = without_secrets(f"the token {joined}_0123456789abcdef0123456789abcdef")
+    assert "0123456789abcdef" not in kept
