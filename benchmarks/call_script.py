@@ -4,7 +4,7 @@ Both sides of the loopback go by the caller's sound, so the same happens at the 
 call, whoever the client is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,9 +44,7 @@ TALK = Cycle(length_ms=10_000, speech_ms=500, started_ms=740, stopped_ms=2_300)
 """A caller who says a sentence of 1.4 s every ten seconds."""
 BARGE_INS = Cycle(length_ms=1_000, speech_ms=0, started_ms=100, stopped_ms=300)
 """Interruptions in quick succession; only the service's word for them counts."""
-CONVERSATION = Cycle(
-    length_ms=10_000, speech_ms=500, started_ms=740, stopped_ms=2_300, answer_ms=5_000
-)
+CONVERSATION = replace(TALK, answer_ms=5_000)
 """The same caller, who hears each answer to its end: the agent speaks half of the time."""
 CYCLES = {"talk": TALK, "conversation": CONVERSATION, "barge-ins": BARGE_INS}
 

@@ -198,8 +198,7 @@ class CallRecord:
         if self.capture is not None:
             self.capture.caller_audio(pcm, rate_hz)
         now_s = self._log.now_s
-        begun_s = now_s - len(pcm) / (SAMPLE_BYTES * rate_hz)
-        self._sound.add(Side.CALLER, pcm, rate_hz, begun_s if begun_s > 0 else 0.0)
+        self._sound.add(Side.CALLER, pcm, rate_hz, _begun_s(pcm, rate_hz, now_s))
         if self._rates is not None and (found := self._rates.hear(len(pcm), rate_hz, now_s)):
             self._rate_mismatched(found)
 
@@ -207,8 +206,7 @@ class CallRecord:
         """Note what the caller heard: s16le mono whose last sample was played just now."""
         if self.capture is not None:
             self.capture.agent_audio(duration_ms(pcm, rate_hz))
-        begun_s = self._log.now_s - len(pcm) / (SAMPLE_BYTES * rate_hz)
-        self._sound.add(Side.AGENT, pcm, rate_hz, begun_s if begun_s > 0 else 0.0)
+        self._sound.add(Side.AGENT, pcm, rate_hz, _begun_s(pcm, rate_hz, self._log.now_s))
 
     def _placed(self, placed: Placed, now_s: float) -> None:
         if self._recorder is not None:
@@ -489,6 +487,11 @@ class CallRecord:
             except Exception as error:
                 self._listeners.remove(listener)
                 self.error(f"a listener of the call failed and hears no more: {error!r}")
+
+
+def _begun_s(pcm: bytes, rate_hz: int, now_s: float) -> float:
+    """When s16le mono began whose last sample came now."""
+    return max(0.0, now_s - len(pcm) / (SAMPLE_BYTES * rate_hz))
 
 
 def _fields_of(event: AnswerOverdue | AnswerSlow | RateMismatched) -> dict[str, Any]:

@@ -237,7 +237,7 @@ class Processor(FrameProcessor):
         if kind not in ways:
             ways[kind] = self._way_past(kind, direction)
         way = ways[kind]
-        if way is not None and _give_way(way[1]):
+        if way is not None and all(passed.gives_way for passed in way[1]):
             await way[0].queue_frame(frame, direction)
         elif self._watched or _is_pipecats(kind):
             await super().queue_frame(frame, direction)
@@ -359,13 +359,6 @@ class Processor(FrameProcessor):
 def _behind_ours(kind: type[Processor]) -> type:
     order = kind.__mro__
     return order[order.index(Processor) + 1]
-
-
-def _give_way(passed: tuple[Processor, ...]) -> bool:
-    for one in passed:  # noqa: SIM110
-        if not one.gives_way:
-            return False
-    return True
 
 
 def _is_pipecats(kind: type[Frame]) -> bool:

@@ -66,7 +66,6 @@ class RealtimeSession:
     def __init__(self, lines: Lines | OneLine, sound: SoundFormat) -> None:
         self._lines = lines
         self._sound = sound
-        self._second_bytes = sound.input_second_bytes
         self._events: deque[Event] = deque()
         self._state = SessionState.NEW
         self._end: CrossfadeError | None = None
@@ -279,17 +278,15 @@ class RealtimeSession:
         Raises:
             SoundError: No bytes, another rate, several channels, or half a sample.
         """
-        if self._state is not SessionState.OPEN:
-            self._check_open()
+        self._check_open()
         pcm = check_audio(pcm, self._sound, rate_hz, channels)
-        # Fifty times a second for each call: no calls that reckoning here saves.
-        size, second_bytes = len(pcm), self._second_bytes
-        if size <= second_bytes:
+        sound, size = self._sound, len(pcm)
+        if size <= sound.input_second_bytes:
             if size:
-                self._lines.send_audio(pcm, size * 1000 / second_bytes)
+                self._lines.send_audio(pcm, sound.input_ms(size))
             return
         for piece in self._pieces(pcm):
-            self._lines.send_audio(piece, self._sound.input_ms(len(piece)))
+            self._lines.send_audio(piece, sound.input_ms(len(piece)))
 
     async def send_audio(
         self, pcm: bytes, *, rate_hz: int | None = None, channels: int = 1
@@ -460,7 +457,7 @@ class RealtimeSession:
 
     def _pieces(self, pcm: bytes) -> list[bytes]:
         """Cut audio into seconds: messages that every provider takes, and that can be dropped."""
-        size = self._second_bytes
+        size = self._sound.input_second_bytes
         if len(pcm) <= size:
             return [pcm] if pcm else []
         return [pcm[at : at + size] for at in range(0, len(pcm), size)]
